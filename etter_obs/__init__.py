@@ -1,0 +1,1 @@
+"""Observability for FastAPI services: one call, one spec, one stack."""

@@ -1,0 +1,47 @@
+"""What is known about the request being served, for every part that wants to name it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+
+class RequestContext:
+    """State of one request. The middleware makes it; logs, traces, database and cache read it.
+
+    It is a plain object with slots, not a dataclass: one is made for every request.
+    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as W3C writes them.
+    """
+
+    __slots__ = (
+        "endpoint",
+        "method",
+        "path",
+        "queries",
+        "request_id",
+        "sampled",
+        "span_id",
+        "statements",
+        "trace_id",
+    )
+
+    def __init__(
+        self, request_id: str, trace_id: str, span_id: str, sampled: bool, method: str, path: str
+    ) -> None:
+        self.request_id = request_id
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.sampled = sampled
+        self.method = method
+        self.path = path
+        self.endpoint: str | None = None
+        """Route template once known, or the name that ``track_request_metrics`` gave."""
+        self.queries = 0
+        """Database statements so far."""
+        self.statements: dict[str, int] | None = None
+        """How often each statement ran, for N+1 detection; None until the first query."""
+
+
+current_request: Final[ContextVar[RequestContext | None]] = ContextVar(
+    "etter_obs_request", default=None
+)

@@ -1,0 +1,394 @@
+"""Every name that this product gives to something, spelled once.
+
+Metrics, labels, log fields, span attributes, recording rules and alerts are named here and nowhere
+else, so that the app, the rules, the dashboards and the runbooks cannot disagree. The first six
+metrics keep the names and labels of the guide's section 9.1; the others follow the OpenMetrics
+conventions (base units, ``_total`` for counters, the unit as suffix).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Label(StrEnum):
+    """Labels of the app's metrics and of the rules made from them."""
+
+    METHOD = "method"
+    ENDPOINT = "endpoint"
+    STATUS = "status"
+    STATUS_CLASS = "status_class"
+    QUERY_TYPE = "query_type"
+    CACHE_KEY = "cache_key"
+    COMMAND = "command"
+    HOST = "host"
+    POOL = "pool"
+    CHECK = "check"
+    FUNCTION = "function"
+    EXCEPTION = "exception"
+    REASON = "reason"
+    METRIC = "metric"
+    SIGNAL = "signal"
+    GENERATION = "generation"
+    SHA256 = "sha256"
+    VERSION = "version"
+    PYTHON = "python"
+    FASTAPI = "fastapi"
+    # carried by rules and alerts
+    JOB = "job"
+    INSTANCE = "instance"
+    SERVICE = "service"
+    ENVIRONMENT = "environment"
+    SLO = "slo"
+    SEVERITY = "severity"
+    TIER = "tier"
+    TEAM = "team"
+
+
+class MetricKind(StrEnum):
+    """The OpenMetrics types in use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of the instrumented app.
+
+    ``suffix`` follows the spec's prefix and an underscore: with the prefix ``etter`` the suffix
+    ``requests_total`` is exposed as ``etter_requests_total``.
+    """
+
+    suffix: str
+    kind: MetricKind
+    labels: tuple[Label, ...]
+    help: str
+
+    def name(self, prefix: str) -> str:
+        """Return the exposed name, e.g. ``etter_requests_total``."""
+        return f"{prefix}_{self.suffix}"
+
+
+def _counter(suffix: str, help_: str, *labels: Label) -> Metric:
+    return Metric(suffix, MetricKind.COUNTER, labels, help_)
+
+
+def _gauge(suffix: str, help_: str, *labels: Label) -> Metric:
+    return Metric(suffix, MetricKind.GAUGE, labels, help_)
+
+
+def _histogram(suffix: str, help_: str, *labels: Label) -> Metric:
+    return Metric(suffix, MetricKind.HISTOGRAM, labels, help_)
+
+
+# -- the guide's six ------------------------------------------------------------------------------
+REQUESTS: Final = _counter(
+    "requests_total", "Requests answered.", Label.METHOD, Label.ENDPOINT, Label.STATUS
+)
+REQUEST_DURATION: Final = _histogram(
+    "request_duration_seconds",
+    "Time from the request's arrival to the last byte of its response.",
+    Label.METHOD,
+    Label.ENDPOINT,
+    Label.STATUS_CLASS,
+)
+ACTIVE_REQUESTS: Final = _gauge("active_requests", "Requests in flight.")
+DB_QUERY_DURATION: Final = _histogram(
+    "db_query_duration_seconds", "Time of a database statement.", Label.QUERY_TYPE
+)
+CACHE_HITS: Final = _counter("cache_hits_total", "Look-ups that a cache answered.", Label.CACHE_KEY)
+CACHE_MISSES: Final = _counter(
+    "cache_misses_total", "Look-ups that a cache could not answer.", Label.CACHE_KEY
+)
+
+# -- requests -------------------------------------------------------------------------------------
+REQUEST_TTFB: Final = _histogram(
+    "request_first_byte_seconds",
+    "Time from the request's arrival to the first byte of its response's body.",
+    Label.METHOD,
+    Label.ENDPOINT,
+)
+REQUEST_SIZE: Final = _histogram(
+    "request_size_bytes", "Size of a request's body as received.", Label.METHOD, Label.ENDPOINT
+)
+RESPONSE_SIZE: Final = _histogram(
+    "response_size_bytes", "Size of a response's body as sent.", Label.METHOD, Label.ENDPOINT
+)
+EXCEPTIONS: Final = _counter(
+    "exceptions_total",
+    "Exceptions that left the app unhandled.",
+    Label.ENDPOINT,
+    Label.EXCEPTION,
+)
+WEBSOCKETS_ACTIVE: Final = _gauge("websockets_active", "Open WebSocket connections.")
+WEBSOCKET_DURATION: Final = _histogram(
+    "websocket_duration_seconds", "Life time of a WebSocket connection.", Label.ENDPOINT
+)
+WEBSOCKET_MESSAGES: Final = _counter(
+    "websocket_messages_total", "WebSocket messages received and sent.", Label.ENDPOINT
+)
+
+# -- decorators -----------------------------------------------------------------------------------
+FUNCTION_CALLS: Final = _counter(
+    "function_calls_total", "Calls of a decorated function.", Label.FUNCTION
+)
+FUNCTION_DURATION: Final = _histogram(
+    "function_duration_seconds", "Time of a decorated function, awaited.", Label.FUNCTION
+)
+FUNCTION_EXCEPTIONS: Final = _counter(
+    "function_exceptions_total",
+    "Exceptions raised by a decorated function.",
+    Label.FUNCTION,
+    Label.EXCEPTION,
+)
+
+# -- database -------------------------------------------------------------------------------------
+DB_QUERY_ERRORS: Final = _counter(
+    "db_query_errors_total", "Database statements that failed.", Label.QUERY_TYPE
+)
+DB_ROWS: Final = _counter(
+    "db_rows_total", "Rows that statements reported as read or changed.", Label.QUERY_TYPE
+)
+DB_POOL_SIZE: Final = _gauge("db_pool_size", "Connections that the pool keeps.", Label.POOL)
+DB_POOL_LIMIT: Final = _gauge(
+    "db_pool_limit", "Connections that the pool may open (size + overflow).", Label.POOL
+)
+DB_POOL_IN_USE: Final = _gauge("db_pool_in_use", "Connections checked out.", Label.POOL)
+DB_POOL_OVERFLOW: Final = _gauge(
+    "db_pool_overflow", "Connections open beyond the pool's size.", Label.POOL
+)
+DB_POOL_UTILISATION: Final = _gauge(
+    "db_pool_utilisation_ratio", "Checked out / (size + overflow).", Label.POOL
+)
+DB_POOL_WAIT: Final = _histogram(
+    "db_pool_wait_seconds", "Time a caller waited for a connection.", Label.POOL
+)
+DB_POOL_TIMEOUTS: Final = _counter(
+    "db_pool_timeouts_total", "Callers that waited for a connection in vain.", Label.POOL
+)
+DB_CONNECTIONS: Final = _gauge(
+    "db_connections_active",
+    "Active connections: pg_stat_activity where there is one, else those checked out.",
+)
+DB_QUERIES_PER_REQUEST: Final = _histogram(
+    "db_queries_per_request", "Statements that one request ran.", Label.ENDPOINT
+)
+DB_N_PLUS_ONE: Final = _counter(
+    "db_n_plus_one_total",
+    "Requests that ran one statement many times.",
+    Label.ENDPOINT,
+)
+
+# -- cache ----------------------------------------------------------------------------------------
+REDIS_COMMAND_DURATION: Final = _histogram(
+    "redis_command_duration_seconds", "Time of a Redis command.", Label.COMMAND
+)
+REDIS_ERRORS: Final = _counter(
+    "redis_command_errors_total", "Redis commands that failed.", Label.COMMAND
+)
+CACHE_EVICTED: Final = _counter(
+    "cache_evicted_keys_total", "Keys that Redis evicted (INFO evicted_keys)."
+)
+CACHE_WRITES: Final = _counter(
+    "cache_writes_total", "Write commands that Redis ran (INFO commandstats)."
+)
+CACHE_MEMORY: Final = _gauge("cache_memory_bytes", "Memory that Redis uses (INFO used_memory).")
+
+# -- outgoing HTTP --------------------------------------------------------------------------------
+CLIENT_DURATION: Final = _histogram(
+    "client_request_duration_seconds",
+    "Time of an outgoing HTTP request.",
+    Label.METHOD,
+    Label.HOST,
+    Label.STATUS_CLASS,
+)
+CLIENT_ERRORS: Final = _counter(
+    "client_request_errors_total",
+    "Outgoing HTTP requests that got no response.",
+    Label.METHOD,
+    Label.HOST,
+    Label.EXCEPTION,
+)
+
+# -- run time -------------------------------------------------------------------------------------
+EVENT_LOOP_LAG: Final = _histogram(
+    "event_loop_lag_seconds", "How late the event loop ran a timer that was due."
+)
+THREADPOOL_LIMIT: Final = _gauge("threadpool_limit", "Threads for synchronous endpoints.")
+THREADPOOL_IN_USE: Final = _gauge("threadpool_in_use", "Threads running a synchronous endpoint.")
+THREADPOOL_WAITING: Final = _gauge("threadpool_waiting", "Calls waiting for a thread.")
+PROCESS_CPU: Final = _counter("process_cpu_seconds_total", "CPU time of this worker.")
+PROCESS_MEMORY: Final = _gauge("process_resident_memory_bytes", "Resident memory of this worker.")
+PROCESS_FDS: Final = _gauge("process_open_fds", "Open file descriptors of this worker.")
+PROCESS_MAX_FDS: Final = _gauge("process_max_fds", "File descriptors that this worker may open.")
+PROCESS_START: Final = _gauge("process_start_time_seconds", "Start of this worker, Unix time.")
+PROCESS_THREADS: Final = _gauge("process_threads", "Threads of this worker.")
+GC_COLLECTIONS: Final = _counter("gc_collections_total", "Garbage collections.", Label.GENERATION)
+GC_PAUSE: Final = _histogram("gc_pause_seconds", "Length of a garbage collection.")
+WORKERS: Final = _gauge("workers", "Worker processes that are alive.")
+BUILD_INFO: Final = Metric(
+    "build_info",
+    MetricKind.INFO,
+    (Label.VERSION, Label.PYTHON, Label.FASTAPI),
+    "Versions of what runs.",
+)
+SLO_SPEC_INFO: Final = Metric(
+    "slo_spec_info",
+    MetricKind.INFO,
+    (Label.SHA256,),
+    "Hash of the slo.yaml whose thresholds are this app's buckets; its rules carry the same.",
+)
+
+# -- health ---------------------------------------------------------------------------------------
+HEALTH_CHECK_UP: Final = _gauge(
+    "health_check_up", "1 when the check passed, 0 when it failed.", Label.CHECK
+)
+HEALTH_CHECK_DURATION: Final = _histogram(
+    "health_check_duration_seconds", "Time of a health check.", Label.CHECK
+)
+
+# -- the telemetry itself -------------------------------------------------------------------------
+SERIES_DROPPED: Final = _counter(
+    "telemetry_series_dropped_total",
+    "Observations counted in the overflow series because the metric's series cap was reached.",
+    Label.METRIC,
+)
+SERIES: Final = _gauge("telemetry_series", "Label sets that a metric holds.", Label.METRIC)
+TELEMETRY_DROPPED: Final = _counter(
+    "telemetry_dropped_total",
+    "Log lines, spans and events dropped so that the app need not wait.",
+    Label.SIGNAL,
+    Label.REASON,
+)
+LOG_LINES: Final = _counter("log_lines_total", "Log lines written.", Label.SEVERITY)
+LOG_QUEUE: Final = _gauge("log_queue_length", "Log lines waiting for the writer.")
+
+METRICS: Final[tuple[Metric, ...]] = tuple(v for v in vars().values() if isinstance(v, Metric))
+"""Every metric above, in the order in which it stands there."""
+
+# -- label values ---------------------------------------------------------------------------------
+UNMATCHED: Final = "__unmatched__"
+"""``endpoint`` of a request that no route answers; it counts in no SLI."""
+OVERFLOW: Final = "__overflow__"
+"""Label value of the series that takes what a capped metric may not hold."""
+OTHER_METHOD: Final = "_OTHER"
+"""``method`` of a request whose method is not one of HTTP's (OpenTelemetry's own spelling)."""
+STATUS_CLIENT_CLOSED: Final = 499
+"""Status of a request whose client left before the response was complete (nginx's code)."""
+
+
+class LogField(StrEnum):
+    """Fields of a log line, the guide's names first (section 6)."""
+
+    TIMESTAMP = "timestamp"
+    LEVEL = "level"
+    MESSAGE = "message"
+    MODULE = "module"
+    FUNCTION = "function"
+    LINE = "line"
+    EXCEPTION = "exception"
+    REQUEST_ID = "request_id"
+    METHOD = "method"
+    PATH = "path"
+    STATUS_CODE = "status_code"
+    DURATION_MS = "duration_ms"
+    CLIENT_IP = "client_ip"
+    LOGGER = "logger"
+    TRACE_ID = "trace_id"
+    SPAN_ID = "span_id"
+    TRACE_SAMPLED = "trace_sampled"
+    SERVICE = "service"
+    ENVIRONMENT = "environment"
+    ENDPOINT = "endpoint"
+    ERROR_TYPE = "error_type"
+    STATEMENT = "statement"
+    COUNT = "count"
+    TRUNCATED = "truncated"
+
+
+class SpanAttribute(StrEnum):
+    """Attributes that this package adds to spans; OpenTelemetry's own keep their names."""
+
+    REQUEST_ID = "etter.request_id"
+    MADE_AFTERWARDS = "etter.made_afterwards"
+    REASON = "etter.kept_because"
+
+
+class Header(StrEnum):
+    """Response and request headers."""
+
+    REQUEST_ID = "X-Request-ID"
+    RESPONSE_TIME = "X-Response-Time"
+
+
+class HealthStatus(StrEnum):
+    """States of a check and of the whole."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class HealthReason(StrEnum):
+    """Why a check is not healthy: a fixed vocabulary, so that no text leaks into an answer."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    POOL_EXHAUSTED = "pool_exhausted"
+    FAILED = "failed"
+    DRAINING = "draining"
+    STARTING = "starting"
+
+
+class Path(StrEnum):
+    """Paths that the package adds; they stay out of request metrics, traces and the access log."""
+
+    METRICS = "/metrics"
+    LIVE = "/health/live"
+    READY = "/health/ready"
+    STARTUP = "/health/startup"
+    DETAILED = "/health/detailed"
+
+
+class Rule:
+    """Recording rules. Windows stand in the name, so that ``and`` can match across them.
+
+    All carry the labels service, environment and slo.
+    """
+
+    TOTAL_INCREASE: Final = "slo:total:increase"
+    BAD_INCREASE: Final = "slo:bad:increase"
+    OBJECTIVE: Final = "slo:objective:ratio"
+    PERIOD: Final = "slo:period:seconds"
+    INFO: Final = "slo:info"
+    BUDGET_REMAINING: Final = "slo:error_budget_remaining:ratio"
+    BURN_RATE: Final = "slo:burn_rate:ratio_1h"
+    EXHAUSTION: Final = "slo:error_budget_exhaustion:seconds"
+
+    @staticmethod
+    def bad_ratio(window: str) -> str:
+        """Return the name of the bad share over ``window``, e.g. ``slo:bad:ratio_1h``."""
+        return f"slo:bad:ratio_{window}"
+
+
+class Alert:
+    """Alert names. The burn-rate ones have a name for each tier."""
+
+    WATCHDOG: Final = "Watchdog"
+    SERVICE_DOWN: Final = "ServiceDown"
+    SLO_NO_DATA: Final = "SLONoData"
+    SLO_NO_TRAFFIC: Final = "SLONoTraffic"
+    SLO_MISSING_BUCKET: Final = "SLOMissingBucket"
+    SLO_SPEC_MISMATCH: Final = "SLOSpecMismatch"
+    RULE_EVALUATIONS_MISSED: Final = "RuleEvaluationsMissed"
+
+    @staticmethod
+    def burn_rate(severity: str, long_window: str) -> str:
+        """Return the alert name of a tier, e.g. ``SLOBurnRatePage1h``."""
+        return f"SLOBurnRate{severity.capitalize()}{long_window}"
