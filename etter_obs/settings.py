@@ -99,7 +99,7 @@ class Settings:
             SettingsError: a variable holds a value that it cannot take.
         """
         env = _Environment(os.environ if environ is None else environ)
-        protocol = env.read(("OTEL_EXPORTER_OTLP_PROTOCOL",), _protocol, "grpc")
+        protocol: OtlpProtocol = env.read(("OTEL_EXPORTER_OTLP_PROTOCOL",), _protocol, "grpc")
         default_endpoint = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
         endpoint = env.read(
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP_ENDPOINT"), _endpoint, default_endpoint
