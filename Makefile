@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-fast test-compose check format generate bench clean
+.PHONY: help venv lock demo stack test test-fast test-compose check format generate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,3 +27,35 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 lock: pyproject.toml  ## resolve pyproject.toml into the hashed lock again
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --all-extras --group dev -o requirements/dev.txt pyproject.toml
+
+demo: venv stack  ## the whole product at work: load, a fault, its page, its resolution (ONCE=1 ends by itself)
+	@$(BIN)/python -m demo $(if $(ONCE),--once)
+
+stack: venv  ## build the native stack once, into a cache outside this folder
+	@$(BIN)/python -m stack build
+
+test: venv stack check  ## every test, on real servers
+	@$(BIN)/python -m stack check
+	@$(BIN)/pytest
+
+test-fast: venv  ## the tests that start no server of the stack and end within seconds
+	@$(BIN)/pytest -m "not e2e and not slow"
+
+test-compose: venv stack  ## docker-compose.yml on a real Docker engine
+	@$(BIN)/python -m stack test-compose
+
+check: venv  ## format, lint, types, generated files: run it before every commit
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/etter-obs generate --check
+
+format: venv  ## let ruff mend format and lint
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+generate: venv  ## write rules, alerts, dashboards and runbooks from slo.yaml again
+	@$(BIN)/etter-obs generate
+
+clean:  ## remove the virtual environment and run-time files (not the cache of builds)
+	rm -rf $(VENV) .run dist
