@@ -105,6 +105,8 @@ class Settings:
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP_ENDPOINT"), _endpoint, default_endpoint
         )
         dsn = env.secret("SENTRY_DSN", _dsn)
+        wanted = env.read(("APM_ENABLED",), _boolean, False)
+        disabled = env.read(("OTEL_SDK_DISABLED",), _boolean, False)
         tracking = env.read(("ERROR_TRACKING_ENABLED",), _boolean, False)
         if tracking and dsn is None:
             raise SettingsError(
@@ -124,8 +126,7 @@ class Settings:
             metrics_token=env.secret("ETTER_OBS_METRICS_TOKEN", _text),
             metrics_series_cap=env.read(("ETTER_OBS_METRICS_SERIES_CAP",), _integer(10), 1_000),
             multiproc_dir=env.read(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
-            apm_enabled=env.read(("APM_ENABLED",), _boolean, False)
-            and not env.read(("OTEL_SDK_DISABLED",), _boolean, False),
+            apm_enabled=wanted and not disabled,
             otlp_endpoint=endpoint,
             otlp_protocol=protocol,
             otlp_insecure=env.read(

@@ -1,0 +1,139 @@
+"""The environment: what it takes, what it refuses, and that the document knows all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from etter_obs.settings import Settings, SettingsError
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
+
+DSN = "https://key@sentry.example/1"
+
+
+class Recording(Mapping[str, str]):
+    """An environment that remembers which names were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """With nothing set, the settings are the class's own defaults."""
+    assert Settings.from_env({}) == Settings()
+
+
+def test_the_document_names_exactly_the_variables_that_are_read() -> None:
+    """docs/settings.md lists every variable that from_env asks for, and no other."""
+    environment = Recording()
+    Settings.from_env(environment)
+    first_cells = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|", DOCUMENT.read_text(), re.MULTILINE)
+    documented = {name for cell in first_cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+    assert documented == environment.asked
+
+
+@pytest.mark.parametrize(
+    ("guide", "standard", "field", "value"),
+    [
+        ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint", "collector:4317"),
+        ("SERVICE_NAME", "OTEL_SERVICE_NAME", "service_name", "standard"),
+    ],
+)
+def test_a_standard_name_wins_over_the_guides(
+    guide: str, standard: str, field: str, value: str
+) -> None:
+    """Where both names are set, the OTEL_* one counts; alone, the guide's does."""
+    assert getattr(Settings.from_env({guide: "guide", standard: value}), field) == value
+    assert getattr(Settings.from_env({guide: "guide"}), field) == "guide"
+
+
+@pytest.mark.parametrize(
+    ("variable", "held"),
+    [
+        ("LOG_LEVEL", "LOUD"),
+        ("ENABLE_METRICS", "maybe"),
+        ("APM_ENABLED", "2"),
+        ("OTLP_ENDPOINT", "not an endpoint"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
+        ("OTEL_TRACES_SAMPLER_ARG", "nan"),
+        ("ETTER_OBS_LOG_QUEUE_SIZE", "-1"),
+        ("ETTER_OBS_METRICS_SERIES_CAP", "٣٠٠"),
+        ("ETTER_OBS_HEALTH_TIMEOUT", "0"),
+        ("ETTER_OBS_HEALTH_TIMEOUT", "inf"),
+        ("ETTER_OBS_MANAGEMENT_PORT", "65536"),
+        ("ETTER_OBS_SLO_FILE", "/nowhere/slo.yaml"),
+        ("SERVICE_NAME", "two\nlines"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_variable_and_remedy(variable: str, held: str) -> None:
+    """The error is one line with the variable, what it held and what it takes."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({variable: held})
+    message = str(caught.value)
+    assert message.startswith(f"{variable} holds {held!r}: it takes ")
+    assert "\n" not in message
+
+
+def test_a_wrong_secret_is_not_shown() -> None:
+    """A malformed DSN is refused without repeating it."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"SENTRY_DSN": "https://leaky-secret@"})
+    assert "leaky-secret" not in str(caught.value)
+    assert "SENTRY_DSN" in str(caught.value)
+
+
+def test_error_tracking_without_an_address_is_refused() -> None:
+    """ERROR_TRACKING_ENABLED without SENTRY_DSN says which of the two to change."""
+    with pytest.raises(SettingsError, match=r"SENTRY_DSN.*ERROR_TRACKING_ENABLED"):
+        Settings.from_env({"ERROR_TRACKING_ENABLED": "true"})
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    """NAME_FILE is read, stripped, and loses to NAME itself; an unreadable file is an error."""
+    file = tmp_path / "dsn"
+    file.write_text(f"{DSN}\n")
+    assert Settings.from_env({"SENTRY_DSN_FILE": str(file)}).sentry_dsn == DSN
+    other = "https://other@sentry.example/2"
+    both = {"SENTRY_DSN_FILE": str(file), "SENTRY_DSN": other}
+    assert Settings.from_env(both).sentry_dsn == other
+    with pytest.raises(SettingsError, match="SENTRY_DSN_FILE"):
+        Settings.from_env({"SENTRY_DSN_FILE": str(tmp_path / "missing")})
+
+
+def test_http_has_its_own_default_endpoint() -> None:
+    """The HTTP protocol defaults to a URL with port 4318, gRPC to host:port with 4317."""
+    http = Settings.from_env({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"})
+    assert http.otlp_endpoint == "http://localhost:4318"
+    assert Settings.from_env({}).otlp_endpoint == "localhost:4317"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "insecure"), [("https://c:4318", False), ("http://c:4318", True), ("c:4317", True)]
+)
+def test_only_https_is_secure_unless_said(endpoint: str, insecure: bool) -> None:
+    """The scheme decides about TLS, OTEL_EXPORTER_OTLP_INSECURE decides over it."""
+    assert Settings.from_env({"OTLP_ENDPOINT": endpoint}).otlp_insecure is insecure
+    said = {"OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_INSECURE": str(not insecure)}
+    assert Settings.from_env(said).otlp_insecure is not insecure
+
+
+def test_the_sdk_can_be_disabled_by_its_standard_name() -> None:
+    """OTEL_SDK_DISABLED wins over APM_ENABLED."""
+    environment = {"APM_ENABLED": "true", "OTEL_SDK_DISABLED": "true"}
+    assert Settings.from_env(environment).apm_enabled is False
