@@ -1,0 +1,115 @@
+"""The wheel alone does the job: it carries the bundle, and importing it is light."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+UV = Path(sys.executable).parent / "uv"
+
+
+def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
+    """Run a command as a user would, with nothing of this project on its path."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home())} | _network_settings(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == expect, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def _network_settings() -> dict[str, str]:
+    """What a machine may need to reach its package index; never this project's own variables."""
+    prefixes = ("PIP_", "UV_", "SSL_", "REQUESTS_", "HTTP", "http", "NO_PROXY", "no_proxy")
+    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        folder,
+        ROOT,
+        cwd=ROOT,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` folder of an environment that holds the wheel and what it requires."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
+    run(UV, "venv", "--quiet", "--python", sys.executable, environment, cwd=ROOT)
+    python = environment / "bin" / "python"
+    run(UV, "pip", "install", "--quiet", "--python", python, wheel, cwd=ROOT)
+    return environment / "bin"
+
+
+def test_the_wheel_carries_the_bundle_and_its_types(wheel: Path) -> None:
+    """Every folder of the stack's configuration is in the wheel, and py.typed with it."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "etter_obs/py.typed" in names
+    for part in ("slo.yaml", "docker-compose.yml"):
+        assert f"etter_obs/_bundle/{part}" in names
+    for folder in ("prometheus", "alerts", "otel-collector", "grafana", "loki", "tempo"):
+        assert any(name.startswith(f"etter_obs/_bundle/{folder}/") for name in names), folder
+    assert not [name for name in names if "secret" in name and "_bundle" in name]
+
+
+def test_init_then_generate_check_succeed_from_the_wheel_alone(
+    installed: Path, tmp_path: Path
+) -> None:
+    """In an empty folder, `init` writes a project in which `generate --check` finds no drift."""
+    run(installed / "etter-obs", "init", cwd=tmp_path)
+    run(installed / "etter-obs", "generate", "--check", cwd=tmp_path)
+    assert (tmp_path / "slo.yaml").is_file()
+    assert (tmp_path / "docker-compose.yml").is_file()
+
+
+def test_a_changed_spec_is_drift_until_generate_runs(installed: Path, tmp_path: Path) -> None:
+    """In a user's project: a change in slo.yaml fails --check (exit 1), generate mends it."""
+    run(installed / "etter-obs", "init", cwd=tmp_path)
+    spec = tmp_path / "slo.yaml"
+    spec.write_text(spec.read_text().replace("objective: 99.9%", "objective: 99.5%"))
+    run(installed / "etter-obs", "generate", "--check", cwd=tmp_path, expect=1)
+    run(installed / "etter-obs", "generate", cwd=tmp_path)
+    run(installed / "etter-obs", "generate", "--check", cwd=tmp_path)
+
+
+def test_init_does_not_overwrite_what_the_user_changed(installed: Path, tmp_path: Path) -> None:
+    """A second `init` refuses, names the changed file, and leaves it as it was."""
+    run(installed / "etter-obs", "init", cwd=tmp_path)
+    compose = tmp_path / "docker-compose.yml"
+    mine = compose.read_text() + "# mine\n"
+    compose.write_text(mine)
+    said = run(installed / "etter-obs", "init", cwd=tmp_path, expect=2)
+    assert "docker-compose.yml" in said
+    assert compose.read_text() == mine
+
+
+def test_importing_the_package_loads_nothing_of_the_command_line(installed: Path) -> None:
+    """`import etter_obs`, and using its names, loads neither click nor rich nor the dashboards."""
+    script = (
+        "import sys, etter_obs; etter_obs.setup_observability; etter_obs.get_logger\n"
+        "heavy = {'click', 'rich', 'grafana_foundation_sdk', 'etter_obs.cli'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))"
+    )
+    assert "loaded: []" in run(installed / "python", "-c", script, cwd=installed)
