@@ -1,0 +1,110 @@
+"""One request, found in five places of the real stack."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Observed
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+ROUTE = "/api/etter/companies/search"
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The file's complete lines; one that is still being written is left for the next look."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            yield json.loads(line)
+
+
+def spans(traces_file: Path) -> Iterator[dict[str, Any]]:
+    """Every span that the collector exported."""
+    if traces_file.exists():
+        for batch in json_lines(traces_file):
+            for resource in batch.get("resourceSpans", []):
+                for scope in resource.get("scopeSpans", []):
+                    yield from scope.get("spans", [])
+
+
+def test_one_request_is_found_in_five_places(observed: Observed) -> None:
+    """Response header, stdout, Loki, the exported trace and the exemplar all tell of one request."""
+    request_id = f"e2e-{uuid.uuid4().hex}"
+    started = time.time()
+
+    # 1. the response
+    response = httpx.get(
+        observed.base_url + ROUTE, params={"q": "ac"}, headers={"X-Request-ID": request_id}
+    )
+    assert response.status_code == 200
+    assert response.headers["X-Request-ID"] == request_id
+
+    # 2. the line on stdout
+    line = eventually(
+        lambda: next(
+            (e for e in json_lines(observed.stdout) if e.get("request_id") == request_id), None
+        ),
+        deadline_s=10,
+    )
+    trace_id, span_id = line["trace_id"], line["span_id"]
+    assert (line["method"], line["endpoint"], line["status_code"]) == ("GET", ROUTE, 200)
+    assert line["trace_sampled"] is True
+
+    # 3. the same line in Loki
+    def in_loki() -> tuple[dict[str, str], str] | None:
+        answer = httpx.get(
+            f"{observed.stack.loki}/loki/api/v1/query_range",
+            params={
+                "query": f'{{service_name="etter"}} | request_id="{request_id}"',
+                "start": int((started - 60) * 1e9),
+                "end": int((time.time() + 60) * 1e9),
+            },
+        ).json()
+        for stream in answer["data"]["result"]:
+            for _, text in stream["values"]:
+                if line["message"] in text:
+                    return stream["stream"], text
+        return None
+
+    labels, _ = eventually(in_loki, deadline_s=60)
+    assert labels["trace_id"] == trace_id
+    assert labels["span_id"] == span_id
+    assert labels["endpoint"] == ROUTE
+
+    # 4. its trace in what the collector exports
+    def exported() -> dict[str, Any] | None:
+        return next(
+            (s for s in spans(observed.stack.traces_file) if s.get("spanId") == span_id), None
+        )
+
+    span = eventually(exported, deadline_s=60)
+    assert span["traceId"] == trace_id
+    assert ROUTE in span["name"]
+
+    # 5. its exemplar in Prometheus
+    def exemplar() -> dict[str, Any] | None:
+        answer = httpx.get(
+            f"{observed.stack.prometheus}/api/v1/query_exemplars",
+            params={
+                "query": f'etter_request_duration_seconds_bucket{{endpoint="{ROUTE}"}}',
+                "start": started - 60,
+                "end": time.time() + 60,
+            },
+        ).json()
+        for series in answer["data"]:
+            for found in series["exemplars"]:
+                if found["labels"].get("trace_id") == trace_id:
+                    return dict(series["seriesLabels"])
+        return None
+
+    series = eventually(exemplar, deadline_s=60)
+    assert series["job"] == "etter"
