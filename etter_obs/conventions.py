@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 
 class Label(StrEnum):
@@ -47,6 +47,9 @@ class Label(StrEnum):
     TEAM = "team"
 
 
+Across = Literal["sum", "max", "min", "latest"]
+
+
 class MetricKind(StrEnum):
     """The OpenMetrics types in use."""
 
@@ -62,24 +65,29 @@ class Metric:
 
     ``suffix`` follows the spec's prefix and an underscore: with the prefix ``etter`` the suffix
     ``requests_total`` is exposed as ``etter_requests_total``.
+
+    ``across`` says what several workers' values make together. Counters and histograms are summed,
+    unless every worker reads the same total from a server that they share: then it is ``latest``,
+    the value that was set last. For gauges only living workers count.
     """
 
     suffix: str
     kind: MetricKind
     labels: tuple[Label, ...]
     help: str
+    across: Across = "sum"
 
     def name(self, prefix: str) -> str:
         """Return the exposed name, e.g. ``etter_requests_total``."""
         return f"{prefix}_{self.suffix}"
 
 
-def _counter(suffix: str, help_: str, *labels: Label) -> Metric:
-    return Metric(suffix, MetricKind.COUNTER, labels, help_)
+def _counter(suffix: str, help_: str, *labels: Label, across: Across = "sum") -> Metric:
+    return Metric(suffix, MetricKind.COUNTER, labels, help_, across)
 
 
-def _gauge(suffix: str, help_: str, *labels: Label) -> Metric:
-    return Metric(suffix, MetricKind.GAUGE, labels, help_)
+def _gauge(suffix: str, help_: str, *labels: Label, across: Across = "sum") -> Metric:
+    return Metric(suffix, MetricKind.GAUGE, labels, help_, across)
 
 
 def _histogram(suffix: str, help_: str, *labels: Label) -> Metric:
@@ -163,7 +171,7 @@ DB_POOL_OVERFLOW: Final = _gauge(
     "db_pool_overflow", "Connections open beyond the pool's size.", Label.POOL
 )
 DB_POOL_UTILISATION: Final = _gauge(
-    "db_pool_utilisation_ratio", "Checked out / (size + overflow).", Label.POOL
+    "db_pool_utilisation_ratio", "Checked out / (size + overflow).", Label.POOL, across="max"
 )
 DB_POOL_WAIT: Final = _histogram(
     "db_pool_wait_seconds", "Time a caller waited for a connection.", Label.POOL
@@ -174,6 +182,7 @@ DB_POOL_TIMEOUTS: Final = _counter(
 DB_CONNECTIONS: Final = _gauge(
     "db_connections_active",
     "Active connections: pg_stat_activity where there is one, else those checked out.",
+    across="latest",
 )
 DB_QUERIES_PER_REQUEST: Final = _histogram(
     "db_queries_per_request", "Statements that one request ran.", Label.ENDPOINT
@@ -192,12 +201,14 @@ REDIS_ERRORS: Final = _counter(
     "redis_command_errors_total", "Redis commands that failed.", Label.COMMAND
 )
 CACHE_EVICTED: Final = _counter(
-    "cache_evicted_keys_total", "Keys that Redis evicted (INFO evicted_keys)."
+    "cache_evicted_keys_total", "Keys that Redis evicted (INFO evicted_keys).", across="latest"
 )
 CACHE_WRITES: Final = _counter(
-    "cache_writes_total", "Write commands that Redis ran (INFO commandstats)."
+    "cache_writes_total", "Write commands that Redis ran (INFO commandstats).", across="latest"
 )
-CACHE_MEMORY: Final = _gauge("cache_memory_bytes", "Memory that Redis uses (INFO used_memory).")
+CACHE_MEMORY: Final = _gauge(
+    "cache_memory_bytes", "Memory that Redis uses (INFO used_memory).", across="latest"
+)
 
 # -- outgoing HTTP --------------------------------------------------------------------------------
 CLIENT_DURATION: Final = _histogram(
@@ -225,28 +236,34 @@ THREADPOOL_WAITING: Final = _gauge("threadpool_waiting", "Calls waiting for a th
 PROCESS_CPU: Final = _counter("process_cpu_seconds_total", "CPU time of this worker.")
 PROCESS_MEMORY: Final = _gauge("process_resident_memory_bytes", "Resident memory of this worker.")
 PROCESS_FDS: Final = _gauge("process_open_fds", "Open file descriptors of this worker.")
-PROCESS_MAX_FDS: Final = _gauge("process_max_fds", "File descriptors that this worker may open.")
-PROCESS_START: Final = _gauge("process_start_time_seconds", "Start of this worker, Unix time.")
+PROCESS_MAX_FDS: Final = _gauge(
+    "process_max_fds", "File descriptors that this worker may open.", across="min"
+)
+PROCESS_START: Final = _gauge(
+    "process_start_time_seconds", "Start of this worker, Unix time.", across="max"
+)
 PROCESS_THREADS: Final = _gauge("process_threads", "Threads of this worker.")
 GC_COLLECTIONS: Final = _counter("gc_collections_total", "Garbage collections.", Label.GENERATION)
 GC_PAUSE: Final = _histogram("gc_pause_seconds", "Length of a garbage collection.")
-WORKERS: Final = _gauge("workers", "Worker processes that are alive.")
+WORKERS: Final = _gauge("workers", "Worker processes that are alive.", across="latest")
 BUILD_INFO: Final = Metric(
     "build_info",
     MetricKind.INFO,
     (Label.VERSION, Label.PYTHON, Label.FASTAPI),
     "Versions of what runs.",
+    across="max",
 )
 SLO_SPEC_INFO: Final = Metric(
     "slo_spec_info",
     MetricKind.INFO,
     (Label.SHA256,),
     "Hash of the slo.yaml whose thresholds are this app's buckets; its rules carry the same.",
+    across="max",
 )
 
 # -- health ---------------------------------------------------------------------------------------
 HEALTH_CHECK_UP: Final = _gauge(
-    "health_check_up", "1 when the check passed, 0 when it failed.", Label.CHECK
+    "health_check_up", "1 when the check passed, 0 when it failed.", Label.CHECK, across="min"
 )
 HEALTH_CHECK_DURATION: Final = _histogram(
     "health_check_duration_seconds", "Time of a health check.", Label.CHECK
@@ -258,7 +275,9 @@ SERIES_DROPPED: Final = _counter(
     "Observations counted in the overflow series because the metric's series cap was reached.",
     Label.METRIC,
 )
-SERIES: Final = _gauge("telemetry_series", "Label sets that a metric holds.", Label.METRIC)
+SERIES: Final = _gauge(
+    "telemetry_series", "Label sets that a metric holds.", Label.METRIC, across="max"
+)
 TELEMETRY_DROPPED: Final = _counter(
     "telemetry_dropped_total",
     "Log lines, spans and events dropped so that the app need not wait.",
@@ -392,3 +411,22 @@ class Alert:
     def burn_rate(severity: str, long_window: str) -> str:
         """Return the alert name of a tier, e.g. ``SLOBurnRatePage1h``."""
         return f"SLOBurnRate{severity.capitalize()}{long_window}"
+
+
+class Dashboard(StrEnum):
+    """Dashboards' uids: links from alerts, panels and log lines go by them."""
+
+    SLO_OVERVIEW = "etter-obs-slo-overview"
+    SLO_DETAIL = "etter-obs-slo-detail"
+    SERVICE = "etter-obs-service"
+    DATABASE = "etter-obs-database"
+    CACHE = "etter-obs-cache"
+    RUNTIME = "etter-obs-runtime"
+    HEALTH = "etter-obs-health"
+    LOGS_TRACES = "etter-obs-logs-traces"
+    TELEMETRY = "etter-obs-telemetry"
+
+    @property
+    def path(self) -> str:
+        """File of the dashboard, relative to the project, e.g. ``…/slo-detail.json``."""
+        return f"grafana/dashboards/{self.value.removeprefix('etter-obs-')}.json"
