@@ -268,6 +268,9 @@ HEALTH_CHECK_UP: Final = _gauge(
 HEALTH_CHECK_DURATION: Final = _histogram(
     "health_check_duration_seconds", "Time of a health check.", Label.CHECK
 )
+HEALTH_CHECK_FAILURES: Final = _counter(
+    "health_check_failures_total", "Health checks that failed.", Label.CHECK, Label.REASON
+)
 
 # -- the telemetry itself -------------------------------------------------------------------------
 SERIES_DROPPED: Final = _counter(

@@ -84,6 +84,7 @@ class Settings:
     health_timeout: float = 2.0
     health_deadline: float = 5.0
     health_max_age: float = 5.0
+    drain_seconds: float = 0.0
     management_host: str = "127.0.0.1"
     management_port: int | None = None
     # requests
@@ -141,6 +142,7 @@ class Settings:
             health_timeout=env.read(("ETTER_OBS_HEALTH_TIMEOUT",), _seconds, 2.0),
             health_deadline=env.read(("ETTER_OBS_HEALTH_DEADLINE",), _seconds, 5.0),
             health_max_age=env.read(("ETTER_OBS_HEALTH_MAX_AGE",), _seconds, 5.0),
+            drain_seconds=env.read(("ETTER_OBS_DRAIN_SECONDS",), _seconds_or_none, 0.0),
             management_host=env.read(("ETTER_OBS_MANAGEMENT_HOST",), _text, "127.0.0.1"),
             management_port=env.read(("ETTER_OBS_MANAGEMENT_PORT",), _port, None),
             trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), _names, ()),
@@ -260,6 +262,10 @@ def _seconds(text: str) -> float:
     if not 0.0 < value < 3_600.0:
         raise ValueError("seconds, more than 0 and less than 3600")
     return value
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text in ("0", "0.0") else _seconds(text)
 
 
 def _endpoint(text: str) -> str:
