@@ -341,6 +341,13 @@ class SpanAttribute(StrEnum):
     REASON = "etter.kept_because"
 
 
+class KeptBecause(StrEnum):
+    """Why the span of an unsampled request was made afterwards."""
+
+    ERROR = "error"
+    LATENCY = "latency"
+
+
 class Header(StrEnum):
     """Response and request headers."""
 
