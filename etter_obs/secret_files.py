@@ -1,0 +1,36 @@
+"""The secrets of the stack, each in a file of its own under `secrets/`, which git ignores.
+
+No password has a default that anyone knows: the random ones are made where they are missing, by
+`etter-obs init`, and read by the containers as files. The folder is the owner's alone (0700); the
+files in it are readable to all (0444), because the containers that they are mounted into run as
+other users.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+_RANDOM = ("grafana-admin-password", "postgres-password")
+_WEBHOOK = "alertmanager/webhook-url"
+_WEBHOOK_DEFAULT = "http://host.docker.internal:9095/alerts"  # on the Docker host
+
+
+def ensure_secrets(root: Path) -> list[Path]:
+    """Write the secret files that are missing in the project `root`; what is there stays.
+
+    Returns the files written. Raises OSError where the folder cannot be written.
+    """
+    folder = root / "secrets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "alertmanager").mkdir(exist_ok=True)
+    (folder / "alertmanager").chmod(0o755)  # whatever the umask: this one is mounted as a folder
+    contents = {name: secrets.token_urlsafe(24) for name in _RANDOM} | {_WEBHOOK: _WEBHOOK_DEFAULT}
+    written = []
+    for name, content in contents.items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(content, encoding="utf-8")
+            path.chmod(0o444)
+            written.append(path)
+    return written

@@ -1,0 +1,128 @@
+"""`python -m stack`: build and run the stack without Docker, and check its configuration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stack import build as builds
+from stack.layout import CHECKOUT, Ports, PortTakenError
+from stack.native import StackError, wait
+from stack.versions import BUILDS, NATIVE
+
+_RUN_DIR = CHECKOUT / ".run" / "stack"
+_dir_option = click.option(
+    "--dir",
+    "run_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_RUN_DIR,
+    show_default=".run/stack",
+    help="Run directory: configuration copies, data, logs, stack.json.",
+)
+
+
+@click.group()
+def main() -> None:
+    """The native stack: Prometheus, Alertmanager, the collector, Loki, node_exporter."""
+
+
+@main.command()
+@click.argument("components", nargs=-1, type=click.Choice([build.name for build in BUILDS]))
+def build(components: tuple[str, ...]) -> None:
+    """Build COMPONENTS (those of the native stack, if none is named) into the cache."""
+    chosen = components or NATIVE
+    seconds = builds.ensure(build for build in BUILDS if build.name in chosen)
+    for each in BUILDS:
+        if each.name in chosen:
+            print(f"{each.name:14} {each.version:9} {builds.binary(next(iter(each.packages)))}")
+    print(f"built in {seconds:.0f} s" if seconds else "nothing to build")
+
+
+@main.command()
+@click.argument("name")
+def path(name: str) -> None:
+    """Print the path of program NAME (promtool, amtool, loki, …), built where it is missing."""
+    try:
+        print(builds.binary(name))
+    except KeyError as error:
+        raise click.BadParameter(str(error.args[0])) from None
+
+
+def _targets(
+    _context: click.Context, _option: object, given: tuple[str, ...]
+) -> dict[str, list[str]]:
+    targets: dict[str, list[str]] = {}
+    for each in given:
+        job, found, address = each.partition("=")
+        if not found or ":" not in address:
+            raise click.BadParameter(
+                f"{each!r} is not JOB=HOST:PORT, for example etter=127.0.0.1:8000"
+            )
+        targets.setdefault(job, []).append(address)
+    return targets
+
+
+def _components(_context: click.Context, _option: object, given: str) -> tuple[str, ...]:
+    names = tuple(given.split(","))
+    if unknown := set(names) - set(NATIVE):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(NATIVE)}")
+    return names
+
+
+@main.command()
+@_dir_option
+@click.option(
+    "--ports", type=click.Choice(["default", "free"]), default="default", show_default=True
+)
+@click.option(
+    "--only", default=",".join(NATIVE), callback=_components, help="Components, comma-separated."
+)
+@click.option(
+    "--target", "targets", multiple=True, callback=_targets, help="JOB=HOST:PORT to scrape."
+)
+@click.option("--webhook", help="URL that Alertmanager's default receiver posts to.")
+@click.option(
+    "--config-root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=CHECKOUT,
+    help="The project whose configuration is used.",
+)
+@click.option("--lifeline", is_flag=True, hidden=True, help="Stop at the end of standard input.")
+def up(
+    run_dir: Path,
+    ports: str,
+    only: tuple[str, ...],
+    targets: dict[str, list[str]],
+    webhook: str | None,
+    config_root: Path,
+    lifeline: bool,
+) -> None:
+    """Run the stack on loopback until Ctrl-C; its addresses are in RUNDIR/stack.json."""
+    from stack.supervise import up as run
+
+    builds.ensure(build for build in BUILDS if build.name in only)
+    chosen = Ports() if ports == "default" else Ports.free()
+    sys.exit(run(run_dir, config_root, chosen, only, targets, webhook, lifeline=lifeline))
+
+
+@main.command("wait")
+@_dir_option
+@click.option("--within", type=float, default=60.0, show_default=True, help="Seconds.")
+def wait_command(run_dir: Path, within: float) -> None:
+    """Wait until the stack is ready, and print its addresses."""
+    print(wait(run_dir, within=within).as_json(), end="")
+
+
+def run() -> None:
+    """Run the command line; what the user can set right is one line and exit code 2."""
+    try:
+        main(prog_name="python -m stack")
+    except (StackError, PortTakenError, builds.BuildError) as error:
+        print(f"stack: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

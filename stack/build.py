@@ -1,0 +1,125 @@
+"""Builds the stack's programs from their Go modules, once, into the cache.
+
+A build is keyed by everything that decides its result: version, module files, toolchain and flags.
+It is made in a folder of its own and renamed into place when whole, so that neither a killed build
+nor a second one at the same time can leave a broken binary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from stack.cache import cache_root, locked
+from stack.progress import Task
+from stack.toolchain import go_command, go_environment
+from stack.versions import BUILDS, GO_TOOLCHAIN, Build, build_of
+
+_MODULES = Path(__file__).parent / "modules"
+_TAIL = 30  # lines of a failed build's output that are shown
+
+
+class BuildError(RuntimeError):
+    """A program could not be built; the message holds the end of the compiler's output."""
+
+
+def binary(name: str) -> Path:
+    """The path of a program by name (promtool, loki, ...), built first where it is missing.
+
+    Raises KeyError for a name that no build gives, BuildError where the build fails.
+    """
+    build = build_of(name)
+    ensure([build])
+    return _home(build) / name
+
+
+def ensure(builds: Iterable[Build] = BUILDS) -> float:
+    """Build what is missing of `builds`; returns the seconds that took."""
+    missing = [build for build in builds if not _home(build).is_dir()]
+    seconds = 0.0
+    for number, build in enumerate(missing, start=1):
+        with locked(f"build-{build.name}"):
+            if _home(build).is_dir():  # another process built it while this one waited
+                continue
+            title = f"[{number} of {len(missing)}] building {build.name} {build.version}"
+            with Task(title) as task:
+                _build(build, task)
+            seconds += task.elapsed
+    return seconds
+
+
+def _home(build: Build) -> Path:
+    digest = hashlib.sha256(f"{build} {GO_TOOLCHAIN}".encode())
+    for file in sorted((_MODULES / build.name).iterdir()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return cache_root() / "bin" / f"{build.name}-{build.version}-{digest.hexdigest()[:12]}"
+
+
+def _build(build: Build, task: Task) -> None:
+    home = _home(build)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as scratch:
+        source = Path(scratch) / "source"
+        shutil.copytree(_MODULES / build.name, source)
+        go = go_command()
+        if build.generated:
+            _generate_collector(go, source, task)
+        made = Path(scratch) / "made"
+        made.mkdir()
+        flags = f"-s -w -X {build.stamp}={build.version}" if build.stamp else "-s -w"
+        command: list[str | Path] = [
+            go,
+            "build",
+            "-v",
+            "-p",
+            "2",
+            "-tags",
+            build.tags,
+            "-ldflags",
+            flags,
+            "-o",
+        ]
+        for name, package in build.packages.items():
+            _run([*command, "-ldflags", flags, "-o", made / name, package], source, task)
+        made.rename(home)
+
+
+def _generate_collector(go: Path, source: Path, task: Task) -> None:
+    """Write the collector's sources from its manifest; go.mod and go.sum stay the pinned ones."""
+    pinned = {name: (source / name).read_bytes() for name in ("go.mod", "go.sum")}
+    builder = source / "builder"
+    _run(
+        [go, "build", "-v", "-o", builder, "go.opentelemetry.io/collector/cmd/builder"],
+        source,
+        task,
+    )
+    _run(
+        [builder, "--config=manifest.yaml", "--skip-compilation", "--skip-get-modules"],
+        source,
+        task,
+    )
+    for name, content in pinned.items():
+        (source / name).write_bytes(content)
+
+
+def _run(command: list[str | Path], folder: Path, task: Task) -> None:
+    """Run one step; each line that it prints (`go build -v`: a compiled package) is progress."""
+    tail: list[str] = []
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=go_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for count, line in enumerate(process.stdout, start=1):
+            tail = [*tail[1 - _TAIL :], line]
+            task.update(f"{count} packages")
+    if process.returncode:
+        raise BuildError(f"{' '.join(map(str, command[:3]))} in {folder.name}:\n{''.join(tail)}")

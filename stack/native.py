@@ -1,0 +1,184 @@
+"""The native stack for other programs: start it, learn where it listens, stop it.
+
+with running(run_dir, targets={"etter": ["127.0.0.1:8000"]}) as stack:
+httpx.get(f"{stack.prometheus}/api/v1/query", params={"query": "up"})
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from stack.build import binary, ensure
+from stack.layout import CHECKOUT, Ports, copy_config, write_targets
+from stack.versions import BUILDS, NATIVE
+
+READY_WITHIN = 60.0  # seconds; warm it takes a few
+_STOP_WITHIN = 15.0  # honcho kills what has not stopped after 5
+
+
+class StackError(RuntimeError):
+    """The stack did not start, or is not running; the message says which part and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a running stack listens. All on loopback; URLs carry no trailing slash."""
+
+    run_dir: Path
+    config_root: Path
+    prometheus: str
+    alertmanager: str
+    loki: str
+    node_exporter: str
+    otlp_grpc: str  # host:port, as OTLP_ENDPOINT takes it
+    otlp_http: str
+    collector_health: str
+    collector_metrics: str
+    traces_file: Path
+    pids: dict[str, int]
+
+    @classmethod
+    def at(cls, run_dir: Path, config_root: Path, ports: Ports, pids: Mapping[str, int]) -> Stack:
+        """The stack of a run directory, from its ports."""
+        url = {name: f"http://127.0.0.1:{port}" for name, port in asdict(ports).items()}
+        return cls(
+            run_dir=run_dir,
+            config_root=config_root,
+            prometheus=url["prometheus"],
+            alertmanager=url["alertmanager"],
+            loki=url["loki"],
+            node_exporter=url["node_exporter"],
+            otlp_grpc=f"127.0.0.1:{ports.otlp_grpc}",
+            otlp_http=url["otlp_http"],
+            collector_health=url["collector_health"],
+            collector_metrics=f"{url['collector_metrics']}/metrics",
+            traces_file=run_dir / "data/traces.jsonl",
+            pids=dict(pids),
+        )
+
+    @classmethod
+    def load(cls, run_dir: Path) -> Stack:
+        """The stack that runs in `run_dir`; StackError where none does."""
+        try:
+            held: dict[str, Any] = json.loads(_state(run_dir).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StackError(
+                f"no stack runs in {run_dir}; `python -m stack up` starts one"
+            ) from None
+        for name in ("run_dir", "config_root", "traces_file"):
+            held[name] = Path(held[name])
+        return cls(**held)
+
+    def as_json(self) -> str:
+        """What stack.json holds."""
+        return json.dumps(asdict(self), default=str, indent=2) + "\n"
+
+    def set_targets(self, job: str, addresses: Sequence[str]) -> None:
+        """Tell Prometheus where the instances of `job` are (host:port each); it needs no reload."""
+        write_targets(self.run_dir, job, addresses)
+
+    def reload(self) -> None:
+        """Copy the configuration again and have Prometheus and Alertmanager read it.
+
+        Raises httpx.HTTPError where a program refuses what it read.
+        """
+        copy_config(self.config_root, self.run_dir)
+        for name in ("prometheus", "alertmanager"):
+            if name in self.pids:
+                httpx.post(f"{getattr(self, name)}/-/reload", timeout=10).raise_for_status()
+
+
+@contextmanager
+def running(
+    run_dir: Path,
+    *,
+    ports: str = "free",
+    targets: Mapping[str, Sequence[str]] | None = None,
+    webhook: str | None = None,
+    only: Sequence[str] = NATIVE,
+    config_root: Path = CHECKOUT,
+) -> Iterator[Stack]:
+    """Run the stack in `run_dir` for the length of the block; programs are built where missing.
+
+    Args:
+        run_dir: where configuration copies, data and logs go; data left there is used again.
+        ports: "free" for any, "default" for those that compose publishes.
+        targets: job → host:port of each instance that Prometheus shall scrape.
+        webhook: the URL that Alertmanager's default receiver posts to.
+        only: the components to run.
+        config_root: the project whose configuration is used.
+
+    Raises:
+        StackError: where it is not ready within a minute, with the end of its log.
+
+    The stack ends with the block, and with this process however that dies.
+    """
+    ensure(build for build in BUILDS if build.name in only)
+    run_dir = run_dir.absolute()
+    (run_dir / "logs").mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "stack", "up", "--lifeline", f"--dir={run_dir}"]
+    command += [f"--ports={ports}", f"--only={','.join(only)}", f"--config-root={config_root}"]
+    command += [f"--webhook={webhook}"] if webhook else []
+    for job, addresses in (targets or {}).items():
+        command += [f"--target={job}={address}" for address in addresses]
+    _state(run_dir).unlink(missing_ok=True)
+    with (run_dir / "logs/stack.log").open("w") as log:
+        supervisor = subprocess.Popen(
+            command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=log, stderr=log
+        )
+    try:
+        yield wait(run_dir, supervisor)
+    finally:
+        supervisor.send_signal(signal.SIGTERM)
+        try:
+            supervisor.wait(_STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.wait()
+        if supervisor.stdin:
+            supervisor.stdin.close()
+
+
+def wait(
+    run_dir: Path, supervisor: subprocess.Popen[bytes] | None = None, within: float = READY_WITHIN
+) -> Stack:
+    """Wait until the stack in `run_dir` is ready.
+
+    Raises StackError after `within` seconds, or once `supervisor` is dead.
+    """
+    deadline = time.monotonic() + within
+    while not _state(run_dir).exists():
+        if supervisor and supervisor.poll() is not None:
+            raise StackError(f"the stack did not start:\n{_tail(run_dir)}")
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the stack in {run_dir} is not ready after {within:.0f} s:\n{_tail(run_dir)}"
+            )
+        time.sleep(0.1)
+    return Stack.load(run_dir)
+
+
+def programs(only: Sequence[str] = NATIVE) -> dict[str, Path]:
+    """The program of each component in `only`, by the name that the Procfile gives it."""
+    names = {"collector": "otelcol"}
+    return {names.get(name, name): binary(names.get(name, name)) for name in only}
+
+
+def _state(run_dir: Path) -> Path:
+    return run_dir / "stack.json"
+
+
+def _tail(run_dir: Path) -> str:
+    log = run_dir / "logs/stack.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-30:]) if log.exists() else ""

@@ -1,0 +1,149 @@
+"""`stack up`: honcho runs the Procfile; this process tells when all is ready, and stops all."""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from stack.layout import Ports, environment, lay_out, write_atomically
+from stack.native import READY_WITHIN, Stack, StackError, programs
+
+_PROCFILE = Path(__file__).parent / "Procfile"
+_ANSWERS_WITHIN = 2.0
+
+
+def up(
+    run_dir: Path,
+    config_root: Path,
+    ports: Ports,
+    only: Sequence[str],
+    targets: Mapping[str, Sequence[str]],
+    webhook: str | None,
+    *,
+    lifeline: bool = False,
+) -> int:
+    """Run the stack in the foreground until SIGTERM, SIGINT or, with `lifeline`, the end of stdin.
+
+    Returns the exit code: 0 after an orderly stop, 1 where a component ended by itself.
+    Raises PortTakenError, StackError (another stack runs in `run_dir`).
+    """
+    run_dir = run_dir.absolute()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    lock = (run_dir / ".lock").open(
+        "w"
+    )  # held by the components' keepers too, as long as one lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StackError(f"another stack runs in {run_dir}; stop it, or pass --dir") from None
+    ports.require_free()
+    lay_out(run_dir, config_root, ports, only, targets, webhook)
+    state = run_dir / "stack.json"
+    state.unlink(missing_ok=True)
+
+    output = _Output(sys.stdout)
+    manager = _Manager(output)
+    env = environment(run_dir, ports, programs(only))
+    for name, command in parse_procfile(_PROCFILE.read_text(encoding="utf-8")).processes.items():
+        if name in only:
+            shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; {_exec(command)}"
+            manager.add_process(name, shell, env=env, cwd=str(run_dir))
+    stack = Stack.at(run_dir, config_root, ports, {})
+    threading.Thread(target=_announce, args=(stack, only), daemon=True).start()
+    if lifeline:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    multiprocessing.set_start_method("fork", force=True)  # honcho's queue and keepers rely on it
+    try:
+        manager.loop()
+    finally:
+        state.unlink(missing_ok=True)
+    if manager.asked_to_stop:
+        return 0
+    print(f"stack: {output.first_stopped} ended by itself; the end of its log:\n", file=sys.stderr)
+    log = run_dir / "logs" / f"{output.first_stopped}.log"
+    print("\n".join(log.read_text(errors="replace").splitlines()[-20:]), file=sys.stderr)
+    return 1
+
+
+def _exec(command: str) -> str:
+    """So that the pid is the program's, and signals reach it, not a shell."""
+    return command if " exec " in command else f"exec {command}"
+
+
+class _Manager(Manager):  # type: ignore[misc]
+    """honcho's manager, which a signal must not find before every process has its pid."""
+
+    asked_to_stop = False
+
+    def terminate(self) -> None:
+        if self.returncode in (130, 143):  # honcho's word for SIGINT and SIGTERM
+            self.asked_to_stop = True
+        if self._all_started():
+            super().terminate()
+        else:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+
+class _Output(Printer):  # type: ignore[misc]
+    """honcho's printer, which remembers what ended first: the rest was ended because of it."""
+
+    first_stopped = ""
+
+    def write(self, message: Message) -> None:
+        stopped = re.match(r"(\w+) stopped", message.data) if message.name == "system" else None
+        if stopped and not self.first_stopped:
+            self.first_stopped = stopped[1]
+        super().write(message)
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _announce(stack: Stack, only: Sequence[str]) -> None:
+    """Write stack.json once every component is ready: its presence is what `wait` waits for."""
+    pid_files = {name: stack.run_dir / "pids" / name for name in only}
+    # Until each has its pid honcho still forks: no lock may be held here meanwhile, so only look.
+    while not all(file.exists() and file.stat().st_size for file in pid_files.values()):
+        time.sleep(0.05)
+    stack.pids.update({name: int(file.read_text()) for name, file in pid_files.items()})
+    ready = {
+        "prometheus": f"{stack.prometheus}/-/ready",
+        "alertmanager": f"{stack.alertmanager}/-/ready",
+        "collector": stack.collector_health,
+        "loki": f"{stack.loki}/ready",
+        "node_exporter": stack.node_exporter,
+    }
+    started = time.monotonic()
+    for name in only:
+        while not _answers(ready[name]):
+            if time.monotonic() - started > READY_WITHIN:
+                print(f"stack: {name} is not ready after {READY_WITHIN:.0f} s", file=sys.stderr)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            time.sleep(0.1)
+        print(f"stack: {name} is ready", flush=True)
+    write_atomically(stack.run_dir / "stack.json", stack.as_json())
+    print(f"stack: up after {time.monotonic() - started:.1f} s, {stack.prometheus}", flush=True)
+
+
+def _answers(url: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=_ANSWERS_WITHIN).status_code == httpx.codes.OK
+    return False

