@@ -1,0 +1,6 @@
+"""Traces: sampled before they cost anything, complete where something went wrong."""
+
+from etter_obs.tracing.provider import Tracing
+from etter_obs.tracing.sampling import Decision
+
+__all__ = ["Decision", "Tracing"]

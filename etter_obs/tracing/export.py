@@ -1,0 +1,221 @@
+"""Spans on their way out: bounded, counted, redacted, and never waited for.
+
+``span.end()`` → :class:`BoundedSpans` (admits or drops) → the SDK's batch processor (one thread) →
+:class:`RedactingExporter` (in that thread) → OTLP. A collector that is away or hangs costs spans,
+which are counted, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, Status
+from opentelemetry.util.types import Attributes
+
+if TYPE_CHECKING:
+    from etter_obs.settings import Settings
+
+QUEUE_SIZE: Final = 2048
+BATCH_SIZE: Final = 512
+DELAY_MILLIS: Final = 2_000.0
+"""The SDK's default is 5 s; a trace should be there when somebody clicks on its exemplar."""
+
+DropCounter = Callable[[str, int], None]
+"""Takes the reason (a closed vocabulary) and how many spans it cost."""
+Redact = Callable[[str, object], object]
+"""Takes an attribute's name and value, returns the value that may leave the process."""
+
+
+def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
+    """Return a function that makes the OTLP exporter which the settings ask for.
+
+    The import happens here, so that a missing extra is told at start; the connection is made by the
+    returned function, in the process that exports: a gRPC channel does not survive a fork.
+
+    Raises:
+        ImportError: the exporter is not installed; the message has the line that installs it.
+    """
+    try:
+        if settings.otlp_protocol == "grpc":
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
+                OTLPSpanExporter as GrpcExporter,
+            )
+
+            return lambda: GrpcExporter(
+                endpoint=settings.otlp_endpoint, insecure=settings.otlp_insecure
+            )
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
+            OTLPSpanExporter as HttpExporter,
+        )
+    except ImportError as error:
+        raise ImportError(
+            "APM_ENABLED needs the OTLP exporter: pip install 'etter-obs[otlp]' "
+            "(or set APM_ENABLED=false)"
+        ) from error
+    base = (
+        settings.otlp_endpoint
+        if "://" in settings.otlp_endpoint
+        else f"http://{settings.otlp_endpoint}"
+    )
+    return lambda: HttpExporter(endpoint=f"{base.rstrip('/')}/v1/traces")
+
+
+class BoundedSpans(SpanProcessor):
+    """Admits at most :data:`QUEUE_SIZE` spans that are not exported yet; counts what it turns away.
+
+    The SDK's batch processor drops the oldest span silently when its queue is full. This one stands
+    before it and knows, from the exporter behind it, how many are under way.
+    """
+
+    def __init__(
+        self, make_exporter: Callable[[], SpanExporter], redact: Redact, dropped: DropCounter
+    ) -> None:
+        self._dropped = dropped
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._exporter = RedactingExporter(make_exporter, redact, self._left, dropped)
+        self._batches = BatchSpanProcessor(
+            self._exporter,
+            max_queue_size=QUEUE_SIZE,
+            schedule_delay_millis=DELAY_MILLIS,
+            max_export_batch_size=BATCH_SIZE,
+        )
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing: a span is looked at when it ends."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue the span, or drop and count it; it returns at once in both cases."""
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        with self._lock:
+            admitted = self._under_way < QUEUE_SIZE
+            if admitted:
+                self._under_way += 1
+        if admitted:
+            self._batches.on_end(span)
+        else:
+            self._dropped("queue_full", 1)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export what is queued, at most ``timeout_millis`` long (the SDK's own ignores it)."""
+        return run_for(self._batches.force_flush, timeout_millis / 1000)
+
+    def close(self, timeout: float) -> bool:
+        """Export what is queued and end the thread, all within ``timeout`` seconds.
+
+        Returns:
+            True where everything was handed to the collector, False where the time ran out.
+        """
+        done = run_for(self._batches.shutdown, timeout)
+        if not done:
+            # Ends the call that hangs, and with it the SDK's thread.
+            run_for(self._exporter.shutdown, 0.5)
+        return done
+
+    def _left(self, count: int) -> None:
+        with self._lock:
+            self._under_way -= count
+
+    def _after_fork(self) -> None:
+        # The child's queue is empty (the SDK sees to that), and a lock held at the fork stays held.
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._exporter.after_fork()
+
+
+class RedactingExporter(SpanExporter):
+    """Redacts spans and hands them to the real exporter, which it makes with the first batch."""
+
+    def __init__(
+        self,
+        make_exporter: Callable[[], SpanExporter],
+        redact: Redact,
+        left: Callable[[int], None],
+        dropped: DropCounter,
+    ) -> None:
+        self._make_exporter = make_exporter
+        self._redact = redact
+        self._left = left
+        self._dropped = dropped
+        self._exporter: SpanExporter | None = None
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export a batch; what does not arrive is counted as dropped."""
+        result = SpanExportResult.FAILURE
+        try:
+            if self._exporter is None:
+                self._exporter = self._make_exporter()
+            result = self._exporter.export([redacted(span, self._redact) for span in spans])
+        finally:
+            self._left(len(spans))
+            if result is not SpanExportResult.SUCCESS:
+                self._dropped("export_failed", len(spans))
+        return result
+
+    def shutdown(self) -> None:
+        """Close the connection; a call under way is cancelled."""
+        if self._exporter is not None:
+            self._exporter.shutdown()
+
+    def after_fork(self) -> None:
+        """Forget the parent's connection."""
+        self._exporter = None
+
+
+def run_for(function: Callable[[], object], seconds: float) -> bool:
+    """Run ``function`` in a thread of its own, wait at most ``seconds``; True where it finished.
+
+    A function that hangs is left behind in a daemon thread, which does not hold up the exit.
+    """
+    thread = threading.Thread(target=function, name="etter-obs-deadline", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
+    """Return the span with every text in it redacted; the span itself where nothing had to be."""
+    name = str(redact("name", span.name))
+    attributes = _redacted_attributes(span.attributes, redact)
+    events = [
+        Event(event.name, _redacted_attributes(event.attributes, redact), event.timestamp)
+        for event in span.events
+    ]
+    links = [
+        Link(link.context, _redacted_attributes(link.attributes, redact)) for link in span.links
+    ]
+    status = span.status
+    if status.description:
+        status = Status(status.status_code, str(redact("description", status.description)))
+    return ReadableSpan(
+        name=name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=attributes,
+        events=events,
+        links=links,
+        kind=span.kind,
+        status=status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _redacted_attributes(attributes: Attributes, redact: Redact) -> Attributes:
+    redacted_ones: Mapping[str, object] = {
+        key: tuple(redact(key, item) for item in value)
+        if isinstance(value, (tuple, list))
+        else redact(key, value)
+        for key, value in (attributes or {}).items()
+    }
+    return redacted_ones  # type: ignore[return-value]  # a redacted text is a text, all else is as it was

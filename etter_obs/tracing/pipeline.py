@@ -1,0 +1,85 @@
+"""The enabled side of tracing: the SDK's provider and what hangs on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.util._once import Once
+
+from etter_obs.tracing.export import BoundedSpans, DropCounter, Redact, otlp_exporter_factory
+from etter_obs.tracing.ids import PresetIds
+from etter_obs.tracing.late import LateSpans
+from etter_obs.tracing.sampling import official_sampler
+from etter_obs.tracing.server import Endpoint, ServerSpans
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from etter_obs.settings import Settings
+
+MAX_ATTRIBUTE_CHARACTERS: Final = 16_384
+"""Longest text of a span, unless OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise: a stack fits."""
+
+
+class Pipeline:
+    """Provider, server spans, late spans and export, all for one app."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        attributes: Mapping[str, str],
+        make_exporter: Callable[[], SpanExporter] | None,
+        redact: Redact,
+        dropped: DropCounter,
+        endpoint: Endpoint,
+    ) -> None:
+        resource = Resource.create({**attributes, "service.instance.id": str(uuid.uuid4())})
+        limits = SpanLimits()
+        if limits.max_attribute_length is None:
+            limits = SpanLimits(max_attribute_length=MAX_ATTRIBUTE_CHARACTERS)
+        ids = PresetIds()
+        self.spans = BoundedSpans(make_exporter or otlp_exporter_factory(settings), redact, dropped)
+        self.provider = TracerProvider(
+            sampler=official_sampler(settings.sampler, settings.sampler_ratio),
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=ids,
+            span_limits=limits,
+        )
+        self.provider.add_span_processor(self.spans)
+        self.server = ServerSpans(self.provider, ids, endpoint)
+        self.late = LateSpans(resource, self.spans.on_end, dropped)
+        self._undo_global = install_globally(self.provider)
+        self._closed = False
+
+    def close(self, timeout: float) -> bool:
+        """Export the rest within ``timeout`` seconds; the provider is no longer the global one."""
+        if self._closed:
+            return True
+        self._closed = True
+        self._undo_global()
+        return self.spans.close(timeout)
+
+
+def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:
+    """Make ``provider`` the global one, unless the user has set their own; return the undo.
+
+    The propagator is left as it is: the default one is W3C's, and another was somebody's wish.
+    """
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return lambda: None
+    trace.set_tracer_provider(provider)
+
+    def undo() -> None:
+        if trace.get_tracer_provider() is provider:
+            # The API has no unset; this is what OpenTelemetry's own test utilities do.
+            trace._TRACER_PROVIDER = None
+            trace._TRACER_PROVIDER_SET_ONCE = Once()
+
+    return undo

@@ -1,0 +1,88 @@
+"""The trace context of a request that is not sampled: cheap to make, complete when somebody asks.
+
+Outgoing calls must carry it (``traceparent`` with flags 00, ``tracestate``, ``baggage``), so it is
+attached to OpenTelemetry's context as a span that records nothing; its parts are built when a
+propagator reads them, which most requests never do.
+"""
+
+from __future__ import annotations
+
+from contextvars import Token
+from typing import Final
+
+from opentelemetry import context, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.trace.span import TraceState
+
+from etter_obs.tracing.sampling import Decision
+
+_RANDOM_ID: Final = 0x02
+"""Flag of W3C trace context level 2: the trace id is random, so others may sample by its bits."""
+_MAX_TRACESTATE_BYTES: Final = 512
+"""The length that level 1 asks everyone to carry; OpenTelemetry drops what is longer."""
+_BAGGAGE: Final = W3CBaggagePropagator()
+
+
+class UnsampledSpan(trace.NonRecordingSpan):
+    """Stands for the request's span in the context; nobody records it."""
+
+    __slots__ = ("_built", "_decision")
+
+    def __init__(self, decision: Decision) -> None:
+        # super().__init__ would want the SpanContext that this class exists to postpone.
+        self._decision = decision
+        self._built: trace.SpanContext | None = None
+
+    def get_span_context(self) -> trace.SpanContext:
+        """Return the ids with flags 00 and the caller's tracestate."""
+        if self._built is None:
+            decision = self._decision
+            flags = (decision.parent_flags if decision.parent_id else _RANDOM_ID) & _RANDOM_ID
+            self._built = trace.SpanContext(
+                int(decision.trace_id, 16),
+                int(decision.span_id, 16),
+                is_remote=False,
+                trace_flags=trace.TraceFlags(flags),
+                trace_state=parse_tracestate(decision.tracestate),
+            )
+        return self._built
+
+
+class CallersSpan(UnsampledSpan):
+    """Where this service traces nothing, what it calls continues the caller's trace untouched."""
+
+    __slots__ = ()
+
+    def get_span_context(self) -> trace.SpanContext:
+        """Return the caller's own context, its flags included."""
+        if self._built is None:
+            decision = self._decision
+            self._built = trace.SpanContext(
+                int(decision.trace_id, 16),
+                int(decision.parent_id or "0", 16),
+                is_remote=True,
+                trace_flags=trace.TraceFlags(decision.parent_flags),
+                trace_state=parse_tracestate(decision.tracestate),
+            )
+        return self._built
+
+
+def parse_tracestate(header: bytes | None) -> TraceState | None:
+    """Return the tracestate, or None where there is none or it is too long to carry."""
+    if header is None or len(header) > _MAX_TRACESTATE_BYTES:
+        return None
+    return TraceState.from_header([header.decode("latin-1")])
+
+
+def attach(decision: Decision, span: trace.Span) -> Token[Context]:
+    """Make ``span`` and the request's baggage current; give the token back to :func:`detach`."""
+    current = trace.set_span_in_context(span)
+    if decision.baggage is not None:
+        current = _BAGGAGE.extract({"baggage": decision.baggage.decode("latin-1")}, current)
+    return context.attach(current)
+
+
+def detach(token: Token[Context]) -> None:
+    """Restore what was current before :func:`attach`."""
+    context.detach(token)

@@ -1,0 +1,149 @@
+"""Tracing as the rest of the package sees it: decide, serve, keep, flush, close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
+from etter_obs.tracing.propagation import CallersSpan, UnsampledSpan, attach, detach
+from etter_obs.tracing.sampling import Decision, HeadSampler
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from etter_obs.logs.redaction import Redactor
+    from etter_obs.metrics.registry import MetricsRegistry
+    from etter_obs.settings import Settings
+    from etter_obs.tracing.server import App, Endpoint, Receive, Scope, Send
+
+_SIGNAL: Final = "span"
+
+
+class Tracing:
+    """Traces of one app.
+
+    Where ``settings.apm_enabled`` is false it makes ids for the logs, hands a caller's trace on to
+    what the app calls, and loads neither the SDK nor an exporter.
+
+    Args:
+        settings: the environment's wishes: endpoint, protocol, sampler.
+        service: ``service.name``.
+        environment: ``deployment.environment.name``.
+        version: ``service.version``, where it is known.
+        registry: takes the count of dropped spans.
+        redactor: hides secrets in spans, in the exporter's thread.
+        endpoint: tells a scope's route template once it is routed; None where no route matched.
+        make_exporter: makes the exporter, in the process and thread that export; default: OTLP.
+
+    Raises:
+        ImportError: tracing is enabled and its packages are not installed; the message has the line
+            that installs them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        service: str,
+        environment: str,
+        registry: MetricsRegistry,
+        redactor: Redactor,
+        endpoint: Endpoint,
+        version: str | None = None,
+        make_exporter: Callable[[], SpanExporter] | None = None,
+    ) -> None:
+        self.enabled = settings.apm_enabled
+        sampler = settings.sampler if self.enabled else "always_off"
+        self.decide = HeadSampler(sampler, settings.sampler_ratio).decide
+        """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
+        self._unsampled = UnsampledSpan if self.enabled else CallersSpan
+        if not self.enabled:
+            self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
+            return
+        from etter_obs.tracing.pipeline import Pipeline  # loads the SDK
+
+        dropped = registry.counter(TELEMETRY_DROPPED)
+        self._pipeline = Pipeline(
+            settings,
+            attributes={
+                "service.name": service,
+                "deployment.environment.name": environment,
+                **({"service.version": version} if version else {}),
+            },
+            make_exporter=make_exporter,
+            redact=redactor.value,
+            dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
+            endpoint=endpoint,
+        )
+        self.provider = self._pipeline.provider
+
+    def attach(self, decision: Decision) -> Token[Context]:
+        """Let what an unsampled request calls carry its trace context and baggage.
+
+        Give the returned token to :meth:`detach` when the request is over.
+        """
+        if not self.enabled and decision.parent_id is None:
+            return attach(decision, trace.INVALID_SPAN)
+        return attach(decision, self._unsampled(decision))
+
+    def detach(self, token: Token[Context]) -> None:
+        """Restore the context that :meth:`attach` replaced."""
+        detach(token)
+
+    async def serve(
+        self,
+        app: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        request_id: str,
+    ) -> None:
+        """Call ``app`` for a sampled request, inside the official ASGI instrumentation."""
+        await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
+
+    def keep(
+        self,
+        decision: Decision,
+        scope: Scope,
+        *,
+        request_id: str,
+        endpoint: str | None,
+        start_ns: int,
+        end_ns: int,
+        status: int | None,
+        exception: BaseException | None,
+        reason: KeptBecause,
+    ) -> bool:
+        """Make the span of an unsampled request that is over, under its own trace id.
+
+        Times are Unix time in nanoseconds. Returns False where tracing is off or too many such
+        spans were made just now: then nothing may link to the trace.
+        """
+        return self.enabled and self._pipeline.late.keep(
+            decision,
+            scope,
+            request_id=request_id,
+            endpoint=endpoint,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            status=status,
+            exception=exception,
+            reason=reason,
+        )
+
+    def flush(self, timeout: float) -> bool:
+        """Export what is queued; False where ``timeout`` seconds did not suffice."""
+        return not self.enabled or self._pipeline.spans.force_flush(int(timeout * 1000))
+
+    def close(self, timeout: float) -> bool:
+        """Export what is queued within ``timeout`` seconds and undo what was done globally.
+
+        A second call does nothing. Returns whether everything was exported.
+        """
+        return not self.enabled or self._pipeline.close(timeout)

@@ -1,0 +1,152 @@
+"""The server span of a sampled request, by OpenTelemetry's official ASGI instrumentation.
+
+Around it stands what it lacks: our ids, the route as the span's name, the exception that
+ServerErrorMiddleware has already turned into a response, and a shield, so that hostile headers that
+it cannot decode cost the span and not the request.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context, trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
+
+from etter_obs.conventions import SpanAttribute
+from etter_obs.tracing.sampling import Decision
+from etter_obs.tracing.semconv import stable_conventions
+
+if TYPE_CHECKING:
+    from etter_obs.tracing.ids import PresetIds
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Endpoint = Callable[[Scope], str | None]
+
+_CALL: Final = "etter_obs.traced_call"
+_CARRIERS: Final = (b"traceparent", b"tracestate")
+
+
+class ServerSpans:
+    """Runs sampled requests inside the official instrumentation, which it sets up once.
+
+    Raises:
+        ImportError: the instrumentation is not installed; the message says how to install it.
+    """
+
+    def __init__(self, provider: trace.TracerProvider, ids: PresetIds, endpoint: Endpoint) -> None:
+        try:
+            from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+        except ImportError as error:
+            raise ImportError(
+                "APM_ENABLED needs the ASGI instrumentation: pip install 'etter-obs[otlp]' "
+                "(or set APM_ENABLED=false)"
+            ) from error
+        self._ids = ids
+        self._endpoint = endpoint
+        with stable_conventions():
+            self._instrumented = OpenTelemetryMiddleware(
+                _enter,
+                server_request_hook=_label,
+                tracer_provider=provider,
+                meter_provider=NoOpMeterProvider(),
+                exclude_spans=["send", "receive"],
+            )
+
+    async def serve(
+        self,
+        app: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        request_id: str,
+    ) -> None:
+        """Call ``app`` with a server span around it; the app gets the very ``scope`` given here."""
+        call = _Call(app, scope, self._endpoint, request_id)
+        shown = {**scope, "headers": _decodable(scope["headers"], decision), _CALL: call}
+        if not scope.get("query_string", b"").isascii():
+            shown["query_string"] = b""
+        token = None
+        if trace.get_current_span() is not trace.INVALID_SPAN:
+            # Somebody's span around the server would make ours an internal one with other ids.
+            token = context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
+        self._ids.preset(decision)
+        try:
+            await self._instrumented(shown, receive, send)
+        except Exception:
+            if call.entered:
+                raise
+            await app(scope, receive, send)
+        finally:
+            if token is not None:
+                context.detach(token)
+
+
+class _Call:
+    """What the instrumented side needs of one request."""
+
+    __slots__ = ("app", "endpoint", "entered", "request_id", "scope")
+
+    def __init__(self, app: App, scope: Scope, endpoint: Endpoint, request_id: str) -> None:
+        self.app = app
+        self.scope = scope
+        self.endpoint = endpoint
+        self.request_id = request_id
+        self.entered = False
+
+
+def _label(span: trace.Span, shown: Scope) -> None:
+    span.set_attribute(SpanAttribute.REQUEST_ID, shown[_CALL].request_id)
+
+
+async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
+    """Stand between the instrumentation and the app: name the span while it can still be named."""
+    call: _Call = shown[_CALL]
+    call.entered = True
+    span = trace.get_current_span()
+    named = False
+
+    def name_span() -> None:
+        nonlocal named
+        named = True
+        # The route is known by now; where there is none, the method alone is the name, since a
+        # path may be anything (semantic conventions for HTTP spans, "Name").
+        route = call.endpoint(call.scope)
+        method = call.scope.get("method", "WEBSOCKET")
+        span.update_name(f"{method} {route}" if route else method)
+        if route:
+            span.set_attribute(HTTP_ROUTE, route)
+
+    async def observed_send(message: Message) -> None:
+        if not named:
+            name_span()
+            if message.get("status", 0) >= 500:
+                # ServerErrorMiddleware answers from inside its ``except`` and raises only after the
+                # span has ended with the last byte: this is the moment to see the exception.
+                exception = sys.exception()
+                if exception is not None:
+                    span.record_exception(exception)
+        await send(message)
+
+    try:
+        await call.app(call.scope, receive, observed_send)
+    finally:
+        if not named:
+            name_span()
+
+
+def _decodable(headers: list[tuple[bytes, bytes]], decision: Decision) -> list[tuple[bytes, bytes]]:
+    """Return headers that the instrumentation reads as the head decision did, and can decode."""
+    follow = decision.parent_id is not None
+    return [
+        (name, value if value.isascii() else value.decode("latin-1").encode())
+        for name, value in headers
+        if name.isascii() and (follow or name not in _CARRIERS)
+    ]
