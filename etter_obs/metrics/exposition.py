@@ -1,0 +1,107 @@
+"""The ASGI application behind /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from time import perf_counter
+from typing import Any, Final
+
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.metrics.render import render
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_OPENMETRICS: Final = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
+_TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
+_SLICE_SECONDS: Final = 0.001
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class MetricsEndpoint:
+    """Serves a registry to those who may see it.
+
+    The text is made, compressed and sent in slices of about a millisecond; between them other
+    requests have their turn.
+
+    Args:
+        registry: what to expose.
+        token: where given, a scrape must carry ``Authorization: Bearer <token>``.
+    """
+
+    def __init__(self, registry: MetricsRegistry, token: str | None = None) -> None:
+        self._registry = registry
+        self._expected = None if token is None else f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one scrape."""
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        if scope["method"] not in ("GET", "HEAD"):
+            await _refuse(send, 405, (b"allow", b"GET, HEAD"))
+            return
+        given = headers.get(b"authorization", b"")
+        if self._expected is not None and not hmac.compare_digest(given, self._expected):
+            await _refuse(send, 401, (b"www-authenticate", b"Bearer"))
+            return
+        openmetrics = _prefers_openmetrics(headers.get(b"accept", b"").decode("latin-1"))
+        gzip = b"gzip" in headers.get(b"accept-encoding", b"")
+        sent = [(b"content-type", _OPENMETRICS if openmetrics else _TEXT)]
+        sent += [(b"vary", b"Accept, Accept-Encoding"), (b"cache-control", b"no-store")]
+        if gzip:
+            sent.append((b"content-encoding", b"gzip"))
+        await send({"type": "http.response.start", "status": 200, "headers": sent})
+        if scope["method"] == "GET":
+            pieces = render(self._registry, openmetrics=openmetrics)
+            for body in _slices(pieces, gzip=gzip):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:
+    """Gather pieces into bodies, each of what a millisecond makes."""
+    packer = zlib.compressobj(level=1, wbits=_GZIP) if gzip else None
+    done = False
+    while not done:
+        gathered: list[str] = []
+        until = perf_counter() + _SLICE_SECONDS
+        for piece in pieces:
+            gathered.append(piece)
+            if perf_counter() > until:
+                break
+        else:
+            done = True
+        body = "".join(gathered).encode("utf-8", "replace")
+        if packer is not None:
+            body = packer.compress(body)
+            if done:
+                body += packer.flush()
+        yield body
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Tell whether a scraper ranks OpenMetrics 1.0.0 at least as high as plain text."""
+    ranks = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for entry in accept.split(","):
+        kind, *parameters = [part.strip() for part in entry.split(";")]
+        given = dict(p.split("=", 1) for p in parameters if "=" in p)
+        if given.get("version", "1.0.0") != "1.0.0" and kind == "application/openmetrics-text":
+            continue
+        try:
+            quality = float(given.get("q", "1"))
+        except ValueError:
+            quality = 0.0
+        if kind in ranks:
+            ranks[kind] = max(ranks[kind], quality)
+    return 0.0 < ranks["application/openmetrics-text"] >= ranks["text/plain"]
+
+
+async def _refuse(send: Send, status: int, header: tuple[bytes, bytes]) -> None:
+    headers = [header, (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
