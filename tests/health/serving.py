@@ -1,0 +1,53 @@
+"""Real uvicorn processes for the tests of signals and ports."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+UVICORN = ("-m", "uvicorn", "tests.health.served_app:app", "--log-level", "warning")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answer(url: str) -> httpx.Response | None:
+    """The response, or None where nobody answers yet or any more."""
+    with suppress(httpx.TransportError):
+        return httpx.get(url, timeout=5)
+    return None
+
+
+@contextmanager
+def served(port: int, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``tests.health.served_app`` under uvicorn on ``port``, until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, *UVICORN, "--port", str(port), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}/health/live"
+        eventually(lambda: answer(url), deadline_s=30, every_s=0.05)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

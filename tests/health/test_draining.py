@@ -1,0 +1,98 @@
+"""SIGTERM under a real uvicorn: not ready first, then the server's own end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from etter_obs.health import Health
+from etter_obs.settings import Settings
+from tests.health.serving import answer, free_port, served
+from tests.waiting import eventually
+
+
+def test_sigterm_turns_ready_to_503_while_requests_are_served() -> None:
+    """After SIGTERM ready is 503 and live 200 for the drain time; then the process ends."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/health"
+    with served(port, ETTER_OBS_DRAIN_SECONDS="2") as process:
+        ready = answer(f"{url}/ready")
+        assert ready is not None
+        assert ready.status_code == 200
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+
+        def refused() -> bool:
+            response = answer(f"{url}/ready")
+            return response is not None and response.json().get("reason") == "draining"
+
+        eventually(refused, deadline_s=1.5, every_s=0.05)
+        live = answer(f"{url}/live")
+        assert live is not None
+        assert live.status_code == 200
+        process.wait(10)
+        assert 1.8 < time.monotonic() - told < 8
+
+
+def test_a_second_sigterm_ends_the_wait() -> None:
+    """An operator who insists does not wait for the drain time."""
+    with served(free_port(), ETTER_OBS_DRAIN_SECONDS="60") as process:
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--lifespan", "off")])
+def test_without_a_drain_time_the_server_ends_as_ever(arguments: tuple[str, ...]) -> None:
+    """By default SIGTERM goes straight on to uvicorn's own handler, with a lifespan or without."""
+    with served(free_port(), *arguments) as process:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def test_close_puts_the_former_handler_back() -> None:
+    """close() restores what start() chained; a handler set since then is left alone."""
+
+    def former(*_: object) -> None: ...
+
+    def later(*_: object) -> None: ...
+
+    async def life() -> None:
+        health = Health(Settings())
+        health.start()
+        assert signal.getsignal(signal.SIGTERM) is not former
+        health.close()
+        assert signal.getsignal(signal.SIGTERM) is former
+        health.start()
+        signal.signal(signal.SIGTERM, later)
+        health.close()
+        assert signal.getsignal(signal.SIGTERM) is later
+
+    before = signal.signal(signal.SIGTERM, former)
+    try:
+        asyncio.run(life())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_default_action_still_ends_a_process() -> None:
+    """Where nobody handled SIGTERM, the process still dies of it, as its parent can see."""
+    code = (
+        "import asyncio, signal\n"
+        "from etter_obs.health import Health\n"
+        "from etter_obs.settings import Settings\n"
+        "async def main():\n"
+        "    Health(Settings()).start()\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    await asyncio.sleep(10)\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
+    assert ended.returncode == -signal.SIGTERM
