@@ -1,0 +1,312 @@
+"""From the file to the spec: read, lay overrides over the base, validate, say where it is wrong.
+
+A spec file holds one service and may name more, which differ from it only in what they say; it may
+name environments, which do the same. Every combination is validated whenever the file is read, so
+that a slip in staging's override is found on the day it is made.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from etter_obs.slo.located import Located, YamlError, parse
+from etter_obs.slo.semantics import meant, problems
+from etter_obs.slo.spec import Spec
+
+_MAX_BYTES: Final = 4_000_000
+_MAX_SHOWN: Final = 20
+_NOT_FOR_SERVICES: Final = ("version", "environment", "receivers", "teams", "links", "load_test")
+_NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")
+
+
+class SpecError(ValueError):
+    """A spec cannot be used. ``str()`` gives a line for each fault: ``file:line:column: what``."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Fault:
+    line: int
+    column: int
+    message: str
+
+
+def load_spec(path: Path, environment: str | None = None, service: str | None = None) -> Spec:
+    """Read the spec of one service (default: the file's own) in one environment (likewise).
+
+    Raises:
+        SpecError: the file cannot be read or says something that cannot be right.
+    """
+    specs = load_specs(path, environment)
+    for spec in specs:
+        if service is None or spec.service == service:
+            return spec
+    known = [spec.service for spec in specs]
+    raise SpecError(f"{path}: no service {service!r}{meant(str(service), known)}; it has {known}")
+
+
+def load_specs(path: Path, environment: str | None = None) -> tuple[Spec, ...]:
+    """Read the specs of every service in the file, its own first, in one environment.
+
+    ``environment`` need not be named in the file: then the base holds there.
+
+    Raises:
+        SpecError: the file cannot be read or says something that cannot be right.
+    """
+    return _specs(_read(path), str(path), environment)
+
+
+def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
+    """Like :func:`load_specs`, from text; ``name`` stands for the file in messages.
+
+    Raises:
+        SpecError: the text says something that cannot be right.
+    """
+    return _specs(text, name, environment)
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file; `etter-obs init` writes one") from None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise SpecError(f"{path}: larger than {_MAX_BYTES} bytes; that is no spec")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SpecError(f"{path}:{line}:1: not UTF-8 text") from None
+
+
+def _specs(text: str, name: str, environment: str | None) -> tuple[Spec, ...]:
+    try:
+        root = parse(text)
+    except YamlError as error:
+        raise SpecError(f"{name}:{error.line}:{error.column}: {error.message}") from None
+    faults: list[_Fault] = []
+    try:
+        base, services, environments = _split(root)
+        own = _text_at(base, "service")
+        chosen = environment or _text_at(base, "environment")
+        wanted: list[Spec] = []
+        for env in dict.fromkeys((chosen, *environments)):
+            for service in (own, *services):
+                layers = (services.get(service), environments.get(env))
+                tree = _resolve(base, service, env, layers)
+                spec, found = _validate(tree)
+                faults += found
+                if spec is not None and env == chosen:
+                    wanted.append(spec)
+    except YamlError as error:
+        faults.append(_Fault(error.line, error.column, error.message))
+    if faults:
+        lines = [f"{name}:{f.line}:{f.column}: {f.message}" for f in sorted(set(faults))]
+        more = len(lines) - _MAX_SHOWN
+        raise SpecError(
+            "\n".join(lines[:_MAX_SHOWN] + ([f"… and {more} more"] if more > 0 else []))
+        )
+    return tuple(wanted)
+
+
+# -- overrides ------------------------------------------------------------------------------------
+
+
+def _split(root: Located) -> tuple[Located, dict[str, Located], dict[str, Located]]:
+    """Part the file into its base and the layers that services and environments lay over it."""
+    mapping = _mapping(root, "the file")
+    base = {key: value for key, value in mapping.items() if key not in ("services", "environments")}
+    services = _layers(mapping.get("services"), "services", _NOT_FOR_SERVICES)
+    environments = _layers(mapping.get("environments"), "environments", _NOT_FOR_ENVIRONMENTS)
+    own = base.get("service")
+    if own is not None and isinstance(own.value, str) and own.value in services:
+        layer = services[own.value]
+        raise YamlError(
+            layer.line, layer.column, f"{own.value!r} is the file's own service already"
+        )
+    return Located(base, root.line, root.column, root.keys), services, environments
+
+
+def _layers(node: Located | None, what: str, refused: Sequence[str]) -> dict[str, Located]:
+    if node is None:
+        return {}
+    layers: dict[str, Located] = {}
+    for name, layer in _mapping(node, what).items():
+        if layer.value is None:
+            layers[name] = Located({}, layer.line, layer.column)
+            continue
+        for key in _mapping(layer, f"{what}.{name}"):
+            if key in refused:
+                raise YamlError(*layer.keys[key], f"{key!r} cannot differ within {what}")
+        layers[name] = layer
+    return layers
+
+
+def _mapping(node: Located, what: str) -> dict[str, Located]:
+    if not isinstance(node.value, dict):
+        raise YamlError(node.line, node.column, f"{what} must be a mapping, `key: value` lines")
+    return node.value
+
+
+def _text_at(base: Located, key: str) -> str:
+    node = base.value.get(key) if isinstance(base.value, dict) else None
+    return node.value if node is not None and isinstance(node.value, str) else ""
+
+
+def _resolve(
+    base: Located, service: str, environment: str, layers: Iterable[Located | None]
+) -> Located:
+    """Lay ``layers`` over ``base``; the service's and environment's names follow what is asked."""
+    tree = base
+    for layer in layers:
+        if layer is not None:
+            tree = _over(tree, layer)
+    values = dict(_mapping(tree, "the file"))
+    for key, value in (("service", service), ("environment", environment)):
+        if value and key in values:
+            values[key] = Located(value, values[key].line, values[key].column)
+    return Located(values, tree.line, tree.column, tree.keys)
+
+
+def _over(base: Located, layer: Located) -> Located:
+    """Return ``base`` with ``layer`` laid over it; mappings merge, SLOs merge by name."""
+    if not isinstance(base.value, dict) or not isinstance(layer.value, dict):
+        return layer
+    values, keys = dict(base.value), dict(base.keys)
+    for key, item in layer.value.items():
+        keys[key] = layer.keys.get(key, (item.line, item.column))
+        if key == "slos" and key in values:
+            values[key] = _slos_over(values[key], item)
+        elif key in ("sli", "alerting", "load_test"):
+            values[key] = item  # another kind of SLI replaces the whole, it does not mix
+        else:
+            values[key] = _over(values[key], item) if key in values else item
+    return Located(values, layer.line, layer.column, keys)
+
+
+def _slos_over(base: Located, layer: Located) -> Located:
+    if not isinstance(base.value, list) or not isinstance(layer.value, list):
+        return layer
+    result = list(base.value)
+    positions = {_text_at(slo, "name"): index for index, slo in enumerate(result)}
+    removed: set[int] = set()
+    for change in layer.value:
+        index = positions.get(_text_at(change, "name"))
+        remove = change.value.get("remove") if isinstance(change.value, dict) else None
+        if remove is not None and (remove.value is not True or index is None):
+            raise YamlError(
+                remove.line, remove.column, "remove: true takes an SLO of the base away"
+            )
+        if index is None:
+            result.append(change)
+        elif remove is not None:
+            removed.add(index)
+        else:
+            result[index] = _over(result[index], change)
+    kept = [slo for index, slo in enumerate(result) if index not in removed]
+    return Located(kept, base.line, base.column)
+
+
+# -- validation and its messages ------------------------------------------------------------------
+
+
+def _validate(tree: Located) -> tuple[Spec | None, list[_Fault]]:
+    try:
+        spec = Spec.model_validate(tree.plain())
+    except ValidationError as error:
+        return None, [
+            _place(tree, tuple(e["loc"]), _message(e, tree), on_key=e["type"] == "extra_forbidden")
+            for e in error.errors(include_url=False)
+        ]
+    found = [_place(tree, path, message) for path, message in problems(spec)]
+    return (None if found else spec), found
+
+
+def _place(
+    tree: Located, path: tuple[str | int, ...], message: str, on_key: bool = False
+) -> _Fault:
+    """Find the place of ``path``, or of the nearest thing around it that stands in the file."""
+    node = tree
+    for depth, part in enumerate(path):
+        child: Located | None = None
+        if isinstance(node.value, dict) and isinstance(part, str):
+            child = node.value.get(part)
+            if child is not None and part in node.keys and (on_key and depth == len(path) - 1):
+                line, column = node.keys[part]
+                return _Fault(line, column, message)
+        elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+            child = node.value[part]
+        if child is None:
+            break
+        node = child
+    return _Fault(node.line, node.column, message)
+
+
+_TYPES: Final = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def _message(error: Any, tree: Located) -> str:
+    kind, path = error["type"], tuple(error["loc"])
+    name = ".".join(str(part) for part in path if isinstance(part, str))
+    if kind == "value_error":
+        return f"{name}: {error['ctx']['error']}"
+    if kind == "extra_forbidden":
+        known = _keys_at(path[:-1])
+        hint = meant(str(path[-1]), known) or f"; known here: {', '.join(known)}"
+        return f"unknown key {str(path[-1])!r}{hint}"
+    if kind == "missing":
+        where = f" in {'.'.join(str(part) for part in path[:-1])}" if len(path) > 1 else ""
+        return f"{str(path[-1])!r} is missing{where}{_base_hint(path, tree)}"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "")
+        return f"{name}: {error['input']!r} is not one of {expected}"
+    if kind in _TYPES:
+        held = "nothing" if error["input"] is None else repr(error["input"])
+        return f"{name}: {_TYPES[kind]} is needed, here is {held[:80]}"
+    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _base_hint(path: tuple[str | int, ...], tree: Located) -> str:
+    """For an SLO that lacks its parts: it may be an override whose name is misspelt."""
+    if len(path) != 3 or path[0] != "slos" or not isinstance(path[1], int):
+        return ""
+    slos = _mapping(tree, "the file")["slos"].value
+    names = [_text_at(slo, "name") for slo in slos] if isinstance(slos, list) else []
+    own = names[path[1]]
+    return meant(own, [name for name in names if name != own])
+
+
+def _keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the model at ``path`` takes."""
+    model: type[BaseModel] | None = Spec
+    for part in path:
+        if model is None:
+            return []
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models(model.model_fields[part].annotation), None)
+    keys = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return [*keys, "services", "environments"] if model is Spec else keys
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the models named in a type such as ``tuple[Slo, ...]`` or ``Receiver | None``."""
+    arguments = typing.get_args(annotation)
+    if not arguments and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in arguments:
+        yield from _models(part)
