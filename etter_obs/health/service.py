@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -53,11 +54,12 @@ class Health:
         self._started = False
         self._draining = False
         self._registry = registry
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget_scrapes: Callable[[], None] | None = None
         if registry is not None:
             self._up = registry.gauge(names.HEALTH_CHECK_UP)
             self._duration = registry.histogram(names.HEALTH_CHECK_DURATION)
             self._failures = registry.counter(names.HEALTH_CHECK_FAILURES)
-            registry.on_scrape(self._refresh)
         self._term = TermChain(self.drain, delay=settings.drain_seconds)
         self._served = dict(self._endpoints_for(management=True))
         self._management = (
@@ -110,7 +112,10 @@ class Health:
 
     def start(self) -> None:
         """Chain SIGTERM and open the management port; call it inside the server's event loop."""
+        self._loop = asyncio.get_running_loop()
         self._term.install()
+        if self._registry is not None and self._forget_scrapes is None:
+            self._forget_scrapes = self._registry.on_scrape(self._refresh)
         if self._management is not None:
             self._management.start()
 
@@ -127,6 +132,9 @@ class Health:
     def close(self) -> None:
         """Undo :meth:`start`: put SIGTERM's handler back and close the management port."""
         self._term.undo()
+        if self._forget_scrapes is not None:
+            self._forget_scrapes()
+            self._forget_scrapes = None
         if self._management is not None:
             self._management.close()
 
@@ -160,11 +168,15 @@ class Health:
             self._failures.child(name, outcome.reason).inc()
 
     def _refresh(self) -> None:
-        """Begin what is out of date: without any probe the next scrape still tells the truth."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
+        """At a scrape: have what is out of date run, so that the next one tells the truth.
+
+        Without it the metrics of a process that nobody probes would show its past.
+        """
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed
+                self._loop.call_soon_threadsafe(self._begin_due)
+
+    def _begin_due(self) -> None:
         for check in self._checks.values():
             if check.recent(self._settings.health_max_age) is None:
                 check.flight()
