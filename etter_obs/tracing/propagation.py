@@ -15,6 +15,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace.span import TraceState
 
+from etter_obs.context import current_request
 from etter_obs.tracing.sampling import Decision
 
 _RANDOM_ID: Final = 0x02
@@ -86,3 +87,9 @@ def attach(decision: Decision, span: trace.Span) -> Token[Context]:
 def detach(token: Token[Context]) -> None:
     """Restore what was current before :func:`attach`."""
     context.detach(token)
+
+
+def in_unsampled_request() -> bool:
+    """Tell whether a request is being served whose trace is not kept: no instrumentation then."""
+    request = current_request.get()
+    return request is not None and not request.sampled

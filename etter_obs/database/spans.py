@@ -1,0 +1,70 @@
+"""Spans of statements, by the official instrumentation, where the request is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+from etter_obs.tracing.propagation import in_unsampled_request
+from etter_obs.tracing.semconv import stable_conventions
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+    from sqlalchemy import Engine
+
+
+def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]:
+    """Have the statements of ``engine`` make spans; return the undo.
+
+    Does nothing where the user has instrumented SQLAlchemy already: spans must not come twice.
+
+    Raises:
+        ImportError: the instrumentation is not installed; the message says how to install it.
+    """
+    try:
+        from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+        from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
+    except ImportError as error:
+        raise ImportError(
+            "tracing an engine needs its instrumentation: pip install 'etter-obs[sqlalchemy]'"
+        ) from error
+    from opentelemetry.metrics import NoOpMeter
+
+    if SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:
+        return lambda: None
+    listeners: list[tuple[Any, str, Any]] = []
+
+    class SampledEngineTracer(EngineTracer):
+        """The official tracer of an engine, which an unsampled request does not enter.
+
+        It notes its listeners here, since the official undo removes those of every engine.
+        """
+
+        def _register_event_listener(  # type: ignore[override]  # it is called on an instance
+            self, target: Any, identifier: str, func: Any, *args: Any, **kw: Any
+        ) -> None:
+            event.listen(target, identifier, func, *args, **kw)
+            listeners.append((target, identifier, func))
+
+        def _before_cur_exec(self, conn: Any, cursor: Any, statement: Any, *rest: Any) -> Any:
+            if in_unsampled_request():
+                return statement, rest[0]
+            return super()._before_cur_exec(  # type: ignore[no-untyped-call]
+                conn, cursor, statement, *rest
+            )
+
+    # Its gauge of connections is a no-op: the pool's own metrics are better, and read at scrape.
+    usage = NoOpMeter("etter_obs").create_up_down_counter("unused")
+    with stable_conventions():
+        SampledEngineTracer(  # type: ignore[no-untyped-call]
+            provider.get_tracer("etter_obs.database"), engine, usage
+        )
+
+    def undo() -> None:
+        for listener in listeners:
+            event.remove(*listener)
+        listeners.clear()
+
+    return undo

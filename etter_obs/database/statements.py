@@ -1,0 +1,82 @@
+"""What a SQL text does, and how it may be shown: its kind, and itself without its values."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+KINDS: Final = ("select", "insert", "update", "delete", "other")
+"""The vocabulary of the label ``query_type``."""
+
+_MAX_TEXT: Final = 4_096
+"""Characters looked at and kept: a bulk insert may have megabytes, its beginning suffices."""
+_MAX_CACHED: Final = 1_024
+_MAX_SHOWN: Final = 1_000
+_VALUES: Final = re.compile(
+    r"""
+      '(?:[^']|'')*(?:'|\Z)                              # a text, also one that was cut off
+    | \$([A-Za-z_]\w*)?\$ .*? (?:\$(?(1)\1)\$|\Z)        # PostgreSQL's $tag$ text $tag$
+    | (?<![\w$@:?.]) -?\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?\b   # a number that is no part of a name
+    | (?<!\w) 0[xX][0-9a-fA-F]+ \b
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_IGNORED: Final = re.compile(r"\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|\(", re.DOTALL)
+_WORD: Final = re.compile(r"[A-Za-z]+")
+_AFTER_WITH: Final = re.compile(r"\b(?:select|insert|update|delete|merge)\b|[()]", re.IGNORECASE)
+_SPACE: Final = re.compile(r"\s+")
+
+
+class Statement(NamedTuple):
+    """A statement's kind (one of :data:`KINDS`) and its text with ``?`` for every value."""
+
+    kind: str
+    shown: str
+
+
+class Statements:
+    """Knows every statement that it has seen lately, so that the next one costs a look-up."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Statement] = {}
+
+    def __call__(self, text: str) -> Statement:
+        """Return what ``text`` is."""
+        known = self._known.get(text)
+        if known is None:
+            if len(text) > _MAX_TEXT:
+                # Its whole text must not be kept as a key.
+                text = text[:_MAX_TEXT]
+            known = describe(text)
+            if len(self._known) >= _MAX_CACHED:
+                # SQL with values in its text is different each time; those that repeat come back.
+                self._known.clear()
+            self._known[text] = known
+        return known
+
+
+def describe(text: str) -> Statement:
+    """Return the kind of a SQL text and the text without values, comments kept out of the kind."""
+    shown = _VALUES.sub("?", text)
+    return Statement(_kind(shown), _SPACE.sub(" ", shown)[:_MAX_SHOWN].strip())
+
+
+def _kind(text: str) -> str:
+    """Return the kind of a text whose values are gone (a text in it could say anything)."""
+    at = 0
+    while match := _IGNORED.match(text, at):
+        at = match.end()
+    word = _WORD.match(text, at)
+    verb = word[0].lower() if word else ""
+    if verb == "with":
+        # The verb of a common table expression is the first one outside its parentheses.
+        depth = 0
+        for token in _AFTER_WITH.finditer(text, at):
+            if token[0] == "(":
+                depth += 1
+            elif token[0] == ")":
+                depth -= 1
+            elif depth == 0:
+                verb = token[0].lower()
+                break
+    return verb if verb in KINDS else "other"
