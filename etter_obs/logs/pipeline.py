@@ -1,0 +1,290 @@
+"""The way of a line: queued on the caller's thread, rendered, written and sent by one writer."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, MutableMapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import get_current_span
+
+from etter_obs import conventions
+from etter_obs.context import RequestContext, current_request
+from etter_obs.conventions import LogField
+from etter_obs.logs import stdlib, structured
+from etter_obs.logs.record import Entry, Site, SpanIds, exception_of
+from etter_obs.logs.redaction import Redactor
+from etter_obs.logs.render import ACCESS, Line, Renderer
+from etter_obs.logs.sink import StreamSink, TextStream
+from etter_obs.logs.values import cut, plain, plain_fields
+from etter_obs.logs.worker import BackgroundWorker
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.settings import Settings
+
+if TYPE_CHECKING:
+    from etter_obs.logs.otlp import LogShipper
+
+_BATCH: Final = 64
+"""Lines rendered before the writer lets other threads run: about half a millisecond."""
+_LINGER: Final = 0.02
+_SERVER_ERROR: Final = 500
+_LOCAL_LOGGERS: Final = ("opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk")
+"""Loggers of what carries lines away: theirs go to stdout alone, or they would feed themselves."""
+_SIGNAL: Final = "log"
+
+
+class LogPipeline:
+    """Takes lines from logging, structlog and the middleware, and writes them as JSON.
+
+    Args:
+        settings: level, bounds and OTLP settings.
+        service: name of the service, on every line.
+        environment: deployment environment, on every line.
+        registry: where lines and drops are counted.
+        stream: where lines go; default: the process's standard output.
+
+    No method raises, and none but :meth:`flush` and :meth:`close` waits for anything.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        environment: str,
+        registry: MetricsRegistry,
+        stream: TextStream | None = None,
+    ) -> None:
+        self.redactor = Redactor()
+        self._settings = settings
+        self._limit = settings.log_max_bytes * 2
+        self._threshold = logging.getLevelNamesMapping()[settings.log_level]
+        self._renderer = Renderer(service, environment, self.redactor, settings.log_max_bytes)
+        self._sink = StreamSink(stream if stream is not None else sys.stdout)
+        self._lines = registry.counter(conventions.LOG_LINES)
+        self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
+        self.dropped = 0
+        """Lines that the queue refused, or that could not be written, since the start."""
+        self._reported = 0
+        self._access_site: tuple[CodeType, int] | None = None
+        self._undos: list[Callable[[], None]] = []
+        self._writer: BackgroundWorker[Entry] = BackgroundWorker(
+            "etter-obs-logs",
+            capacity=settings.log_queue_size,
+            batch=_BATCH,
+            linger=_LINGER,
+            handle=self._write,
+            dropped=lambda count: self._count_dropped("queue_full", count),
+        )
+        self._shipper: LogShipper | None = None
+        if settings.apm_enabled and settings.otlp_logs_enabled:
+            from etter_obs.logs.otlp import LogShipper  # imports the SDK
+
+            self._shipper = LogShipper(settings, service, environment, self._count_unsent)
+
+    def install(self) -> Callable[[], None]:
+        """Lead logging, structlog and the servers' loggers into this pipeline.
+
+        Returns the undo, which restores the handlers and structlog's configuration as they were.
+        Installing twice changes nothing.
+        """
+        if not self._undos:
+            level = self._settings.log_level
+            self._undos = [
+                stdlib.install(self._emit_record, level),
+                structured.install(self._emit_event, level),
+            ]
+            atexit.register(self.close, self._settings.shutdown_deadline)
+        return self._uninstall
+
+    def access(self, fields: dict[str, Any]) -> None:
+        """Queue the access line of a request that is over.
+
+        ``fields`` is made by the caller for this line alone and not touched by it again; its keys
+        are names of :class:`~etter_obs.conventions.LogField` and its values plain.
+        """
+        failed = fields.get("status_code", 0) >= _SERVER_ERROR
+        if not failed and self._threshold > logging.INFO:
+            return
+        site = self._access_site
+        if site is None:
+            frame = sys._getframe(1)
+            site = self._access_site = (frame.f_code, frame.f_lineno)
+        self._writer.put(
+            (
+                time.time_ns(),
+                "ERROR" if failed else "INFO",
+                ACCESS,
+                "Request failed" if failed else "Request completed",
+                site,
+                None,
+                None,
+                fields,
+                None,
+                False,
+            )
+        )
+
+    def queued(self) -> int:
+        """Return how many lines wait for the writer."""
+        return len(self._writer)
+
+    def flush(self, deadline: float) -> bool:
+        """Wait until every line logged before is written and sent, at most ``deadline`` seconds.
+
+        Returns whether it was.
+        """
+        end = time.monotonic() + deadline
+        done = self._writer.flush(deadline)
+        if self._shipper is not None:
+            done = self._shipper.flush(max(0.0, end - time.monotonic())) and done
+        return done
+
+    def close(self, deadline: float) -> bool:
+        """Undo :meth:`install`, write and send what waits within ``deadline`` seconds, and end.
+
+        Returns whether everything was written and sent; the rest is counted as dropped.
+        """
+        self._uninstall()
+        end = time.monotonic() + deadline
+        done = self._writer.close(deadline)
+        if self._shipper is not None:
+            done = self._shipper.close(max(0.0, end - time.monotonic())) and done
+        return done
+
+    def _uninstall(self) -> None:
+        atexit.unregister(self.close)
+        while self._undos:
+            self._undos.pop()()
+
+    # -- on the caller's thread -------------------------------------------------------------------
+
+    def _emit_record(self, record: logging.LogRecord) -> None:
+        if record.levelno < self._threshold:
+            return
+        request, span = self._current()
+        self._writer.put(
+            (
+                int(record.created * 1e9),
+                record.levelname,
+                record.name,
+                cut(stdlib.message_of(record), self._limit),
+                stdlib.site_of(record),
+                request,
+                span,
+                self._with_context(stdlib.fields_of(record, self._limit)),
+                exception_of(record.exc_info),
+                record.name.startswith(_LOCAL_LOGGERS) or self._on_own_thread(),
+            )
+        )
+
+    def _emit_event(
+        self,
+        level: str,
+        logger: str,
+        event: MutableMapping[str, Any],
+        code: CodeType,
+        line: int,
+    ) -> None:
+        message = event.pop("event", "")
+        info = event.pop("exc_info", None)
+        request, span = self._current()
+        self._writer.put(
+            (
+                time.time_ns(),
+                level,
+                logger,
+                cut(
+                    message if type(message) is str else str(plain(message, self._limit)),
+                    self._limit,
+                ),
+                (code, line),
+                request,
+                span,
+                plain_fields(event, self._limit) if event else {},
+                exception_of(info) if info else None,
+                False,
+            )
+        )
+
+    def _with_context(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Add what was bound by ``structlog.contextvars``; the caller's own field wins."""
+        bound = structured.bound_variables()
+        return plain_fields(bound, self._limit) | fields if bound else fields
+
+    def _on_own_thread(self) -> bool:
+        shipper = self._shipper
+        return self._writer.is_current_thread() or (
+            shipper is not None and shipper.is_current_thread()
+        )
+
+    @staticmethod
+    def _current() -> tuple[RequestContext | None, SpanIds | None]:
+        """Return the request being served, and the open span unless that request was not sampled.
+
+        An unsampled request has no span; looking for one would cost half of the whole call.
+        """
+        request = current_request.get()
+        if request is not None and not request.sampled:
+            return request, None
+        context = get_current_span().get_span_context()
+        if not context.is_valid:
+            return request, None
+        return request, SpanIds(context.trace_id, context.span_id, context.trace_flags.sampled)
+
+    def _count_dropped(self, reason: str, count: int) -> None:
+        self.dropped += count
+        self._drops.child(_SIGNAL, reason).inc(count)
+
+    def _count_unsent(self, reason: str, count: int) -> None:
+        self._drops.child(_SIGNAL, reason).inc(count)
+
+    # -- on the writer's thread -------------------------------------------------------------------
+
+    def _write(self, entries: list[Entry]) -> None:
+        if self.dropped > self._reported:
+            entries.append(self._notice_of_drops())
+        lines = bytearray()
+        levels: Counter[str] = Counter()
+        for entry in entries:
+            line = self._render(entry)
+            lines += line.data
+            levels[entry[1]] += 1
+            if self._shipper is not None and not entry[9]:
+                self._shipper.offer(entry[0], line.fields)
+        try:
+            self._sink.write(bytes(lines))
+        except (OSError, ValueError):  # nobody reads any more, or the stream is closed
+            self._count_dropped("write_failed", len(entries))
+            self._reported = self.dropped  # there is nobody to tell
+            return
+        for level, count in levels.items():
+            self._lines.child(level).inc(count)
+
+    def _render(self, entry: Entry) -> Line:
+        try:
+            return self._renderer.render(entry)
+        except Exception as error:  # noqa: BLE001  # one line must not cost the ones behind it
+            fields = {LogField.ERROR_TYPE.value: type(error).__name__}
+            return self._renderer.render(
+                (*entry[:3], "A log line could not be rendered", *entry[4:7], fields, None, True)
+            )
+
+    def _notice_of_drops(self) -> Entry:
+        count, self._reported = self.dropped - self._reported, self.dropped
+        return (
+            time.time_ns(),
+            "WARNING",
+            __name__,
+            "Log lines were dropped because the queue was full",
+            Site(__file__, "_write", 0),
+            None,
+            None,
+            {LogField.COUNT.value: count},
+            None,
+            False,
+        )

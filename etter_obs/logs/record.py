@@ -1,0 +1,71 @@
+"""What a caller leaves in the queue for the writer: one tuple a line, cheap to make."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from types import CodeType, TracebackType
+from typing import Any, NamedTuple
+
+from etter_obs.context import RequestContext
+
+_MAX_FRAMES = 64
+"""Innermost frames kept of a stack: a runaway recursion has a thousand that say the same."""
+
+
+class SpanIds(NamedTuple):
+    """Ids of a span that is open outside a request, as OpenTelemetry keeps them."""
+
+    trace_id: int
+    span_id: int
+    sampled: bool
+
+
+class Site(NamedTuple):
+    """Where a line was logged; ``filename`` is a path, ``function`` a name, ``line`` a number."""
+
+    filename: str
+    function: str
+    line: int
+
+
+Entry = tuple[
+    int,
+    str,
+    str,
+    str,
+    Site | tuple[CodeType, int],
+    RequestContext | None,
+    SpanIds | None,
+    dict[str, Any],
+    traceback.TracebackException | None,
+    bool,
+]
+"""One line before it is rendered.
+
+Time (Unix, nanoseconds), level, logger, message, site (or code object and line), the request it
+belongs to, the span where that is not the request's own, the caller's fields, the exception, and
+whether the line is local: kept out of OTLP because it tells of the export itself.
+
+A plain tuple, since one is made for every line on the thread that serves the request; it holds no
+frame, no exception and no object of the caller's that may change.
+"""
+
+
+def exception_of(info: object) -> traceback.TracebackException | None:
+    """Return what is to be shown of an ``exc_info`` as the logging module takes it.
+
+    ``info`` may be an exception, a triple, true (the one being handled) or false. Source lines are
+    looked up later, on the writer's thread; the frames and their locals are let go at once.
+    """
+    if isinstance(info, BaseException):
+        info = (type(info), info, info.__traceback__)
+    elif not isinstance(info, tuple):
+        info = sys.exc_info() if info else (None, None, None)
+    kind, value, trace = info if len(info) == 3 else (None, None, None)
+    if not isinstance(value, BaseException) or kind is None:
+        return None
+    trace = trace if isinstance(trace, TracebackType) else None
+    return traceback.TracebackException(
+        type(value), value, trace, lookup_lines=False, compact=True, limit=-_MAX_FRAMES
+    )

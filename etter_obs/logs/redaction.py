@@ -1,0 +1,77 @@
+"""One set of rules that keeps secrets out of logs, spans and error reports.
+
+A value is hidden when the key it stands under names a secret, or when its text has the shape of
+one. Both rules err on the side of hiding: a log line that says too little can be repaired, a leaked
+password cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from etter_obs.logs.patterns import (
+    CARD,
+    CARD_LENGTH,
+    REDACTED,
+    candidates,
+    hide_card,
+    is_sensitive,
+)
+
+__all__ = ["REDACTED", "Redactor"]
+
+_MAX_DEPTH: Final = 12
+
+
+class Redactor:
+    """Hides secrets in text, in single values and in nested mappings."""
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with every secret in it replaced by :data:`REDACTED`."""
+        for rule in candidates(text):
+            text = rule.pattern.sub(rule.replacement, text)
+        return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
+
+    def suspicious(self, text: str) -> bool:
+        """Tell, cheaply, whether :meth:`text` could change ``text``; false means that it cannot."""
+        for _ in candidates(text):
+            return True
+        return len(text) >= CARD_LENGTH and CARD.search(text) is not None
+
+    def value(self, key: str, value: Any) -> Any:
+        """Return what may be shown of ``value``, which stands under ``key``.
+
+        Strings, whole numbers, mappings and sequences are looked into; other objects come back
+        as they are.
+        """
+        return self._value(key, value, _MAX_DEPTH)
+
+    def mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of ``mapping`` without its secrets, at any depth, keys included."""
+        return self._mapping(mapping, _MAX_DEPTH)
+
+    def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        return {
+            self.text(key) if isinstance(key, str) else key: self._value(str(key), value, depth)
+            for key, value in mapping.items()
+        }
+
+    def _value(self, key: str, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if is_sensitive(key):
+            return REDACTED
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int):
+            digits = str(value) if 10**12 <= value < 10**19 else ""
+            return REDACTED if digits and self.text(digits) is not digits else value
+        if depth == 0:
+            return REDACTED
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth - 1)
+        if isinstance(value, list | tuple):
+            items = [self._value("", item, depth - 1) for item in value]
+            return tuple(items) if type(value) is tuple else items
+        return value

@@ -1,0 +1,159 @@
+"""Leads structlog's loggers into the pipeline, by structlog's own fastest way.
+
+A logger that has logged once is cached by structlog for good, with its class and its processors.
+Both are therefore made once, here, and what they lead to is looked up when they are called: after
+an undo, or with another pipeline, every old logger follows.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from types import CodeType
+from typing import Any, Final, Protocol, cast
+
+import structlog
+from structlog import contextvars as structlog_contextvars
+
+Emit = Callable[[str, str, MutableMapping[str, Any], CodeType, int], None]
+"""Takes level, logger, event dictionary, and the code and line that logged."""
+
+
+class BoundLogger(structlog.BoundLoggerBase):
+    """Class of all loggers; :func:`install` gives it the methods of the level in force."""
+
+
+class FilteringLogger(Protocol):
+    """What :func:`get_logger` returns: structlog's filtering bound logger."""
+
+    def bind(self, **fields: Any) -> FilteringLogger:
+        """Return a logger with ``fields`` on every line."""
+
+    def debug(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at DEBUG."""
+
+    def info(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at INFO."""
+
+    def warning(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at WARNING."""
+
+    def error(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at ERROR."""
+
+    def critical(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at CRITICAL."""
+
+    def exception(self, event: str, *args: Any, **fields: Any) -> Any:
+        """Log at ERROR with the exception that is being handled."""
+
+
+_LEVELS: Final = {
+    "debug": "DEBUG",
+    "info": "INFO",
+    "msg": "INFO",
+    "warning": "WARNING",
+    "warn": "WARNING",
+    "error": "ERROR",
+    "exception": "ERROR",
+    "critical": "CRITICAL",
+    "fatal": "CRITICAL",
+}
+_emit: Emit | None = None
+# None of structlog's context variables exists until something is bound; looking at all of a
+# context's variables takes longer than all the rest. Where the name is gone, we look each time.
+_variables: Final = getattr(structlog_contextvars, "_CONTEXT_VARS", (None,))
+_calling_stack: Final = getattr(structlog_contextvars, "_ASYNC_CALLING_STACK", None)
+
+
+class _NamedLogger:
+    """The end of structlog's chain: it knows its name; the processor has queued the line."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str | None = None, *_: Any) -> None:
+        self.name = name
+
+    def _done(self) -> None:
+        """Do nothing."""
+
+    debug = info = msg = warning = warn = error = exception = critical = fatal = _done
+
+
+def get_logger(name: str | None = None, **fields: Any) -> FilteringLogger:
+    """Return a structlog bound logger for ``name``, with ``fields`` on every line.
+
+    It may be made before :func:`etter_obs.setup_observability` runs; without a name, lines carry
+    the name of the module that logs them.
+    """
+    logger = structlog.get_logger(*(() if name is None else (name,)), **fields)
+    return cast(FilteringLogger, logger)
+
+
+def bound_variables() -> dict[str, Any]:
+    """Return what ``structlog.contextvars.bind_contextvars`` holds for the code that runs."""
+    return structlog_contextvars.get_contextvars() if _variables else {}
+
+
+def install(emit: Emit, level: str) -> Callable[[], None]:
+    """Lead structlog into ``emit`` from ``level`` up; returns the undo."""
+    global _emit  # see the module's docstring
+    previous_emit, was_configured = _emit, structlog.is_configured()
+    previous = structlog.get_config()
+    previous_methods = _use_level(logging.getLevelNamesMapping()[level])
+    _emit = emit
+    structlog.configure(
+        processors=[_queue],
+        wrapper_class=BoundLogger,
+        context_class=dict,
+        logger_factory=_NamedLogger,
+        cache_logger_on_first_use=True,
+    )
+
+    def undo() -> None:
+        global _emit
+        _emit = previous_emit
+        for method, function in previous_methods.items():
+            setattr(BoundLogger, method, function)
+        if was_configured:
+            structlog.configure(**previous)
+        else:
+            structlog.reset_defaults()
+
+    return undo
+
+
+def _use_level(level: int) -> dict[str, Any]:
+    """Give :class:`BoundLogger` the methods that log from ``level`` up; returns what it had."""
+    methods = vars(structlog.make_filtering_bound_logger(level))
+    public = {name: method for name, method in methods.items() if not name.startswith("_")}
+    previous = {name: vars(BoundLogger).get(name, method) for name, method in public.items()}
+    for name, method in public.items():
+        setattr(BoundLogger, name, method)
+    return previous
+
+
+def _queue(
+    logger: Any, method_name: str, event: MutableMapping[str, Any]
+) -> tuple[tuple[()], dict[str, Any]]:
+    """Hand the event on to the pipeline: the one processor of the chain."""
+    if _variables:
+        event = structlog_contextvars.merge_contextvars(logger, method_name, event)
+    frame = sys._getframe(1)
+    if _calling_stack is not None:
+        frame = _calling_stack.get(frame)  # the frame that awaited ainfo() runs in another thread
+    name = frame.f_globals.get("__name__", "?")
+    while name.startswith("structlog") and frame.f_back is not None:
+        frame = frame.f_back
+        name = frame.f_globals.get("__name__", "?")
+    level, name = _LEVELS.get(method_name, "INFO"), logger.name or name
+    if _emit is not None:
+        _emit(level, name, event, frame.f_code, frame.f_lineno)
+    else:  # a logger that outlived its pipeline
+        text = event.pop("event", "")
+        info = event.pop("exc_info", None)
+        logging.getLogger(name).log(
+            logging.getLevelNamesMapping()[level], "%s %s", text, dict(event), exc_info=info
+        )
+    return (), {}

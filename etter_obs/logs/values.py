@@ -1,0 +1,99 @@
+"""Turns what callers log into plain values that another thread may read later.
+
+It runs on the caller's thread: a container may change, and a lazy object may need its session, by
+the time the writer renders the line. What is already plain and immutable passes untouched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import pathlib
+import uuid
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Any, Final
+
+PLAIN: Final = frozenset({int, float, bool, type(None), dt.datetime, dt.date, dt.time, uuid.UUID})
+"""Immutable types that the renderer knows; strings are plain too, once they are short enough."""
+
+_MAX_DEPTH: Final = 6
+_MAX_ITEMS: Final = 128
+_CUT: Final = "…"
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters of ``text``, at a word's end where there is one.
+
+    A word cut in two could be half a secret, which no pattern knows any more.
+    """
+    if len(text) <= limit:
+        return text
+    head = text[:limit]
+    words, space, _ = head.rpartition(" ")
+    return (words if space else head) + _CUT
+
+
+def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
+    """Return ``value`` as strings, numbers, dictionaries and lists, bounded in depth and size.
+
+    Never raises: an object that cannot be shown is named by its type.
+    """
+    kind = type(value)
+    if kind is str:
+        return value if len(value) <= limit else cut(value, limit)
+    if kind in PLAIN:
+        return value
+    try:
+        return _plain(value, limit, depth)
+    except Exception:  # noqa: BLE001  # a __repr__ or __iter__ of the caller's may raise anything
+        return f"<{kind.__name__} that cannot be shown>"
+
+
+def plain_fields(fields: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """Return ``fields`` with plain values; the keys become strings."""
+    return {
+        key if type(key) is str else str(key): plain(value, limit) for key, value in fields.items()
+    }
+
+
+def _plain(value: Any, limit: int, depth: int) -> Any:
+    if isinstance(value, enum.Enum):
+        return plain(value.value, limit, depth)
+    if isinstance(value, str | decimal.Decimal | pathlib.PurePath):
+        return cut(str(value), limit)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return cut(bytes(value[:limit]).decode("utf-8", "backslashreplace"), limit)
+    if depth == 0:
+        return _CUT
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, limit, depth - 1)
+    if isinstance(value, list | tuple | AbstractSet):
+        return _plain_items(value, len(value), limit, depth - 1)
+    return cut(repr(value), limit)
+
+
+def _plain_mapping(value: Mapping[Any, Any], limit: int, depth: int) -> dict[str, Any]:
+    result = {
+        cut(str(key), 256): plain(item, limit, depth)
+        for key, item in islice(value.items(), _MAX_ITEMS)
+    }
+    if len(value) > _MAX_ITEMS:
+        result[_CUT] = len(value) - _MAX_ITEMS
+    return result
+
+
+def _plain_items(value: Iterable[Any], count: int, limit: int, depth: int) -> list[Any]:
+    result = [plain(item, limit, depth) for item in islice(value, _MAX_ITEMS)]
+    if count > _MAX_ITEMS:
+        result.append(f"{_CUT} {count - _MAX_ITEMS} more")
+    return result

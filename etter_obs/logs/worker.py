@@ -1,0 +1,193 @@
+"""A bounded queue with one daemon thread behind it, for work that no caller may wait for.
+
+Putting an item is an append and two comparisons. The thread is not told of every item, which would
+cost a system call and a switch of threads each: it looks by itself while there is traffic, and
+sleeps without waking once there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_IDLE_ROUNDS: Final = 20
+
+
+class BackgroundWorker(Generic[T]):
+    """Hands queued items to ``handle`` in order, in lists of at most ``batch``, from one thread.
+
+    Args:
+        name: of the thread.
+        capacity: items that may wait; what comes on top is refused and counted.
+        batch: most items handled at once. Between two batches other threads get to run.
+        linger: seconds between two looks at an empty queue.
+        handle: what is done with the items. It must not raise.
+        dropped: told how many items were refused, on the thread that offered them.
+        forked: called in a forked child, before anything is put there.
+
+    The thread starts with the first item, in the process that put it: a forked child gets an empty
+    queue (its parent still handles what waits) and its own thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        capacity: int,
+        batch: int,
+        linger: float,
+        handle: Callable[[list[T]], None],
+        dropped: Callable[[int], None],
+        forked: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._capacity = capacity
+        self._batch = batch
+        self._linger = linger
+        self._handle = handle
+        self._dropped = dropped
+        self._forked = forked
+        self._queue: deque[T | threading.Event] = deque()
+        self._closed = False
+        self._reset()
+        _workers.add(self)
+
+    def __len__(self) -> int:
+        """Return the number of items that wait."""
+        return len(self._queue)
+
+    def put(self, item: T) -> None:
+        """Queue ``item``, or refuse it at once when the queue is full or closed; never waits."""
+        if len(self._queue) >= self._capacity or self._closed:
+            self._dropped(1)
+            return
+        self._queue.append(item)
+        if self._asleep:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have the thread look at the queue now, starting it if this process has none."""
+        self._asleep = False
+        if self._thread is None:
+            self._start()
+        with suppress(RuntimeError):  # it was told already
+            self._wanted.release()
+
+    def is_current_thread(self) -> bool:
+        """Tell whether the caller runs on this worker's own thread."""
+        return threading.current_thread() is self._thread
+
+    def flush(self, deadline: float) -> bool:
+        """Wait until all that was put before is handled, at most ``deadline`` seconds.
+
+        Returns whether it was.
+        """
+        if self._thread is None and not self._queue:
+            return True
+        reached = threading.Event()
+        self._queue.append(reached)
+        self.wake()
+        return reached.wait(deadline)
+
+    def close(self, deadline: float) -> bool:
+        """Handle what waits, then end the thread; idempotent.
+
+        After ``deadline`` seconds the rest is counted as dropped. A thread that is stuck in a
+        system call is left behind; it is a daemon and keeps no process alive.
+
+        Returns whether everything was handled.
+        """
+        end = time.monotonic() + deadline
+        self._closed = True
+        if self._thread is None and not self._queue:
+            return True
+        self.wake()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(0.0, end - time.monotonic()))
+        left = sum(1 for item in list(self._queue) if not isinstance(item, threading.Event))
+        if left:
+            self._queue.clear()
+            self._dropped(left)
+        _workers.discard(self)
+        return left == 0 and (thread is None or not thread.is_alive())
+
+    def _reset(self) -> None:
+        self._queue.clear()
+        self._starting = threading.RLock()
+        # A lock that is held means: nothing wanted. Unlike an Event's, its release is one atomic
+        # step, so that a signal handler may log while the code it interrupted was logging.
+        self._wanted = threading.Lock()
+        self._wanted.acquire()
+        self._thread: threading.Thread | None = None
+        self._asleep = True
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is shutting down, or is out of threads
+                self._thread = None
+                self._asleep = True
+
+    def _run(self) -> None:
+        rounds = 0
+        while True:
+            items, marker = self._take()
+            if items:
+                self._handle(items)
+                rounds = 0
+            if marker is not None:
+                marker.set()
+            if items or marker is not None:
+                time.sleep(0)  # lets go of the interpreter, so that a long queue holds nobody up
+                continue
+            if self._closed:
+                return
+            rounds += 1
+            if rounds < _IDLE_ROUNDS:
+                self._wanted.acquire(timeout=self._linger)
+            else:
+                # The order matters: whoever appends after this look sees the flag and wakes us.
+                self._asleep = True
+                if not self._queue:
+                    self._wanted.acquire()
+                self._asleep = False
+                rounds = 0
+
+    def _take(self) -> tuple[list[T], threading.Event | None]:
+        """Return the next items, up to a batch or to the marker of a flush."""
+        items: list[T] = []
+        queue = self._queue
+        while queue and len(items) < self._batch:
+            try:
+                item = queue.popleft()
+            except IndexError:  # close() gave up on us and emptied the queue
+                break
+            if isinstance(item, threading.Event):
+                return items, item
+            items.append(item)
+        return items, None
+
+
+_workers: Final[weakref.WeakSet[BackgroundWorker[Any]]] = weakref.WeakSet()
+
+
+def _restart_in_child() -> None:
+    for worker in list(_workers):
+        worker._reset()
+        worker._forked()
+
+
+os.register_at_fork(after_in_child=_restart_in_child)
