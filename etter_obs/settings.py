@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -145,7 +146,7 @@ class Settings:
             drain_seconds=env.read(("ETTER_OBS_DRAIN_SECONDS",), _seconds_or_none, 0.0),
             management_host=env.read(("ETTER_OBS_MANAGEMENT_HOST",), _text, "127.0.0.1"),
             management_port=env.read(("ETTER_OBS_MANAGEMENT_PORT",), _port, None),
-            trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), _names, ()),
+            trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), _networks, ()),
             n_plus_one_threshold=env.read(("ETTER_OBS_N_PLUS_ONE_THRESHOLD",), _integer(2), 10),
             shutdown_deadline=env.read(("ETTER_OBS_SHUTDOWN_DEADLINE",), _seconds, 5.0),
         )
@@ -202,8 +203,14 @@ def _text(text: str) -> str:
     return text
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _networks(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return tuple(str(ip_network(part)) for part in parts)
+    except ValueError:
+        raise ValueError(
+            "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, with commas between them"
+        ) from None
 
 
 def _level(text: str) -> str:
