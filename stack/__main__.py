@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from etter_obs.secret_files import ensure_secrets
 from stack import build as builds
+from stack.check import checks
 from stack.layout import CHECKOUT, Ports, PortTakenError
 from stack.native import StackError, wait
 from stack.versions import BUILDS, NATIVE
 
 _RUN_DIR = CHECKOUT / ".run" / "stack"
+_project = click.Path(path_type=Path, file_okay=False, exists=True)
 _dir_option = click.option(
     "--dir",
     "run_dir",
@@ -85,7 +88,7 @@ def _components(_context: click.Context, _option: object, given: str) -> tuple[s
 @click.option("--webhook", help="URL that Alertmanager's default receiver posts to.")
 @click.option(
     "--config-root",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=_project,
     default=CHECKOUT,
     help="The project whose configuration is used.",
 )
@@ -115,11 +118,33 @@ def wait_command(run_dir: Path, within: float) -> None:
     print(wait(run_dir, within=within).as_json(), end="")
 
 
+@main.command()
+@click.option("--root", type=_project, default=CHECKOUT, help="The project to check.")
+def check(root: Path) -> None:
+    """Have each program of the stack read its own shipped configuration."""
+    failed = 0
+    for each in checks(root):
+        complaint = each.run(root)
+        failed += complaint is not None
+        print(f"{'FAILED' if complaint else 'ok':7} {each.program:14} {each.title}", flush=True)
+        if complaint:
+            print(complaint)
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.option("--root", type=_project, default=CHECKOUT, help="The project to make them in.")
+def secrets(root: Path) -> None:
+    """Make the secret files that docker-compose.yml reads, where they are missing."""
+    for written in ensure_secrets(root):
+        print(written)
+
+
 def run() -> None:
     """Run the command line; what the user can set right is one line and exit code 2."""
     try:
         main(prog_name="python -m stack")
-    except (StackError, PortTakenError, builds.BuildError) as error:
+    except (StackError, PortTakenError, builds.BuildError, FileNotFoundError) as error:
         print(f"stack: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -71,20 +71,9 @@ def _build(build: Build, task: Task) -> None:
         made = Path(scratch) / "made"
         made.mkdir()
         flags = f"-s -w -X {build.stamp}={build.version}" if build.stamp else "-s -w"
-        command: list[str | Path] = [
-            go,
-            "build",
-            "-v",
-            "-p",
-            "2",
-            "-tags",
-            build.tags,
-            "-ldflags",
-            flags,
-            "-o",
-        ]
+        options = ["-v", "-p", "2", "-tags", build.tags, "-ldflags", flags]
         for name, package in build.packages.items():
-            _run([*command, "-ldflags", flags, "-o", made / name, package], source, task)
+            _run([go, "build", *options, "-o", made / name, package], source, task)
         made.rename(home)
 
 

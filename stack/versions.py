@@ -105,7 +105,7 @@ IMAGES = {
     "node-exporter": "prom/node-exporter:v1.12.1",
     "postgres": "postgres:17",
     "redis": "redis:8",
-    "redis-exporter": "oliver006/redis_exporter:v1.91.1",
+    "redis-exporter": "oliver006/redis_exporter:v1.91.1-alpine",
     "postgres-exporter": "prometheuscommunity/postgres-exporter:v0.20.1",
 }
 

@@ -1,0 +1,65 @@
+"""Every shipped configuration, read by the program that it is for."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.build import binary
+
+_COLLECTOR_PROFILES = (
+    ("to-tempo",),
+    ("to-file",),
+    ("to-tempo", "tail-sampling"),
+    ("to-file", "tail-sampling"),
+)
+_COMPOSE_FILES = (("docker-compose.yml",), ("docker-compose.yml", "docker-compose.demo.yml"))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One program reading one configuration; paths in `arguments` are relative to the project."""
+
+    title: str
+    program: str
+    arguments: tuple[str, ...]
+
+    def run(self, root: Path) -> str | None:
+        """None where the program is content, else what it said."""
+        done = subprocess.run(
+            [binary(self.program), *self.arguments],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout or f"exit code {done.returncode}" if done.returncode else None
+
+
+def checks(root: Path) -> Iterator[Check]:
+    """Every check of the project in `root`. Raises FileNotFoundError where there are no rules."""
+    yield Check("Prometheus", "promtool", ("check", "config", "prometheus/prometheus.yml"))
+    rules = _files(root, "prometheus/rules") + _files(root, "alerts/rules")
+    yield Check("rules", "promtool", ("check", "rules", "--lint=all", "--lint-fatal", *rules))
+    yield Check("rule tests", "promtool", ("test", "rules", *_files(root, "alerts/tests")))
+    yield Check("Alertmanager", "amtool", ("check-config", "alerts/alertmanager.yml"))
+    for profile in _COLLECTOR_PROFILES:
+        configs = [f"--config=otel-collector/{name}.yaml" for name in ("config", *profile)]
+        title = f"collector, {' and '.join(profile)}"
+        yield Check(title, "otelcol", ("validate", *configs))
+    loki = ("-config.file=loki/config.yaml", "-config.expand-env=true", "-verify-config")
+    yield Check("Loki", "loki", loki)
+    for files in _COMPOSE_FILES:
+        if all((root / name).exists() for name in files):  # the demo's is not in a user's project
+            named = [part for name in files for part in ("-f", name)]
+            yield Check(" and ".join(files), "docker-compose", (*named, "config", "--quiet"))
+
+
+def _files(root: Path, folder: str) -> tuple[str, ...]:
+    found = tuple(str(path.relative_to(root)) for path in sorted((root / folder).glob("*.yml")))
+    if not found:
+        raise FileNotFoundError(f"no *.yml in {root / folder}; `etter-obs generate` writes them")
+    return found
