@@ -393,6 +393,8 @@ class Rule:
 
     TOTAL_INCREASE: Final = "slo:total:increase"
     BAD_INCREASE: Final = "slo:bad:increase"
+    SATURATION: Final = "slo:saturation:value"
+    """What a saturation SLI measures, averaged over its last slice."""
     OBJECTIVE: Final = "slo:objective:ratio"
     PERIOD: Final = "slo:period:seconds"
     INFO: Final = "slo:info"
