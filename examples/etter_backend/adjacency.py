@@ -1,0 +1,73 @@
+"""Adjacent tasks and roles, as a model service ranks them over HTTP."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Annotated
+
+import httpx
+from fastapi import APIRouter, Depends, HTTPException, Path, Request
+
+from etter_obs import cached
+from examples.etter_backend.config import config
+from examples.etter_backend.database import faults
+from examples.etter_backend.faults import Target
+from examples.etter_backend.schemas import APIResponse
+
+router = APIRouter(tags=["adjacency"])
+breakable = Depends(faults.of(Target.ADJACENCY))
+
+ROLES = ("analyst", "architect", "controller", "designer", "engineer", "planner", "recruiter")
+TASKS = ("assess", "budget", "forecast", "interview", "migrate", "onboard", "plan", "report")
+_RANKED = {"roles": ROLES, "tasks": TASKS}
+
+_model = httpx.AsyncClient(timeout=2.0)
+
+Name = Annotated[str, Path(pattern="^[a-z]{1,24}$")]
+
+
+@cached(name="adjacency", ttl=86_400)
+async def ranked(kind: str, name: str, model_url: str) -> list[str]:
+    """Ask the model service for the neighbours of a role or task."""
+    answer = await _model.get(f"{model_url}/api/etter/model/{kind}/{name}")
+    answer.raise_for_status()
+    neighbours: list[str] = answer.json()
+    return neighbours
+
+
+async def _adjacent(kind: str, name: str, request: Request) -> APIResponse[list[str]]:
+    if name not in _RANKED[kind]:
+        raise HTTPException(404, f"no such {kind[:-1]}")
+    # Without a model service this same app plays it, so that a trace shows both sides of the call.
+    host, port = request.scope["server"]
+    model_url = config.model_url or f"http://{host}:{port}"
+    return APIResponse(data=await ranked(kind, name, model_url))
+
+
+@router.get("/roles/{name}/adjacent", dependencies=[breakable])
+async def adjacent_roles(name: Name, request: Request) -> APIResponse[list[str]]:
+    """Return the roles that are closest to this one."""
+    return await _adjacent("roles", name, request)
+
+
+@router.get("/tasks/{name}/adjacent", dependencies=[breakable])
+async def adjacent_tasks(name: Name, request: Request) -> APIResponse[list[str]]:
+    """Return the tasks that are closest to this one."""
+    return await _adjacent("tasks", name, request)
+
+
+@router.get("/model/roles/{name}", include_in_schema=False)
+async def model_of_roles(name: Name) -> list[str]:
+    """Rank roles in an order that looks arbitrary and never changes."""
+    return _rank(ROLES, name)
+
+
+@router.get("/model/tasks/{name}", include_in_schema=False)
+async def model_of_tasks(name: Name) -> list[str]:
+    """Rank tasks likewise."""
+    return _rank(TASKS, name)
+
+
+def _rank(names: tuple[str, ...], name: str) -> list[str]:
+    others = [other for other in names if other != name]
+    return sorted(others, key=lambda other: zlib.crc32(f"{name} {other}".encode()))[:3]

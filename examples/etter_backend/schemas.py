@@ -1,0 +1,56 @@
+"""What the routes take and give (the guide's section 1.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class APIResponse(BaseModel, Generic[T]):
+    """The envelope of every answer."""
+
+    status: Literal["success"] = "success"
+    data: T
+
+
+class CompanyOut(BaseModel):
+    """A company."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    industry: str
+
+
+class WorkflowIn(BaseModel):
+    """A workflow as a client gives it."""
+
+    company_id: int
+    title: Annotated[str, Field(min_length=1, max_length=120)]
+    status: Literal["draft", "active", "done"] = "draft"
+
+
+class WorkflowOut(WorkflowIn):
+    """A workflow as it is stored."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+
+
+class SimulationIn(BaseModel):
+    """What to simulate: the share of tasks to automate, over so many runs."""
+
+    automation_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    runs: Annotated[int, Field(ge=10, le=20_000)] = 2_000
+
+
+class SimulationOut(BaseModel):
+    """Hours that are saved in a week: the middle and the 95th of a hundred runs."""
+
+    p50_hours: float
+    p95_hours: float
