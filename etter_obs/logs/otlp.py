@@ -19,8 +19,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
 from etter_obs.conventions import LogField
-from etter_obs.logs.worker import BackgroundWorker
 from etter_obs.settings import Settings
+from etter_obs.worker import BackgroundWorker
 
 _QUEUE: Final = 4096
 _BATCH: Final = 512

@@ -239,7 +239,7 @@ _RULES: Final = (
         re.compile(r"(://)(?:[^\s/?#\"'<>]+|[^\s/:?#\"'<>@]*:(?!\d{1,5}/)[^\s\"'<>]+)@"),
         rf"\1{REDACTED}@",
     ),
-    Rule(("@",), _ANY, re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), REDACTED),
+    Rule(("@",), _ANY, re.compile(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}"), REDACTED),
 )
 CARD: Final = re.compile(r"(?<![\w.])[2-6](?:[ -]?[0-9]){12,18}(?![\w])")
 CARD_LENGTH: Final = 13

@@ -22,9 +22,9 @@ from etter_obs.logs.redaction import Redactor
 from etter_obs.logs.render import ACCESS, Line, Renderer
 from etter_obs.logs.sink import StreamSink, TextStream
 from etter_obs.logs.values import cut, plain, plain_fields
-from etter_obs.logs.worker import BackgroundWorker
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
+from etter_obs.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     from etter_obs.logs.otlp import LogShipper

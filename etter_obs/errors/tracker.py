@@ -1,0 +1,252 @@
+"""Sends errors to Sentry, explicitly and out of the request's way.
+
+Sentry's SDK is used for what it is good at (envelopes, rate limits, retries), through a client of
+our own: no integration of its patches anything, no global client or propagator is set, and an app
+that calls ``sentry_sdk.init`` for itself keeps what it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from etter_obs import conventions
+from etter_obs.context import RequestContext, current_request
+from etter_obs.conventions import LogField
+from etter_obs.errors.raised import Raised, as_sentry, chain_of
+from etter_obs.logs.redaction import Redactor
+from etter_obs.logs.values import plain_fields
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.settings import Settings
+from etter_obs.worker import BackgroundWorker
+
+if TYPE_CHECKING:
+    import sentry_sdk
+    from sentry_sdk.types import Event, Hint
+
+_QUEUE: Final = 100
+_LINGER: Final = 0.1
+_BATCH: Final = 4
+_SIGNAL: Final = "error"
+_MARK: Final = "_etter_obs_captured"
+_MAX_CONTEXT_TEXT: Final = 4_096
+_REDACTED_PARTS: Final = ("exception", "tags", "contexts", "message", "transaction")
+"""Parts of an event that hold what the app said; the others are the SDK's and ours."""
+
+
+class _Report(NamedTuple):
+    """One error, taken on the thread that failed."""
+
+    time: float
+    chain: list[Raised]
+    handled: bool
+    tags: dict[str, str]
+    contexts: dict[str, Any]
+    transaction: str | None
+
+
+class ErrorTracker:
+    """Reports exceptions to the Sentry project of ``SENTRY_DSN``; does nothing where it is off.
+
+    Args:
+        settings: whether it is on, the DSN, and the version.
+        service: tag on every event.
+        environment: Sentry's environment.
+        registry: where dropped events are counted.
+        redactor: the rules that keep secrets out; the same as for logs.
+
+    Raises:
+        ImportError: it is on and sentry-sdk is not installed; the message has the line for that.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        environment: str,
+        registry: MetricsRegistry,
+        redactor: Redactor,
+    ) -> None:
+        self.enabled = settings.error_tracking_enabled and settings.sentry_dsn is not None
+        self._settings = settings
+        self._service = service
+        self._environment = environment
+        self._redactor = redactor
+        self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
+        self._client: sentry_sdk.Client | None = None
+        self._worker: BackgroundWorker[_Report] = BackgroundWorker(
+            "etter-obs-errors",
+            capacity=_QUEUE,
+            batch=_BATCH,
+            linger=_LINGER,
+            handle=self._send,
+            dropped=lambda count: self._count_dropped("queue_full", count),
+            forked=self._forget_client,
+        )
+        if self.enabled:
+            _require_sdk()
+
+    def capture(
+        self,
+        exception: BaseException,
+        request: RequestContext | None = None,
+        *,
+        endpoint: str | None = None,
+        handled: bool = False,
+    ) -> None:
+        """Queue a report of ``exception``, which ended ``request``; never waits, never raises.
+
+        An exception that was reported within the same request is not reported again.
+
+        Args:
+            exception: what was raised.
+            request: the request; default: the one being served, if any.
+            endpoint: its route template, which becomes Sentry's transaction.
+            handled: whether the app went on.
+        """
+        if self.enabled:
+            self._capture(exception, request, endpoint, handled, {})
+
+    def capture_exception(
+        self, exception: BaseException, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Report an exception that the app handled, with contexts of its own (the guide's 6.3).
+
+        Args:
+            exception: what was raised.
+            context: names and values; a value that is a mapping is a Sentry context as it is.
+        """
+        if not self.enabled:
+            return
+        contexts = {
+            key: value if isinstance(value, dict) else {"value": value}
+            for key, value in plain_fields(context or {}, _MAX_CONTEXT_TEXT).items()
+        }
+        self._capture(exception, None, None, True, contexts)
+
+    def flush(self, deadline: float) -> bool:
+        """Send what waits, at most ``deadline`` seconds; returns whether it left the queue."""
+        end = time.monotonic() + deadline
+        done = self._worker.flush(deadline)
+        if self._client is not None:
+            self._client.flush(timeout=max(0.0, end - time.monotonic()))
+        return done
+
+    def close(self, deadline: float) -> bool:
+        """Send what waits within ``deadline`` seconds, count the rest as dropped, and end."""
+        end = time.monotonic() + deadline
+        done = self._worker.close(deadline)
+        if self._client is not None:
+            self._client.close(timeout=max(0.0, end - time.monotonic()))
+            self._client = None
+        return done
+
+    def _capture(
+        self,
+        exception: BaseException,
+        request: RequestContext | None,
+        endpoint: str | None,
+        handled: bool,
+        contexts: dict[str, Any],
+    ) -> None:
+        request = request if request is not None else current_request.get()
+        request_id = request.request_id if request is not None else None
+        if request_id is not None and getattr(exception, _MARK, None) == request_id:
+            return
+        with suppress(AttributeError):  # a class with slots keeps no mark, and is reported twice
+            setattr(exception, _MARK, request_id)
+        tags = {LogField.SERVICE.value: self._service}
+        transaction = endpoint
+        if request is not None:
+            transaction = endpoint or request.endpoint
+            tags[LogField.REQUEST_ID.value] = request.request_id
+            tags[LogField.TRACE_ID.value] = request.trace_id
+            tags[LogField.METHOD.value] = request.method
+            contexts = {
+                **contexts,
+                "trace": {"trace_id": request.trace_id, "span_id": request.span_id},
+                "request": {
+                    LogField.REQUEST_ID.value: request.request_id,
+                    LogField.METHOD.value: request.method,
+                    LogField.PATH.value: request.path,
+                },
+            }
+        if transaction is not None:
+            tags[LogField.ENDPOINT.value] = transaction
+        self._worker.put(
+            _Report(time.time(), chain_of(exception), handled, tags, contexts, transaction)
+        )
+
+    # -- on the worker's thread -------------------------------------------------------------------
+
+    def _send(self, reports: list[_Report]) -> None:
+        for report in reports:
+            try:
+                if self._client is None:
+                    self._client = self._make_client()
+                event: dict[str, Any] = {
+                    "timestamp": report.time,
+                    "level": "error",
+                    "exception": as_sentry(report.chain, handled=report.handled),
+                    "tags": report.tags,
+                    "contexts": report.contexts,
+                }
+                if report.transaction is not None:
+                    event["transaction"] = report.transaction
+                self._client.capture_event(cast("Event", event))
+            except Exception:  # noqa: BLE001  # an error report must not become an error
+                self._count_dropped("failed", 1)
+
+    def _make_client(self) -> sentry_sdk.Client:
+        import sentry_sdk
+        from sentry_sdk.transport import HttpTransport
+
+        count_dropped = self._count_dropped
+
+        class CountingTransport(HttpTransport):
+            """Counts what the SDK gives up: network errors, rate limits, its own full queue."""
+
+            def record_lost_event(self, reason: str, *args: Any, **kwargs: Any) -> None:
+                count_dropped(reason, 1)
+
+        return sentry_sdk.Client(
+            dsn=self._settings.sentry_dsn,
+            release=self._settings.service_version,
+            environment=self._environment,
+            transport=CountingTransport,
+            transport_queue_size=_QUEUE,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            auto_session_tracking=False,
+            send_default_pii=False,
+            send_client_reports=False,
+            enable_backpressure_handling=False,
+            include_local_variables=False,
+            max_breadcrumbs=0,
+            before_send=self._redact,
+        )
+
+    def _redact(self, event: Event, hint: Hint) -> Event:
+        parts = cast("dict[str, Any]", event)
+        for part in _REDACTED_PARTS:
+            if part in parts:
+                parts[part] = self._redactor.value(part, parts[part])
+        return event
+
+    def _count_dropped(self, reason: str, count: int) -> None:
+        self._drops.child(_SIGNAL, reason).inc(count)
+
+    def _forget_client(self) -> None:
+        self._client = None
+
+
+def _require_sdk() -> None:
+    try:
+        import sentry_sdk  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'ERROR_TRACKING_ENABLED needs sentry-sdk: pip install "etter-obs[sentry]" '
+            "(or set ERROR_TRACKING_ENABLED=false)"
+        ) from error
