@@ -31,7 +31,7 @@ from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
-from etter_obs.conventions import KeptBecause, SpanAttribute
+from etter_obs.conventions import UNMATCHED, KeptBecause, SpanAttribute
 from etter_obs.tracing.propagation import parse_tracestate
 from etter_obs.tracing.sampling import Decision
 from etter_obs.tracing.server import Scope
@@ -92,6 +92,7 @@ class LateSpans:
             self._dropped("late_rate", 1)
             return False
         method = str(scope.get("method", "WEBSOCKET"))
+        route = None if endpoint == UNMATCHED else endpoint
         attributes: dict[str, AttributeValue] = {
             SpanAttribute.MADE_AFTERWARDS: True,
             SpanAttribute.REASON: reason.value,
@@ -100,8 +101,8 @@ class LateSpans:
             URL_SCHEME: str(scope.get("scheme", "http")),
             URL_PATH: str(scope.get("path", "")),
         }
-        if endpoint:
-            attributes[HTTP_ROUTE] = endpoint
+        if route:
+            attributes[HTTP_ROUTE] = route
         if status is not None:
             attributes[HTTP_RESPONSE_STATUS_CODE] = status
         if scope.get("client"):
@@ -114,7 +115,7 @@ class LateSpans:
         state = parse_tracestate(decision.tracestate)
         self._emit(
             ReadableSpan(
-                name=f"{method} {endpoint}" if endpoint else method,
+                name=f"{method} {route}" if route else method,
                 context=SpanContext(trace_id, int(decision.span_id, 16), False, sampled, state),
                 parent=SpanContext(trace_id, int(decision.parent_id, 16), True)
                 if decision.parent_id
