@@ -45,6 +45,7 @@ class Label(StrEnum):
     SEVERITY = "severity"
     TIER = "tier"
     TEAM = "team"
+    ALERTNAME = "alertname"
 
 
 Across = Literal["sum", "max", "min", "latest"]
@@ -417,7 +418,18 @@ class Alert:
     SLO_NO_TRAFFIC: Final = "SLONoTraffic"
     SLO_MISSING_BUCKET: Final = "SLOMissingBucket"
     SLO_SPEC_MISMATCH: Final = "SLOSpecMismatch"
+    SERVICE_INSTANCE_DOWN: Final = "ServiceInstanceDown"
+    TELEMETRY_DROPPED: Final = "TelemetryDropped"
+    SERIES_CAP_REACHED: Final = "SeriesCapReached"
     RULE_EVALUATIONS_MISSED: Final = "RuleEvaluationsMissed"
+    RULE_EVALUATIONS_FAILING: Final = "RuleEvaluationsFailing"
+    TARGET_DOWN: Final = "TargetDown"
+    SCRAPE_LIMIT_EXCEEDED: Final = "ScrapeLimitExceeded"
+    CONFIG_RELOAD_FAILED: Final = "ConfigReloadFailed"
+    ALERT_DELIVERY_FAILING: Final = "AlertDeliveryFailing"
+    COLLECTOR_EXPORT_FAILING: Final = "CollectorExportFailing"
+    COLLECTOR_REFUSING: Final = "CollectorRefusing"
+    LOGS_DISCARDED: Final = "LogsDiscarded"
 
     @staticmethod
     def burn_rate(severity: str, long_window: str) -> str:
