@@ -1,1 +1,63 @@
-"""Observability for FastAPI services: one call, one spec, one stack."""
+"""Observability for FastAPI services: one call, one spec, one stack.
+
+``from etter_obs import setup_observability, get_logger, track_request_metrics, …``: the names below
+are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from etter_obs.cache.cached import cached
+    from etter_obs.logs import get_logger
+    from etter_obs.metrics.decorators import (
+        count_exceptions,
+        counted,
+        timed,
+        track_request_metrics,
+    )
+    from etter_obs.settings import Settings, SettingsError
+    from etter_obs.setup import Observability, setup_observability
+    from etter_obs.slo.loader import SpecError
+    from etter_obs.tracing.decorator import traced
+
+__all__ = [
+    "Observability",
+    "Settings",
+    "SettingsError",
+    "SpecError",
+    "cached",
+    "count_exceptions",
+    "counted",
+    "get_logger",
+    "setup_observability",
+    "timed",
+    "traced",
+    "track_request_metrics",
+]
+
+_HOMES: Final = {
+    "Observability": "setup",
+    "Settings": "settings",
+    "SettingsError": "settings",
+    "SpecError": "slo.loader",
+    "cached": "cache",
+    "count_exceptions": "metrics.decorators",
+    "counted": "metrics.decorators",
+    "get_logger": "logs",
+    "setup_observability": "setup",
+    "timed": "metrics.decorators",
+    "traced": "tracing.decorator",
+    "track_request_metrics": "metrics.decorators",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

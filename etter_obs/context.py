@@ -15,6 +15,7 @@ class RequestContext:
 
     __slots__ = (
         "endpoint",
+        "finished",
         "method",
         "path",
         "queries",
@@ -36,6 +37,8 @@ class RequestContext:
         self.path = path
         self.endpoint: str | None = None
         """Route template once known, or the name that ``track_request_metrics`` gave."""
+        self.finished = False
+        """The response is complete; what runs on (a background task, the server) is not counted."""
         self.queries = 0
         """Database statements so far."""
         self.statements: dict[str, int] | None = None

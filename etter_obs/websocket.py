@@ -1,0 +1,128 @@
+"""One WebSocket connection, watched from the server's side of the app."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from etter_obs.context import RequestContext
+from etter_obs.conventions import UNMATCHED, Header, LogField
+from etter_obs.exchange import Message, Receive, Scope, Send, given_request_id
+from etter_obs.tracing.sampling import Decision
+
+if TYPE_CHECKING:
+    from etter_obs.metrics.children import Counter
+    from etter_obs.middleware import Parts
+
+METHOD: Final = "WEBSOCKET"
+"""What stands for a method in log lines."""
+_SWITCHING: Final = 101
+_DATA: Final = frozenset(("websocket.receive", "websocket.send"))
+_HEADED: Final = frozenset(("websocket.accept", "websocket.http.response.start"))
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Counts one connection, from the handshake until either side closes it or the app ends."""
+
+    __slots__ = (
+        "_messages",
+        "_parts",
+        "_receive",
+        "_scope",
+        "_send",
+        "_start",
+        "_status",
+        "context",
+        "decision",
+    )
+
+    def __init__(
+        self, parts: Parts, scope: Scope, receive: Receive, send: Send, decision: Decision
+    ) -> None:
+        self._start = perf_counter()
+        self._parts = parts
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._messages: Counter | None = None
+        self._status = 403  # what a server answers where the app closes before it accepts
+        self.decision = decision
+        self.context = RequestContext(
+            given_request_id(scope["headers"]),
+            decision.trace_id,
+            decision.span_id,
+            decision.sampled,
+            METHOD,
+            scope["path"],
+        )
+        parts.requests.websockets.inc()
+
+    async def receive(self) -> Message:
+        """Pass a message to the app and count it."""
+        message = await self._receive()
+        if message["type"] in _DATA:
+            self._count()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message to the server and count it; the handshake's answer gets the id."""
+        kind = message["type"]
+        if kind in _DATA:
+            self._count()
+        elif kind in _HEADED:
+            self._status = message.get("status", _SWITCHING)
+            name = Header.REQUEST_ID.lower().encode()
+            headers = [pair for pair in message.get("headers") or () if pair[0] != name]
+            headers.append((name, self.context.request_id.encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    def abandon(self, error: BaseException | None) -> None:
+        """Record the connection, which is over: the app returned, or raised ``error``."""
+        context, parts = self.context, self._parts
+        context.finished = True
+        duration = perf_counter() - self._start
+        try:
+            parts.requests.websockets.dec()
+            endpoint = context.endpoint = self._endpoint()
+            parts.requests.websocket_duration.child(endpoint).observe(
+                duration, context.trace_id if context.sampled else None
+            )
+            if isinstance(error, Exception):
+                parts.report(error, context)
+                self._status = 500
+            if parts.access is not None:
+                parts.access(self._line(endpoint, duration, error))
+        except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
+            _log.warning("A connection could not be recorded", exc_info=True)
+
+    def _endpoint(self) -> str:
+        return self._parts.table.endpoint(self._scope) or UNMATCHED
+
+    def _count(self) -> None:
+        if self._messages is None:  # messages flow after the route is known
+            self._messages = self._parts.requests.websocket_messages.child(self._endpoint())
+        self._messages.inc()
+
+    def _line(
+        self, endpoint: str, duration: float, error: BaseException | None
+    ) -> dict[str, object]:
+        context = self.context
+        fields: dict[str, object] = {
+            LogField.REQUEST_ID.value: context.request_id,
+            LogField.TRACE_ID.value: context.trace_id,
+            LogField.SPAN_ID.value: context.span_id,
+            LogField.TRACE_SAMPLED.value: context.sampled,
+            LogField.METHOD.value: METHOD,
+            LogField.ENDPOINT.value: endpoint,
+            LogField.PATH.value: context.path,
+            LogField.STATUS_CODE.value: self._status,
+            LogField.DURATION_MS.value: round(duration * 1000, 3),
+            LogField.CLIENT_IP.value: self._parts.client(self._scope),
+        }
+        if error is not None:
+            fields[LogField.ERROR_TYPE.value] = type(error).__name__
+        return fields
