@@ -19,13 +19,13 @@ Term = Annotated[str, Query(min_length=1, max_length=40)]
 
 
 @cached(name="company_search", ttl=config.cache_seconds)
-async def find_companies(term: str) -> list[dict[str, object]]:
+async def find_companies(term: str) -> list[CompanyOut]:
     """Return the companies whose name holds ``term``."""
     async with new_session() as session:
         found = await session.scalars(
             select(Company).where(Company.name.icontains(term, autoescape=True)).limit(50)
         )
-        return [CompanyOut.model_validate(company).model_dump() for company in found]
+        return [CompanyOut.model_validate(company) for company in found]
 
 
 @cached(name="auto_complete", ttl=300)
@@ -44,7 +44,7 @@ async def complete(prefix: str) -> list[str]:
 @router.get("/companies/search")
 async def search(q: Term) -> APIResponse[list[CompanyOut]]:
     """Search companies by a part of their name."""
-    return APIResponse(data=[CompanyOut.model_validate(row) for row in await find_companies(q)])
+    return APIResponse(data=await find_companies(q))
 
 
 @router.get("/companies/autocomplete")

