@@ -1,0 +1,107 @@
+"""One real stack and one real backend for all end-to-end tests that only look at them.
+
+`observed` has one worker and every trace sampled; `observed_under_load` is the same one after a
+load that used every route in every way. Tests that break the backend start one of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from demo.backend import Backend, backend_running
+from demo.processes import child
+from demo.receiver import Receiver
+from examples.etter_backend.embedded import free_port, redis_server
+from stack.native import Stack, running
+from tests.e2e.load import use_everything
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A backend, the stack that watches it, and the receiver that its alerts reach."""
+
+    stack: Stack
+    backend: Backend
+    receiver: Receiver
+
+    @property
+    def base_url(self) -> str:
+        """Where the backend listens, e.g. ``http://127.0.0.1:8000``."""
+        return self.backend.base_url
+
+    @property
+    def stdout(self) -> Path:
+        """File that takes the backend's standard output: its log lines."""
+        assert self.backend.stdout is not None
+        return self.backend.stdout
+
+
+@contextmanager
+def observing(run_dir: Path, *, workers: int = 1, **environment: str) -> Iterator[Observed]:
+    """Start receiver, stack, Redis and backend, each on free ports, for the length of the block."""
+    port = free_port()
+    with ExitStack() as parts:
+        receiver = parts.enter_context(Receiver())
+        stack = parts.enter_context(
+            running(
+                run_dir / "stack",
+                targets={"etter": [f"127.0.0.1:{port}"]},
+                webhook=receiver.url,
+            )
+        )
+        backend = parts.enter_context(
+            backend_running(
+                run_dir / "backend",
+                port=port,
+                workers=workers,
+                REDIS_URL=parts.enter_context(redis_server(free_port())),
+                APM_ENABLED="true",
+                OTLP_ENDPOINT=stack.otlp_grpc,
+                ENVIRONMENT="production",
+                **environment,
+            )
+        )
+        yield Observed(stack, backend, receiver)
+
+
+@contextmanager
+def load(observed: Observed, run_dir: Path, users: int) -> Iterator[None]:
+    """The demo's users, by locust, for the length of the block."""
+    command = [sys.executable, "-m", "locust", "-f", "demo/locustfile.py", "--headless"]
+    command += ["--users", str(users), "--spawn-rate", "20", "--host", observed.base_url]
+    with child("locust", command, log_dir=run_dir, env={"PATH": os.environ["PATH"]}):
+        yield
+
+
+@pytest.fixture(scope="session")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    """A quiet backend whose every trace is kept."""
+    run_dir = tmp_path_factory.mktemp("observed")
+    with observing(run_dir, OTEL_TRACES_SAMPLER_ARG="1.0") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def observed_under_load(
+    observed: Observed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Observed]:
+    """The same backend after every route was used in every way, and with users still on it."""
+    use_everything(observed.backend)
+    with load(observed, tmp_path_factory.mktemp("load"), users=10):
+        eventually(lambda: _scraped_twice(observed), deadline_s=120, every_s=2)
+        yield observed
+
+
+def _scraped_twice(observed: Observed) -> bool:
+    from demo.measurements import Prometheus
+
+    requests = Prometheus(observed.stack.prometheus).measure().requests
+    return requests is not None and requests > 1

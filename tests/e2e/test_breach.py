@@ -1,0 +1,69 @@
+"""The app breaks; the right page is delivered for the right SLO, and its own resolution too."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from demo.receiver import Delivery
+from etter_obs.conventions import Alert
+from tests.e2e.conftest import load, observing
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+PAGE = Alert.burn_rate("page", "1h")
+
+
+@pytest.mark.timeout(900)
+def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
+    """A group of routes that fails pages for availability alone, by the fast tier, and resolves.
+
+    The rules and the routing are the shipped ones, on the real Prometheus and Alertmanager, two
+    workers behind one port.
+    """
+    with observing(tmp_path, workers=2) as observed, load(observed, tmp_path, users=20):
+        receiver = observed.receiver
+
+        def pages(status: str, since: float) -> list[Delivery]:
+            return [
+                each
+                for each in receiver.deliveries
+                if each.labels.get("severity") == "page"
+                and each.status == status
+                and each.received >= since
+            ]
+
+        def fast(status: str, since: float) -> Delivery | None:
+            return next((each for each in pages(status, since) if each.name == PAGE), None)
+
+        broken_at = time.time()
+        observed.backend.break_("companies", error_share=1.0)
+        page = eventually(
+            lambda: fast("firing", broken_at),
+            deadline_s=180,
+            every_s=1,
+            tell=lambda: receiver.deliveries,
+        )
+        assert page.slo == "availability"
+        assert page.labels["service"] == "etter"
+        assert page.labels["environment"] == "production"
+        assert page.labels["tier"] == "1h"
+        assert page.labels["team"] == "etter-backend"
+        assert page.annotations["runbook_url"]
+
+        mended_at = time.time()
+        observed.backend.mend("companies")
+        resolution = eventually(
+            lambda: fast("resolved", mended_at),
+            deadline_s=480,
+            every_s=1,
+            tell=lambda: receiver.deliveries,
+        )
+        assert resolution.labels == page.labels
+        assert resolution.starts_at == page.starts_at
+        # 5 minutes of exact events, one evaluation and one group interval; with averaged rates 10.
+        assert resolution.received - mended_at < 420
+        assert {each.slo for each in pages("firing", broken_at)} == {"availability"}
