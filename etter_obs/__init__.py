@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from etter_obs.cache.cached import cached
+    from etter_obs.cache.decorator import cached
     from etter_obs.logs import get_logger
     from etter_obs.metrics.decorators import (
         count_exceptions,

@@ -1,8 +1,31 @@
-"""Redis clients: commands, server, health; and ``cached``."""
+"""Redis clients: commands, server, health; and ``cached``.
 
-from etter_obs.cache.cached import bind, cached
-from etter_obs.cache.check import redis_check
-from etter_obs.cache.commands import instrument_redis
-from etter_obs.cache.store import Cache
+The names are loaded when they are used: ``cached`` functions can be imported without redis-py.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from etter_obs.cache.decorator import bind, cached
+    from etter_obs.cache.check import redis_check
+    from etter_obs.cache.commands import instrument_redis
+    from etter_obs.cache.store import Cache
 
 __all__ = ["Cache", "bind", "cached", "instrument_redis", "redis_check"]
+
+_HOMES: Final = {
+    "Cache": "store",
+    "bind": "decorator",
+    "cached": "decorator",
+    "instrument_redis": "commands",
+    "redis_check": "check",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
