@@ -141,8 +141,9 @@ def _basic(match: re.Match[str]) -> str:
 
 
 _ASSIGNED: Final = (
-    r"((?:passw(?:or)?d|pwd|passphrase|passcode|secret|token|api[_ -]?key|credentials?"
-    r"|private[_ -]?key|access[_ -]?key|session[_ -]?id|csrf|xsrf|cvv2?|cvc)"
+    r"((?:passw(?:or)?d|pwd|passphrase|passcode|secret|token(?!s\b|_count|_type|_limit)"
+    r"|api[_ -]?key|credentials?|private[_ -]?key|access[_ -]?key|session[_ -]?id|csrf|xsrf"
+    r"|cvv2?|cvc)"
     r"[A-Za-z0-9_.-]{0,32}\\?[\"']?\s{0,4}(?:=>|[:=])\s{0,4})"
     r"(\\\"(?:[^\"\\]|\\[^\"])*\\\"|\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]]+)"
 )
@@ -227,7 +228,7 @@ _RULES: Final = (
         re.compile(r"(?i)(basic\s+)([A-Za-z0-9+/_-]{6,}={0,2})"),
         _basic,
     ),
-    Rule(("eyj",), _ANY, re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)*"), REDACTED),
+    Rule(("eyj",), _ANY, re.compile(r"eyJ[\w-]{4,512}\.[\w-]{4,}(?:\.[\w-]*)*"), REDACTED),
     Rule(("akia", "asia", "aiza"), _ANY, re.compile(_CLOUD), REDACTED),
     Rule(("_", "-", "."), _PREFIX_NEEDLES, re.compile(_PREFIXED), REDACTED),
     Rule((":", "="), _ASSIGNED_NEEDLES, re.compile(_ASSIGNED, re.IGNORECASE), rf"\1{REDACTED}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import time
 from pathlib import PurePath
@@ -256,5 +257,7 @@ def _encodable(value: Any) -> Any:
         return [_encodable(item) for item in value]
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**64 else hex(value)
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
     # Lone surrogates are no Unicode; they come with file names and with JSON from JavaScript.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")

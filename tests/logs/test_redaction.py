@@ -1,0 +1,117 @@
+"""What is hidden, and what is not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from etter_obs.logs import REDACTED, Redactor
+from etter_obs.logs.patterns import is_sensitive
+from tests.logs.secrets import EXAMPLES
+
+redactor = Redactor()
+
+
+@pytest.mark.parametrize(("text", "secret"), [pytest.param(*e[1:], id=e[0]) for e in EXAMPLES])
+@pytest.mark.parametrize("around", ["{}", "see {} there", "({})", "x,{},y", "\n{}\n", '"{}"'])
+def test_a_secret_is_hidden(text: str, secret: str, around: str) -> None:
+    """A secret of every shape disappears from text around it, which stays."""
+    shown = redactor.text(around.format(text))
+    assert secret not in shown
+    assert REDACTED in shown
+    assert redactor.suspicious(around.format(text))
+    if around.startswith("see"):
+        assert shown.startswith("see ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Request completed",
+        "GET /api/v1/companies/4711?page=2",
+        "4f0c9d5e8a7b4c2d9e1f0a3b5c7d9e1f",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "1760000000123456789",
+        "4111 1111 1111 1112",
+        "2026-01-02T03:04:05.678901Z",
+        "https://example.com:8080/path/to?x=1#y",
+        "connecting to db.internal:5432",
+        "basic authentication is required",
+        "the bearer of news",
+        "price: 12.50, tokens: many",
+        "risk-assessment",
+        "user@localhost",
+        "etter@1.2.3",
+        "keyboard=us",
+        "SELECT * FROM users WHERE id = 1",
+    ],
+)
+def test_ordinary_text_stays(text: str) -> None:
+    """What only resembles a secret is shown as it is."""
+    assert redactor.text(text) == text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("password", "userPassword", "db_password_old", "X-API-Key", "apikey", "client_secret"),
+        *("Cookie", "Set-Cookie", "authorization", "refreshToken", "SENTRY_DSN", "card_number"),
+        *("aws_secret_access_key", "private-key", "PASSWD", "http.request.header.authorization"),
+        "sessionid",
+    ],
+)
+def test_a_key_that_names_a_secret(key: str) -> None:
+    """Whatever stands under such a key is hidden, however the key is spelled."""
+    assert is_sensitive(key)
+    assert redactor.value(key, "anything") == REDACTED
+    assert redactor.value(key, 1234) == REDACTED
+    assert redactor.value(key, {"a": "b"}) == REDACTED
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("token_count", "tokens", "cache_key", "secretary", "password_length", "path", "method"),
+        *("status_code", "trace_id", "request_id", "monkey", "passenger", "pinned", "author"),
+    ],
+)
+def test_a_key_that_names_none(key: str) -> None:
+    """A key that only sounds like a secret hides nothing."""
+    assert not is_sensitive(key)
+    assert redactor.value(key, "anything") == "anything"
+
+
+def test_mappings_are_cleaned_in_depth() -> None:
+    """Nested values, keys that are secrets themselves, and card numbers are hidden; types stay."""
+    cleaned = redactor.mapping(
+        {
+            "user": {"email": "ada@example.com", "tokens": [{"token": "abc"}], "age": 36},
+            "ada@example.com": 1,
+            "card": 4111111111111111,
+            "ok": (True, None, 1.5, "plain"),
+        }
+    )
+    assert cleaned == {
+        "user": {"email": REDACTED, "tokens": [{"token": REDACTED}], "age": 36},
+        REDACTED: 1,
+        "card": REDACTED,
+        "ok": (True, None, 1.5, "plain"),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a" * 200_000, "password" * 20_000, "a@" * 100_000, "4 " * 100_000, "eyJ" * 60_000),
+        *("://" * 60_000, "bearer " * 30_000, '"' * 200_000, "-----BEGIN " * 20_000),
+        *('password="' * 20_000, "authorization:" * 15_000, "x@" + "a." * 100_000),
+        *("://a:" * 40_000, "-----BEGIN PRIVATE KEY-----" * 7_000, "a." * 100_000),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_no_text_takes_long(text: str) -> None:
+    """Rules take time in proportion to the text: 200,000 characters made to hurt take no second."""
+    began = time.perf_counter()
+    redactor.text(text)
+    assert time.perf_counter() - began < 1.0
