@@ -140,11 +140,26 @@ def secrets(root: Path) -> None:
         print(written)
 
 
+@main.command("test-compose")
+def test_compose() -> None:
+    """Bring docker-compose.yml up on a Docker engine and send a request and an alert through it."""
+    from stack.compose.scenario import ScenarioError
+    from stack.compose.scenario import test_compose as run
+
+    try:
+        run()
+    except ScenarioError as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 def run() -> None:
     """Run the command line; what the user can set right is one line and exit code 2."""
+    from stack.compose.engine import EngineError
+
     try:
         main(prog_name="python -m stack")
-    except (StackError, PortTakenError, builds.BuildError, FileNotFoundError) as error:
+    except (StackError, PortTakenError, builds.BuildError, EngineError, FileNotFoundError) as error:
         print(f"stack: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -62,6 +62,8 @@ def _home(build: Build) -> Path:
 def _build(build: Build, task: Task) -> None:
     home = _home(build)
     home.parent.mkdir(parents=True, exist_ok=True)
+    for abandoned in home.parent.glob(f".{build.name}-*"):  # the lock is ours: its builder is dead
+        shutil.rmtree(abandoned)
     with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as scratch:
         source = Path(scratch) / "source"
         shutil.copytree(_MODULES / build.name, source)

@@ -1,0 +1,146 @@
+"""A Docker engine: the one that answers, else, in CI, Debian's on a data root of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.build import binary
+from stack.progress import Task
+
+_STARTS_WITHIN = 60.0  # seconds
+_STOPS_WITHIN = 60.0
+
+
+class EngineError(RuntimeError):
+    """No engine answers and none may be started; the message tells what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answers. `own` is true for one that this process started and will remove."""
+
+    environment: dict[str, str]
+    own: bool
+
+    def docker(self, *arguments: str | Path) -> str:
+        """Run the docker client; returns its output.
+
+        Raises EngineError, with what the client said, where the command fails.
+        """
+        return self._run(["docker", *arguments])
+
+    def compose(self, project: Path, files: Sequence[str], *arguments: str) -> str:
+        """Run Docker Compose of the pinned version in the folder `project`; returns its output.
+
+        Raises EngineError, with what it said, where the command fails.
+        """
+        named = [part for file in files for part in ("--file", file)]
+        return self._run([binary("docker-compose"), *named, *arguments], folder=project)
+
+    def _run(self, command: Sequence[str | Path], folder: Path | None = None) -> str:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr)[-3000:]
+            raise EngineError(f"{' '.join(map(str, command[:4]))} failed:\n{said}")
+        return done.stdout
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """The engine that answers, else one of our own for the length of the block.
+
+    Raises EngineError where none answers and CI is not "true", or this is not Debian or not root.
+    """
+    if _answers(dict(os.environ)):
+        yield Engine(dict(os.environ), own=False)
+        return
+    if os.environ.get("CI") != "true":
+        raise EngineError(
+            "no Docker engine answers. Start one, or set CI=true to have Debian's installed "
+            "and run for this test alone (needs root)"
+        )
+    if os.geteuid() != 0:
+        raise EngineError("no Docker engine answers, and starting one needs root")
+    apt_install("docker.io")
+    with _started() as own:
+        yield own
+
+
+def _answers(environment: dict[str, str]) -> bool:
+    if not shutil.which("docker"):
+        return False
+    asked = ["docker", "info", "--format", "{{.ServerVersion}}"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def apt_install(package: str) -> None:
+    """Install a Debian package where its program is missing.
+
+    Raises EngineError where this is not Debian, or the install fails.
+    """
+    program = {"docker.io": "dockerd"}.get(package, package)
+    if shutil.which(program):
+        return
+    if not shutil.which("apt-get"):
+        raise EngineError(f"{program} must be installed, and only Debian's packages are known here")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    with Task(f"installing {package} from Debian's packages"):
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+            done = subprocess.run(
+                ["apt-get", "--quiet", *arguments],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise EngineError(f"apt-get {arguments[0]} failed:\n{done.stdout[-2000:]}")
+
+
+@contextmanager
+def _started() -> Iterator[Engine]:
+    had_bridge = Path("/sys/class/net/docker0").exists()
+    root = Path(tempfile.mkdtemp(prefix="etter-obs-engine-"))
+    environment = os.environ | {"DOCKER_HOST": f"unix://{root}/docker.sock", "DOCKER_BUILDKIT": "0"}
+    environment.pop("DOCKER_CONTEXT", None)
+    command = ["dockerd", "--host", environment["DOCKER_HOST"], "--data-root", str(root / "data")]
+    command += ["--exec-root", str(root / "exec"), "--pidfile", str(root / "dockerd.pid")]
+    try:
+        with (root / "log").open("w") as log:
+            daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            deadline = time.monotonic() + _STARTS_WITHIN
+            while not _answers(environment):
+                if daemon.poll() is not None or time.monotonic() > deadline:
+                    tail = (root / "log").read_text(errors="replace")[-2000:]
+                    raise EngineError(f"dockerd did not start:\n{tail}")
+                time.sleep(0.2)
+            yield Engine(environment, own=True)
+        finally:
+            daemon.terminate()
+            try:
+                daemon.wait(_STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+    finally:
+        if not had_bridge:
+            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+        shutil.rmtree(root, ignore_errors=True)
