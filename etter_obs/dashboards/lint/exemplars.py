@@ -1,0 +1,31 @@
+"""Where durations of requests, statements and calls are drawn over time, exemplars are on.
+
+An exemplar is the click from a slow moment to a trace of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etter_obs.conventions import CLIENT_DURATION, DB_QUERY_DURATION, REQUEST_DURATION
+from etter_obs.dashboards.expressions import metric_names
+from etter_obs.dashboards.lint.finding import Finding, Known, at
+from etter_obs.dashboards.view import BoardView, expression_of
+
+
+def check(board: BoardView, known: Known) -> Iterator[Finding]:
+    """Find panels that draw such durations without a way to a trace."""
+    prefix = known.spec.metric_prefix
+    traced = {
+        f"{metric.name(prefix)}_bucket"
+        for metric in (REQUEST_DURATION, DB_QUERY_DURATION, CLIENT_DURATION)
+    }
+    for panel in board.panels:
+        if panel.kind not in ("timeseries", "heatmap"):
+            continue
+        asking = [t for t in panel.targets if metric_names(expression_of(t)) & traced]
+        drawn = [
+            t for t in asking if "histogram_quantile" in expression_of(t) or panel.kind == "heatmap"
+        ]
+        if drawn and not any(target.get("exemplar") for target in drawn):
+            yield at(board, panel, "it draws durations that have exemplars, and does not show them")

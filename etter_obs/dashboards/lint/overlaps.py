@@ -1,0 +1,31 @@
+"""No two panels overlap, and none leaves the grid."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Final
+
+from etter_obs.dashboards.lint.finding import Finding, Known, at
+from etter_obs.dashboards.view import BoardView, PanelView
+
+_WIDTH: Final = 24
+
+
+def check(board: BoardView, known: Known) -> Iterator[Finding]:
+    """Find panels that hide each other."""
+    everything = [*board.rows, *board.panels]
+    for panel in everything:
+        left, top, right, bottom = _corners(panel)
+        if not 0 <= left < right <= _WIDTH or not 0 <= top < bottom:
+            yield at(board, panel, f"it leaves the grid: x {left} to {right}, y {top} to {bottom}")
+    for one, other in itertools.combinations(everything, 2):
+        a, b = _corners(one), _corners(other)
+        if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]:
+            yield at(board, one, f"it overlaps “{other.title}”")
+
+
+def _corners(panel: PanelView) -> tuple[int, int, int, int]:
+    at_ = panel.raw.get("gridPos") or {}
+    left, top = int(at_.get("x", 0)), int(at_.get("y", 0))
+    return left, top, left + int(at_.get("w", 0)), top + int(at_.get("h", 0))

@@ -1,0 +1,76 @@
+"""Every query of a dashboard as a data source would get it: with its variables filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from etter_obs.dashboards.view import BoardView, expression_of, source_of
+
+DEFAULTS: Final = {
+    "__rate_interval": "1m",
+    "__interval": "15s",
+    "__range": "1h",
+    "__auto": "1m",
+}
+"""What Grafana itself fills in for an hour at a scrape interval of 15 s."""
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question of one panel; ``datasource`` is prometheus, loki or tempo."""
+
+    dashboard: str
+    panel: str
+    datasource: str
+    expr: str
+
+
+def panel_queries(
+    dashboard: Mapping[str, Any], values: Mapping[str, str] | None = None
+) -> list[Query]:
+    """Return every query of every panel, and of the annotations, with variables filled in.
+
+    ``values`` says what variables hold; others hold what the dashboard opens with, and those of
+    Grafana's own what they hold for an hour.
+    """
+    board = BoardView("", dict(dashboard))
+    filled = {**DEFAULTS, **_opening(board), **(values or {})}
+    queries = [
+        Query(
+            board.title,
+            panel.title,
+            source_of(panel, target),
+            fill(expression_of(target), filled),
+        )
+        for panel in board.panels
+        for target in panel.targets
+    ]
+    queries += [
+        Query(
+            board.title,
+            f"annotation {annotation['name']}",
+            str(annotation.get("datasource", {}).get("type", "")),
+            fill(str(annotation.get("expr", "")), filled),
+        )
+        for annotation in board.annotations
+        if annotation.get("expr")
+    ]
+    return queries
+
+
+def fill(expr: str, values: Mapping[str, str]) -> str:
+    """Put values in the place of ``$name`` and ``${name}``; what has no value stays."""
+    return _VARIABLE.sub(lambda m: values.get(m[1] or m[2], m[0]), expr)
+
+
+def _opening(board: BoardView) -> dict[str, str]:
+    """What the dashboard's own variables hold when it is opened."""
+    held: dict[str, str] = {}
+    for name, variable in board.variables.items():
+        value = variable.get("current", {}).get("value", "")
+        held[name] = variable.get("allValue", ".+") if value == "$__all" else str(value)
+    return held

@@ -1,0 +1,359 @@
+"""Telemetry of the telemetry: whether what the other dashboards show can be believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from etter_obs.conventions import (
+    LOG_QUEUE,
+    SERIES,
+    SERIES_DROPPED,
+    SLO_SPEC_INFO,
+    TELEMETRY_DROPPED,
+    Alert,
+    Dashboard,
+    Label,
+)
+from etter_obs.dashboards import scope
+from etter_obs.dashboards.about import ZERO, About, Limit
+from etter_obs.dashboards.board import Board, Section, line, section
+from etter_obs.dashboards.foreign import Alertmanager, Collector, Job, Loki, Prometheus, Scrape
+from etter_obs.dashboards.links import runbook
+from etter_obs.dashboards.palette import BLUE, ORANGE, SKY, VERMILION
+from etter_obs.dashboards.panels import lines, single
+from etter_obs.dashboards.promql import App, or_zero, peak, rate, select, share, top, total
+from etter_obs.dashboards.series import Series, per
+
+if TYPE_CHECKING:
+    from etter_obs.slo.spec import Spec
+
+_LATE: Final = Limit(bad=1, warn=0.5)
+
+
+def telemetry(spec: Spec) -> Board:
+    """A quiet dashboard is good news only if its source is alive."""
+    app = App(spec.metric_prefix)
+    return Board(
+        Dashboard.TELEMETRY,
+        "Telemetry of the telemetry",
+        "Whether what the other dashboards show can be believed.",
+        [_app(spec, app), _prometheus(spec), _collector(spec), _alerts(spec)],
+        [scope.service(spec.service), scope.environment(spec.environment)],
+        [scope.starts(app), scope.alerts()],
+        span="1h",
+    )
+
+
+def _app(spec: Spec, app: App) -> Section:
+    return section(
+        "In the app",
+        line(
+            single(
+                About(
+                    "Dropped in the app",
+                    "Log lines, spans and events dropped within the time range so that no "
+                    "request had to wait.",
+                    "The writer or the collector cannot keep up: look at the collector's queue "
+                    "below, and at who logs so much.",
+                    "none",
+                    ZERO,
+                    links=[runbook(spec, Alert.TELEMETRY_DROPPED)],
+                ),
+                or_zero(app.count(TELEMETRY_DROPPED), f"sum({app(LOG_QUEUE)})"),
+                decimals=0,
+            ),
+            single(
+                About(
+                    "Counted in the overflow series",
+                    "Observations that a metric's series cap sent to its overflow series.",
+                    "A label holds too many values: the list of series beside names the metric. "
+                    "Take ids out of labels.",
+                    "none",
+                    ZERO,
+                    links=[runbook(spec, Alert.SERIES_CAP_REACHED)],
+                ),
+                or_zero(app.count(SERIES_DROPPED), f"sum({app(LOG_QUEUE)})"),
+                decimals=0,
+            ),
+            single(
+                About(
+                    "Specs in use",
+                    "Different slo.yaml files among the running instances; more than one during "
+                    "a roll-out only.",
+                    "Some instance measures with other thresholds than the rules judge by: "
+                    "deploy the one that lags.",
+                    "none",
+                    Limit(bad=2),
+                    links=[runbook(spec, Alert.SLO_SPEC_MISMATCH)],
+                ),
+                f"count(count by ({Label.SHA256}) ({app(SLO_SPEC_INFO)}))",
+                decimals=0,
+            ),
+            height=4,
+        ),
+        line(
+            lines(
+                About(
+                    "Dropped by signal",
+                    "Log lines, spans and events dropped per second.",
+                    "Bursts drop little; a steady rate means a sink that is too slow or gone.",
+                    "cps",
+                    ZERO,
+                    links=[runbook(spec, Alert.TELEMETRY_DROPPED)],
+                ),
+                Series(
+                    app.rate(TELEMETRY_DROPPED, by=(Label.SIGNAL, Label.REASON)),
+                    per(Label.SIGNAL, Label.REASON),
+                ),
+            ),
+            lines(
+                About(
+                    "Log lines waiting",
+                    "Lines in the queue between the requests and the writer.",
+                    "A queue that stays full: standard output is blocked, or a loop logs.",
+                    "none",
+                ),
+                Series(f"sum({app(LOG_QUEUE)})", "waiting", BLUE),
+            ),
+            lines(
+                About(
+                    "Series by metric",
+                    "Label sets that each of the app's metrics holds, the ten largest.",
+                    "Growth without new routes: a label takes ids. The cap protects Prometheus, "
+                    "the overflow series hides the rest.",
+                    "none",
+                ),
+                Series(top(10, peak(app(SERIES), Label.METRIC)), per(Label.METRIC)),
+            ),
+            height=7,
+        ),
+    )
+
+
+def _prometheus(spec: Spec) -> Section:
+    job = Job.PROMETHEUS.matcher
+    used = share(
+        peak(select(Prometheus.RULE_GROUP_DURATION, job), "rule_group"),
+        peak(select(Prometheus.RULE_GROUP_INTERVAL, job), "rule_group"),
+    )
+    return section(
+        "Prometheus",
+        line(
+            lines(
+                About(
+                    "Targets up by job",
+                    "Share of a job's targets that could be scraped.",
+                    "Everything read from a job that is down is old or absent: start it before "
+                    "you believe any other panel.",
+                    "percentunit",
+                    Limit(bad=0.5, warn=1, floor=True),
+                    links=[runbook(spec, Alert.TARGET_DOWN)],
+                ),
+                Series(f"avg by ({Label.JOB}) ({Scrape.UP})", per(Label.JOB)),
+                maximum=1,
+            ),
+            lines(
+                About(
+                    "Scrapes",
+                    "Time of the slowest scrape by job.",
+                    "Near the timeout (10 s) scrapes get lost: the target has too many series "
+                    "or is starved.",
+                    "s",
+                    Limit(bad=10, warn=5),
+                    links=[runbook(spec, Alert.SCRAPE_LIMIT_EXCEEDED)],
+                ),
+                Series(peak(Scrape.DURATION, Label.JOB), per(Label.JOB)),
+            ),
+            lines(
+                About(
+                    "Samples by job",
+                    "Samples of a scrape by job, and all series that Prometheus holds in memory.",
+                    "A step without a deployment: a label grows.",
+                    "none",
+                ),
+                Series(total(Scrape.SAMPLES, Label.JOB), f"{per(Label.JOB)} samples"),
+                Series(
+                    f"sum({select(Prometheus.HEAD_SERIES, job)})", "series in memory", VERMILION
+                ),
+            ),
+        ),
+        line(
+            lines(
+                About(
+                    "Rules' share of their interval",
+                    "How long a rule group takes, as a share of its interval; the eight slowest.",
+                    "At one, evaluations are missed and budgets lose events: give Prometheus "
+                    "CPU, or take routes out of the metric.",
+                    "percentunit",
+                    _LATE,
+                    links=[runbook(spec, Alert.RULE_EVALUATIONS_MISSED)],
+                ),
+                Series(top(8, used), per("rule_group")),
+            ),
+            lines(
+                About(
+                    "Missed and failed evaluations",
+                    "Rule evaluations per minute that did not happen or failed.",
+                    "Missed: events are lost from the budgets. Failed: Prometheus's log names "
+                    "the rule.",
+                    "none",
+                    ZERO,
+                    links=[
+                        runbook(spec, Alert.RULE_EVALUATIONS_MISSED),
+                        runbook(spec, Alert.RULE_EVALUATIONS_FAILING),
+                    ],
+                ),
+                Series(
+                    f"60 * {total(rate(select(Prometheus.RULE_ITERATIONS_MISSED, job)))}",
+                    "missed",
+                    ORANGE,
+                ),
+                Series(
+                    f"60 * {total(rate(select(Prometheus.RULE_FAILURES, job)))}",
+                    "failed",
+                    VERMILION,
+                ),
+            ),
+        ),
+    )
+
+
+def _collector(spec: Spec) -> Section:
+    job = Job.COLLECTOR.matcher
+    spans = total(rate(select(Collector.ACCEPTED_SPANS, job)))
+    logs = total(rate(select(Collector.ACCEPTED_LOGS, job)))
+
+    def lost(*names: Collector) -> str:
+        return " + ".join(or_zero(total(rate(select(name, job))), spans) for name in names)
+
+    return section(
+        "Collector and Loki",
+        line(
+            lines(
+                About(
+                    "Received and sent",
+                    "Spans and log records per second that the collector took and passed on.",
+                    "Sent below received for long: see the queue; what is behind the collector "
+                    "is slow or gone.",
+                    "cps",
+                ),
+                Series(spans, "spans received", BLUE),
+                Series(total(rate(select(Collector.SENT_SPANS, job))), "spans sent", SKY),
+                Series(logs, "log records received", VERMILION),
+                Series(total(rate(select(Collector.SENT_LOGS, job))), "log records sent", ORANGE),
+            ),
+            lines(
+                About(
+                    "Refused and failed",
+                    "Spans and log records per second that were refused at the door or could "
+                    "not be delivered.",
+                    "Refused: the memory limiter; give it memory or send less. Failed: Loki or "
+                    "Tempo refuses or is down.",
+                    "cps",
+                    ZERO,
+                    links=[
+                        runbook(spec, Alert.COLLECTOR_REFUSING),
+                        runbook(spec, Alert.COLLECTOR_EXPORT_FAILING),
+                    ],
+                ),
+                Series(lost(Collector.REFUSED_SPANS, Collector.REFUSED_LOGS), "refused", ORANGE),
+                Series(lost(Collector.FAILED_SPANS, Collector.FAILED_LOGS), "failed", VERMILION),
+            ),
+            lines(
+                About(
+                    "Queue",
+                    "How full each exporter's queue on disk is.",
+                    "A queue that fills: what is behind it is down. It is kept over a restart; "
+                    "when full, the newest is lost.",
+                    "percentunit",
+                    Limit(bad=0.9, warn=0.5),
+                    links=[runbook(spec, Alert.COLLECTOR_EXPORT_FAILING)],
+                ),
+                Series(
+                    share(
+                        peak(select(Collector.QUEUE_SIZE, job), "exporter"),
+                        peak(select(Collector.QUEUE_CAPACITY, job), "exporter"),
+                    ),
+                    per("exporter"),
+                ),
+                maximum=1,
+            ),
+            lines(
+                About(
+                    "Loki",
+                    "Lines per second that Loki took, and those it refused.",
+                    "Refused: too old, too long, or over the rate limit; Loki's log says which.",
+                    "cps",
+                ),
+                Series(total(rate(select(Loki.LINES, Job.LOKI.matcher))), "taken", BLUE),
+                Series(
+                    or_zero(
+                        total(rate(select(Loki.DISCARDED, Job.LOKI.matcher))),
+                        total(rate(select(Loki.LINES, Job.LOKI.matcher))),
+                    ),
+                    "refused",
+                    VERMILION,
+                ),
+            ),
+        ),
+    )
+
+
+def _alerts(spec: Spec) -> Section:
+    job = Job.ALERTMANAGER.matcher
+    dropped = select(Prometheus.NOTIFICATIONS_DROPPED, Job.PROMETHEUS.matcher)
+    sent = total(rate(select(Alertmanager.NOTIFICATIONS, job)), "integration")
+    return section(
+        "Alert delivery",
+        line(
+            lines(
+                About(
+                    "Notifications",
+                    "Notifications per minute, by how they go out, and those that failed.",
+                    "An alert that nobody gets: check the receiver's secret file and its "
+                    "address; amtool sends a test alert.",
+                    "none",
+                ),
+                Series(
+                    f"60 * {top(5, sent)}",
+                    per("integration"),
+                ),
+                Series(
+                    f"60 * {total(rate(select(Alertmanager.FAILED, job)))}", "failed", VERMILION
+                ),
+            ),
+            lines(
+                About(
+                    "Delivery, p95",
+                    "95 of 100 notifications are delivered within this time.",
+                    "Slow delivery delays a page: look at the receiver's own status page.",
+                    "s",
+                ),
+                Series(
+                    "histogram_quantile(0.95, "
+                    + total(
+                        rate(select(f"{Alertmanager.LATENCY}_bucket", job)), "le", "integration"
+                    )
+                    + ")",
+                    per("integration"),
+                ),
+            ),
+            lines(
+                About(
+                    "From Prometheus to Alertmanager",
+                    "Alerts per minute that Prometheus sent, and those it dropped.",
+                    "Dropped: Alertmanager is down or unreachable; nobody is told of anything "
+                    "until it is back.",
+                    "none",
+                    ZERO,
+                    links=[runbook(spec, Alert.ALERT_DELIVERY_FAILING)],
+                ),
+                Series(
+                    f"60 * {total(rate(dropped))}",
+                    "dropped",
+                    VERMILION,
+                ),
+            ),
+            height=7,
+        ),
+    )
