@@ -1,0 +1,179 @@
+"""Lines on their way to a collector, received by real OTLP servers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
+
+from etter_obs.context import RequestContext, current_request
+from etter_obs.logs import get_logger
+from etter_obs.settings import OtlpProtocol, Settings
+from tests.logs.pipelines import Logged
+from tests.logs.receivers import grpc_receiver, hanging_receiver, http_receiver
+from tests.waiting import eventually
+
+logger = get_logger("tests.otlp")
+REQUEST = RequestContext(
+    "req-1", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", True, "GET", "/x"
+)
+
+
+def to(endpoint: str, protocol: OtlpProtocol = "grpc") -> Settings:
+    """Return settings that send logs to ``endpoint``."""
+    return Settings(
+        apm_enabled=True, otlp_endpoint=endpoint, otlp_protocol=protocol, service_version="1.2.3"
+    )
+
+
+def text(value: AnyValue) -> str:
+    """Return a string attribute."""
+    return value.string_value
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_line_arrives_as_it_was_written(tmp_path: Path, protocol: OtlpProtocol) -> None:
+    """Over both protocols a record has the line's ids, body, severity, attributes and resource."""
+    receiver = grpc_receiver() if protocol == "grpc" else http_receiver()
+    with receiver as received, Logged(tmp_path / "log", to(received.endpoint, protocol)) as logged:
+        token = current_request.set(REQUEST)
+        try:
+            raise ValueError("user ada@example.com")
+        except ValueError:
+            logger.exception("order failed", amount=3, password="hunter2", parts=["a", 2**70])
+        current_request.reset(token)
+        line = logged.line()
+        (record,) = received.records()
+
+    assert received.resource()["service.name"] == "shop"
+    assert received.resource()["deployment.environment.name"] == "test"
+    assert received.resource()["service.version"] == "1.2.3"
+    assert record.trace_id.hex() == line["trace_id"] == REQUEST.trace_id
+    assert record.span_id.hex() == line["span_id"] == REQUEST.span_id
+    assert record.flags == 1
+    assert (record.severity_text, record.severity_number) == (
+        "ERROR",
+        SeverityNumber.SEVERITY_NUMBER_ERROR,
+    )
+    assert record.body.string_value == f"order failed\n{line['exception']}"
+    assert "ada@example.com" not in record.body.string_value
+    attributes = {item.key: item.value for item in record.attributes}
+    assert text(attributes["request_id"]) == "req-1"
+    assert text(attributes["logger"]) == "tests.otlp"
+    assert text(attributes["password"]) == "[redacted]"
+    assert attributes["amount"].int_value == 3
+    assert [text(item) for item in attributes["parts"].array_value.values] == ["a", str(2**70)]
+    assert attributes.keys().isdisjoint({"exception", "message", "trace_id", "timestamp"})
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.time_unix_nano // 10**9))
+    assert line["timestamp"].startswith(stamp)
+
+
+def test_a_line_outside_a_request_has_no_ids(tmp_path: Path) -> None:
+    """A record without a trace has empty ids and no null attributes."""
+    with grpc_receiver() as received, Logged(tmp_path / "log", to(received.endpoint)) as logged:
+        logger.info("plain")
+        logged.lines()
+        (record,) = received.records()
+    assert record.trace_id == b""
+    assert record.span_id == b""
+    assert "request_id" not in {item.key for item in record.attributes}
+
+
+def test_the_exports_own_lines_are_not_exported(tmp_path: Path) -> None:
+    """What OpenTelemetry and gRPC log stands on stdout and is not sent."""
+    with grpc_receiver() as received, Logged(tmp_path / "log", to(received.endpoint)) as logged:
+        logging.getLogger("opentelemetry.sdk.x").warning("about the export")
+        logging.getLogger("grpc._channel").warning("about the channel")
+        logger.info("mine")
+        assert len(logged.lines()) == 3
+        assert [record.body.string_value for record in received.records()] == ["mine"]
+
+
+def test_a_hanging_collector_holds_up_nothing(tmp_path: Path) -> None:
+    """With a collector that accepts and never answers, stdout goes on and the loss is counted."""
+    with hanging_receiver() as endpoint, Logged(tmp_path / "log", to(endpoint)) as logged:
+        slowest = 0.0
+        for number in range(8_000):
+            began = time.perf_counter()
+            logger.info("line", number=number)
+            slowest = max(slowest, time.perf_counter() - began)
+        assert slowest < 0.25
+        eventually(
+            lambda: logged.path.read_bytes().count(b"\n") >= 8_000, deadline_s=5, every_s=0.02
+        )
+        assert logged.dropped("otlp_queue_full") > 0
+        assert logged.pipeline.dropped == 0
+        began = time.monotonic()
+        assert not logged.pipeline.close(0.5)
+        assert time.monotonic() - began < 2.5
+        eventually(
+            lambda: logged.dropped("otlp_queue_full") + logged.dropped("otlp_failed") >= 8_000,
+            deadline_s=15,
+        )
+
+
+def test_a_dead_collector_feeds_no_loop(tmp_path: Path) -> None:
+    """With nobody listening, the exporter's complaints stay few and the lines count as lost."""
+    with Logged(tmp_path / "log", to("127.0.0.1:9")) as logged:
+        logger.info("lost")
+        eventually(lambda: logged.dropped("otlp_failed") >= 1, deadline_s=20)
+        complaints = [line for line in logged.lines() if line["logger"].startswith("opentel")]
+        assert 1 <= len(complaints) <= 10
+        assert logged.dropped("otlp_failed") == 1
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_forked_child_sends_its_own(tmp_path: Path, protocol: OtlpProtocol) -> None:
+    """A child that was forked after the parent had exported sends its lines, each once."""
+    receiver = grpc_receiver() if protocol == "grpc" else http_receiver()
+    with receiver as received:
+        script = f"""
+import os
+from etter_obs.logs import LogPipeline, get_logger
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.settings import Settings
+endpoint, protocol = {received.endpoint!r}, {protocol!r}
+settings = Settings(apm_enabled=True, otlp_endpoint=endpoint, otlp_protocol=protocol)
+pipeline = LogPipeline(settings, "shop", "test", MetricsRegistry("etter"))
+pipeline.install()
+logger = get_logger("child")
+logger.info("before")
+assert pipeline.flush(10)
+for n in range(2):
+    if os.fork() == 0:
+        logger.info(f"child {{n}}")
+        assert pipeline.close(10)
+        os._exit(0)
+for n in range(2):
+    assert os.wait()[1] == 0
+logger.info("after")
+assert pipeline.close(10)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        bodies = sorted(record.body.string_value for record in received.records())
+    expected = ["after", "before", "child 0", "child 1"]
+    assert bodies == expected
+    written = sorted(json.loads(line)["message"] for line in done.stdout.splitlines())
+    assert written == expected
+
+
+def test_logs_stay_here_when_asked(tmp_path: Path) -> None:
+    """With ETTER_OBS_OTLP_LOGS_ENABLED=false nothing is sent, and the line is on stdout."""
+    with grpc_receiver() as received:
+        settings = Settings(
+            apm_enabled=True, otlp_endpoint=received.endpoint, otlp_logs_enabled=False
+        )
+        with Logged(tmp_path / "log", settings) as logged:
+            logger.info("here")
+            assert logged.line()["message"] == "here"
+    assert received.requests == []
