@@ -21,8 +21,8 @@ from etter_obs.slo.spec import Spec
 
 _MAX_BYTES: Final = 4_000_000
 _MAX_SHOWN: Final = 20
-_NOT_FOR_SERVICES: Final = ("version", "environment", "receivers", "teams", "links", "load_test")
-_NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")
+NOT_FOR_SERVICES: Final = ("version", "environment", "receivers", "teams", "links", "load_test")
+NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")
 
 
 class SpecError(ValueError):
@@ -123,8 +123,8 @@ def _split(root: Located) -> tuple[Located, dict[str, Located], dict[str, Locate
     """Part the file into its base and the layers that services and environments lay over it."""
     mapping = _mapping(root, "the file")
     base = {key: value for key, value in mapping.items() if key not in ("services", "environments")}
-    services = _layers(mapping.get("services"), "services", _NOT_FOR_SERVICES)
-    environments = _layers(mapping.get("environments"), "environments", _NOT_FOR_ENVIRONMENTS)
+    services = _layers(mapping.get("services"), "services", NOT_FOR_SERVICES)
+    environments = _layers(mapping.get("environments"), "environments", NOT_FOR_ENVIRONMENTS)
     own = base.get("service")
     if own is not None and isinstance(own.value, str) and own.value in services:
         layer = services[own.value]

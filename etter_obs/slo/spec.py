@@ -446,7 +446,7 @@ class Spec(_Model):
     rule_form: Literal["exact", "portable"] = Field(
         default="exact",
         description="exact needs Prometheus 3.16's `anchored`; portable runs on older engines, "
-        "Mimir and Thanos, and counts 0.8 to 1.05 of the truth on uneven traffic.",
+        "Mimir and Thanos, and counts 0.8 to 1.06 of the truth on uneven traffic.",
     )
     no_traffic_after: Quiet = Field(
         default=Decimal(3600), description="How long without an event until a ticket says so."

@@ -1,0 +1,37 @@
+"""The command line. One module a command; each says what it did, and where and how to mend."""
+
+from __future__ import annotations
+
+import click
+
+from etter_obs.cli.check import check
+from etter_obs.cli.dashboards import dashboards
+from etter_obs.cli.doctor import doctor
+from etter_obs.cli.generate import generate
+from etter_obs.cli.init import init
+from etter_obs.cli.slo import slo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="etter-obs")
+def main() -> None:
+    """Make everything that follows from slo.yaml, and tell whether it holds.
+
+    \b
+    A project's first day:
+      etter-obs init                 slo.yaml, the compose file and the configs
+      $EDITOR slo.yaml               your service, your targets
+      etter-obs slo check            what can alert, and how soon
+      etter-obs generate             rules, alerts, dashboards, runbooks, their tests
+
+    \b
+    In CI:
+      etter-obs generate --check     fails when a file on disk differs
+      etter-obs check                the same, and the rules through promtool
+
+    Exit codes: 0 all is well; 1 something differs or a target is missed; 2 the input is wrong.
+    """
+
+
+for command in (init, generate, check, slo, dashboards, doctor):
+    main.add_command(command)

@@ -1,0 +1,71 @@
+"""What the commands share: options, and errors as one message with an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from etter_obs.slo.loader import SpecError, load_specs
+from etter_obs.slo.spec import Spec
+
+DRIFT: Final = 1
+BAD_INPUT: Final = 2
+
+Command = Callable[..., Any]
+
+
+class BadInput(click.ClickException):
+    """Something given to a command is wrong; ends it with code 2."""
+
+    exit_code = BAD_INPUT
+
+    def show(self, file: Any = None) -> None:
+        """Print the message as it is: its lines begin with their places."""
+        click.echo(self.format_message(), err=True)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what a user can mend into one message; anything else is a bug and may show itself."""
+    try:
+        yield
+    except SpecError as error:
+        raise BadInput(str(error)) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise BadInput(f"{place}{error.strerror or error}") from None
+
+
+def project_options(command: Command) -> Command:
+    """Add ``--dir`` and ``--environment``."""
+    for option in (
+        click.option(
+            "--environment",
+            metavar="NAME",
+            help="Environment whose overrides hold (default: the one slo.yaml names).",
+        ),
+        click.option(
+            "--dir",
+            "root",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            default=".",
+            show_default="the current one",
+            help="The project's folder, with slo.yaml in it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
+    """Read ``slo.yaml`` in ``root``.
+
+    Raises:
+        SpecError: see :func:`~etter_obs.slo.loader.load_specs`.
+    """
+    path = root / "slo.yaml"
+    return load_specs(path if root != Path() else Path("slo.yaml"), environment)

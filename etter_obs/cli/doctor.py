@@ -1,0 +1,124 @@
+"""``etter-obs doctor``."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
+from etter_obs.settings import Settings, SettingsError
+from etter_obs.slo.loader import SpecError
+
+_TIMEOUT = 2.0
+Finding = tuple[str, str, int]
+"""What was looked at, what to do about it (empty: nothing), and the exit code it asks for."""
+
+
+@click.command()
+@click.option("--prometheus", default="http://localhost:9090", show_default=True, metavar="URL")
+@click.option("--alertmanager", default="http://localhost:9093", show_default=True, metavar="URL")
+@click.option("--loki", default="http://localhost:3100", show_default=True, metavar="URL")
+@project_options
+def doctor(
+    prometheus: str, alertmanager: str, loki: str, root: Path, environment: str | None
+) -> None:
+    """Say what is wrong here, and what to do about it.
+
+    Looks at the environment variables, slo.yaml, whether the files follow from it, the secrets, and
+    whether the stack answers (two seconds for each).
+
+    \b
+      etter-obs doctor
+      etter-obs doctor --prometheus http://prometheus.internal:9090
+    """
+    worst = 0
+    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        lambda: _settings(),
+        lambda: _project(root, environment),
+        lambda: _http("Prometheus", f"{prometheus}/-/ready"),
+        lambda: _http("Alertmanager", f"{alertmanager}/-/ready"),
+        lambda: _http("Loki", f"{loki}/ready"),
+    )
+    for look in looks:
+        for what, remedy, code in look():
+            click.echo(
+                f"{'ok  ' if not remedy else 'BAD '} {what}{f': {remedy}' if remedy else ''}"
+            )
+            worst = max(worst, code)
+    raise SystemExit(worst)
+
+
+def _settings() -> Iterator[Finding]:
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        yield "environment variables", str(error), BAD_INPUT
+        return
+    yield "environment variables", "", 0
+    if not settings.apm_enabled:
+        yield "traces and OTLP logs are off (APM_ENABLED=true turns them on)", "", 0
+        return
+    address = settings.otlp_endpoint
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    port = parts.port or (4317 if settings.otlp_protocol == "grpc" else 4318)
+    try:
+        socket.create_connection((parts.hostname or "localhost", port), _TIMEOUT).close()
+    except OSError as error:
+        remedy = f"no connection ({error}); start the collector or set OTLP_ENDPOINT"
+        yield f"OTLP endpoint {address}", remedy, DRIFT
+    else:
+        yield f"OTLP endpoint {address}", "", 0
+
+
+def _project(root: Path, environment: str | None) -> Iterator[Finding]:
+    from etter_obs.slo.plan import plan
+
+    try:
+        specs = read_specs(root, environment)
+        changes = plan(specs).changes(root)
+    except SpecError as error:
+        yield "slo.yaml", str(error), BAD_INPUT
+        return
+    except OSError as error:
+        yield str(error.filename), f"cannot be read: {error.strerror}", BAD_INPUT
+        return
+    yield "slo.yaml", "", 0
+    if changes:
+        first = f"{len(changes)} differ, {changes[0].path} first; run `etter-obs generate`"
+        yield "generated files", first, DRIFT
+    else:
+        yield "generated files", "", 0
+    absent = [
+        path
+        for path in _secret_files(specs[0].receivers.model_dump())
+        if not (root / path).is_file()
+    ]
+    remedy = f"missing {', '.join(absent)}; `etter-obs init --secrets-only` makes the common ones"
+    yield "secrets of the receivers", remedy if absent else "", DRIFT if absent else 0
+
+
+def _secret_files(receivers: object) -> Iterator[str]:
+    if isinstance(receivers, dict):
+        for key, value in receivers.items():
+            if str(key).endswith("_file") and isinstance(value, str):
+                yield value
+            else:
+                yield from _secret_files(value)
+
+
+def _http(name: str, url: str) -> Iterator[Finding]:
+    if not url.startswith(("http://", "https://")):
+        yield f"{name} {url}", "not an http(s) address", BAD_INPUT
+        return
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT):  # noqa: S310  # http(s), checked above
+            yield f"{name} {url}", "", 0
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        yield f"{name} {url}", f"does not answer ({reason}); start the stack, or say where", DRIFT

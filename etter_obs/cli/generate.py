@@ -1,0 +1,65 @@
+"""``etter-obs generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etter_obs.cli.common import DRIFT, clear_errors, project_options, read_specs
+
+
+@click.command()
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a file differs.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["files", "prometheusrule"]),
+    default="files",
+    show_default=True,
+    help="prometheusrule prints resources for the Prometheus Operator instead of writing files.",
+)
+@project_options
+def generate(only_check: bool, form: str, root: Path, environment: str | None) -> None:
+    """Write everything that follows from slo.yaml.
+
+    Rules, alerts and their tests, Alertmanager's routing, the scrape job, dashboards, the generated
+    part of the runbooks, and slo.schema.json. The same slo.yaml gives the same bytes. All is made
+    and checked before the first file is touched, and each file changes at one instant.
+
+    \b
+      etter-obs generate
+      etter-obs generate --check                      in CI
+      etter-obs generate --environment staging
+      etter-obs generate --format prometheusrule | kubectl apply -f -
+    """
+    # Imported here: --help and the other commands need no dashboards.
+    from etter_obs.slo.plan import plan
+    from etter_obs.slo.prometheus_rule import prometheus_rules
+    from etter_obs.slo.writer import write
+
+    with clear_errors():
+        specs = read_specs(root, environment)
+        if form == "prometheusrule":
+            click.echo(prometheus_rules(specs), nl=False)
+            return
+        everything = plan(specs)
+        changes = everything.changes(root)
+        if only_check:
+            for change in changes:
+                click.echo(f"{root / change.path}: {change.what}", err=True)
+            if changes:
+                click.echo(
+                    f"{len(changes)} file(s) do not follow from {root / 'slo.yaml'}; "
+                    "run `etter-obs generate` and commit what it writes",
+                    err=True,
+                )
+                raise SystemExit(DRIFT)
+            click.echo(f"{len(everything.files) + len(everything.kept)} files follow from slo.yaml")
+            return
+        write(root, changes)
+    removed = sum(change.content is None for change in changes)
+    click.echo(
+        f"{len(changes) - removed} written, {removed} removed, "
+        f"{len(everything.files) + len(everything.kept) - len(changes) + removed} as they were"
+    )

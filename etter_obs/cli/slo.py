@@ -1,0 +1,43 @@
+"""``etter-obs slo``: what the spec promises, and whether it is held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etter_obs.cli.common import clear_errors, project_options, read_specs
+from etter_obs.cli.slo_gate import gate
+from etter_obs.cli.slo_report import report
+
+
+@click.group()
+def slo() -> None:
+    """Look at SLOs: can they alert, do they hold.
+
+    \b
+      etter-obs slo check       which tier fires how soon, and what a change does
+      etter-obs slo report      attainment and budget, from a Prometheus
+      etter-obs slo gate        whether a locust run held the targets
+    """
+
+
+for command in (report, gate):
+    slo.add_command(command)
+
+
+@slo.command()
+@project_options
+def check(root: Path, environment: str | None) -> None:
+    """Show for each SLO and tier whether it can fire, how soon, and what is gone by then.
+
+    Then what a change of slo.yaml, against the rules on disk, does to the period behind it.
+
+    \b
+      etter-obs slo check
+      etter-obs slo check --environment staging
+    """
+    from etter_obs.slo.reach_table import show
+
+    with clear_errors():
+        show(read_specs(root, environment), root)

@@ -1,0 +1,76 @@
+"""One alert: its rule, what it tells people, and a world in which it fires and one in which not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from etter_obs.conventions import Dashboard, Label
+from etter_obs.slo.spec import Spec
+
+RUNBOOKS: Final = "alerts/runbooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Input series (selector → values in promtool's notation, a sample each 15 s)."""
+
+    fires: Mapping[str, str]
+    quiet: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """An alert as it will stand in a file.
+
+    ``labels`` are the fixed ones; ``severity`` is page, ticket or none. ``lasting`` is the time for
+    which the expression must hold, in Prometheus's notation, empty for none. ``meaning`` and
+    ``queries`` (title → PromQL) are the generated part of its runbook.
+    """
+
+    name: str
+    expr: str
+    severity: str
+    labels: Mapping[str, str]
+    summary: str
+    description: str
+    lasting: str = ""
+    dashboard: Dashboard = Dashboard.TELEMETRY
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    queries: Mapping[str, str] = field(default_factory=dict)
+    example: Example | None = None
+
+
+def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
+    """Return the rule as Prometheus reads it, with its links."""
+    slo = rule.labels.get(Label.SLO, "")
+    where = {"service": spec.service, "environment": spec.environment} | (
+        {"slo": slo} if slo else {}
+    )
+    query = "&".join(f"var-{name}={value}" for name, value in where.items())
+    return {
+        "alert": rule.name,
+        "expr": rule.expr,
+        **({"for": rule.lasting} if rule.lasting else {}),
+        "labels": {
+            **{
+                label.value if isinstance(label, Label) else label: v
+                for label, v in rule.labels.items()
+            },
+            Label.SEVERITY.value: rule.severity,
+        },
+        "annotations": {
+            "summary": rule.summary,
+            "description": rule.description,
+            **rule.annotations,
+            "dashboard": f"{spec.links.grafana}/d/{rule.dashboard}?{query}",
+            "runbook": runbook_link(rule.name, slo, spec),
+        },
+    }
+
+
+def runbook_link(alert: str, slo: str, spec: Spec) -> str:
+    """Return the address of a runbook's section, or its path where none is published."""
+    base = spec.links.runbooks or RUNBOOKS
+    return f"{base.rstrip('/')}/{alert}.md" + (f"#{slo}" if slo else "")

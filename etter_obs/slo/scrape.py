@@ -1,0 +1,73 @@
+"""The scrape job of a service, with limits above what its series caps allow it to expose."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from etter_obs import conventions
+from etter_obs.conventions import Label, Metric, MetricKind
+from etter_obs.slo.buckets import buckets
+from etter_obs.slo.spec import Spec
+from etter_obs.slo.text import yaml_document
+
+SERIES_CAP: Final = 1_000
+"""Label sets that a metric may hold: the default of ETTER_OBS_METRICS_SERIES_CAP."""
+_BYTES_PER_SAMPLE: Final = 300
+"""A line of OpenMetrics with its labels, and here and there an exemplar."""
+
+
+def path(spec: Spec) -> str:
+    """Return the file of the service's scrape job."""
+    return f"prometheus/scrape/{spec.service}.yml"
+
+
+def targets_path(spec: Spec) -> str:
+    """Return the file that holds the service's addresses; kept by hand."""
+    return f"prometheus/targets/{spec.service}.yml"
+
+
+def scrape(spec: Spec) -> dict[str, str]:
+    """Return the scrape file; it names where the addresses stand and none itself."""
+    samples = sample_limit(spec)
+    job: dict[str, object] = {
+        "job_name": spec.service,
+        "sample_limit": samples,
+        "label_limit": 16,
+        "label_name_length_limit": 64,
+        "label_value_length_limit": 512,
+        "body_size_limit": f"{-(-samples * _BYTES_PER_SAMPLE // 1_000_000)}MB",
+        "file_sd_configs": [{"files": [f"../targets/{spec.service}.yml"]}],
+        "relabel_configs": [
+            {"target_label": Label.ENVIRONMENT.value, "replacement": spec.environment}
+        ],
+    }
+    return {path(spec): yaml_document({"scrape_configs": [job]})}
+
+
+def starters(spec: Spec) -> dict[str, str]:
+    """Return files that are written once, where they are missing, and then belong to the user."""
+    return {
+        targets_path(
+            spec
+        ): "# Addresses of the service's instances (host:port). Yours: change it freely; "
+        "Prometheus reads it again at once.\n"
+        '- targets: ["host.docker.internal:8000"]\n'
+    }
+
+
+def sample_limit(spec: Spec) -> int:
+    """Return twice the samples that all metrics at their caps expose, to two digits upwards.
+
+    Twice, because a scrape over the limit is lost whole: it must never hit a service that keeps
+    within its own caps.
+    """
+    total = 2 * sum(_samples(spec, metric) for metric in conventions.METRICS)
+    step = int(f"1{'0' * (len(str(total)) - 2)}")
+    return -(-total // step) * step
+
+
+def _samples(spec: Spec, metric: Metric) -> int:
+    label_sets = SERIES_CAP + 1 if metric.labels else 1  # and the overflow
+    if metric.kind is MetricKind.HISTOGRAM:
+        return label_sets * (len(buckets(spec, metric)) + 4)  # +Inf, count, sum, created
+    return label_sets * 2  # a counter has its created sample
