@@ -16,7 +16,9 @@ API = "/api/etter"
 
 def use_everything(backend: Backend) -> None:
     """Hits, misses, 4xx, 5xx, slow ones, a WebSocket, N+1, and both servers broken for a while."""
-    with httpx.Client(base_url=backend.base_url, timeout=30) as http:
+    # uvicorn drops the connection after an unhandled exception, so none is used twice
+    once = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=backend.base_url, timeout=30, limits=once) as http:
         _reads(http)
         _writes(http)
         for target in ("companies", "workflows", "simulation", "adjacency", "database", "cache"):
