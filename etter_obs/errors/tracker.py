@@ -220,12 +220,13 @@ class ErrorTracker:
             default_integrations=False,
             auto_enabling_integrations=False,
             auto_session_tracking=False,
-            send_default_pii=False,
             send_client_reports=False,
             enable_backpressure_handling=False,
             include_local_variables=False,
             max_breadcrumbs=0,
             before_send=self._redact,
+            # Brotli, the default where the package happens to be there, takes more processor time.
+            _experiments={"transport_compression_algo": "gzip"},
         )
 
     def _redact(self, event: Event, hint: Hint) -> Event:

@@ -91,7 +91,7 @@ def http_receiver() -> Iterator[Received]:
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     received.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     try:
