@@ -113,7 +113,7 @@ class ObservabilityMiddleware:
                     watched.context.request_id,
                 )
             else:
-                token = tracing.attach(decision)
+                token = tracing.attach(decision, scope)
                 try:
                     await self.inner(scope, watched.receive, watched.send)
                 finally:

@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
+from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import CallersSpan, UnsampledSpan, attach, detach
 from etter_obs.tracing.sampling import Decision, HeadSampler
 
@@ -61,6 +62,7 @@ class Tracing:
         sampler = settings.sampler if self.enabled else "always_off"
         self.decide = HeadSampler(sampler, settings.sampler_ratio).decide
         """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
+        self._is_global = False
         self._unsampled = UnsampledSpan if self.enabled else CallersSpan
         if not self.enabled:
             self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
@@ -81,12 +83,19 @@ class Tracing:
             endpoint=endpoint,
         )
         self.provider = self._pipeline.provider
+        self._is_global = trace.get_tracer_provider() is self.provider
 
-    def attach(self, decision: Decision) -> Token[Context]:
+    def adopt(self, app: object) -> Callable[[], None]:
+        """Take the place of the spans that FastAPI would make of ``app``; return the undo."""
+        return silence_native_spans(app) if self._is_global else lambda: None
+
+    def attach(self, decision: Decision, scope: Scope) -> Token[Context]:
         """Let what an unsampled request calls carry its trace context and baggage.
 
         Give the returned token to :meth:`detach` when the request is over.
         """
+        if self._is_global:
+            scope[SCOPE_KEY] = None
         if not self.enabled and decision.parent_id is None:
             return attach(decision, trace.INVALID_SPAN)
         return attach(decision, self._unsampled(decision))
@@ -105,6 +114,8 @@ class Tracing:
         request_id: str,
     ) -> None:
         """Call ``app`` for a sampled request, inside the official ASGI instrumentation."""
+        if self._is_global:
+            scope[SCOPE_KEY] = None
         await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
 
     def keep(

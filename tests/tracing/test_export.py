@@ -1,0 +1,185 @@
+"""Export never hurts the app: a collector that hangs costs spans, counted, and a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from opentelemetry import trace
+
+from etter_obs import setup_observability
+from etter_obs.conventions import TELEMETRY_DROPPED
+from etter_obs.logs.redaction import Redactor
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.tracing import Tracing
+from etter_obs.tracing.export import QUEUE_SIZE
+from tests.services import Receiver, otlp_grpc_receiver
+from tests.tracing.observed import observed, settings_for
+from tests.waiting import eventually
+
+
+def tracing_to(otlp: Receiver, registry: MetricsRegistry, **changes: Any) -> Tracing:
+    """Return tracing without an app."""
+    return Tracing(
+        settings_for(otlp, **changes),
+        service="service",
+        environment="test",
+        registry=registry,
+        redactor=Redactor(),
+        endpoint=lambda scope: None,
+    )
+
+
+def dropped(registry: MetricsRegistry, reason: str) -> float:
+    """Return how many spans were dropped for that reason."""
+    return registry.counter(TELEMETRY_DROPPED).child("span", reason).value
+
+
+def test_a_hanging_collector_bounds_memory_and_counts_what_it_costs(otlp: Receiver) -> None:
+    """With the collector silent, spans over the queue's size are dropped and counted at once."""
+    otlp.release.clear()
+    registry = MetricsRegistry("etter")
+    tracing = tracing_to(otlp, registry)
+    tracer = tracing.provider.get_tracer("test")
+    started = time.monotonic()
+    for _ in range(QUEUE_SIZE + 1000):
+        tracer.start_span("span").end()
+    assert time.monotonic() - started < 2
+    assert dropped(registry, "queue_full") == 1000
+    assert tracing.flush(0.2) is False
+    otlp.release.set()
+    assert tracing.close(10) is True
+    assert len(otlp.spans) == QUEUE_SIZE
+
+
+def test_closing_keeps_its_deadline_when_the_collector_hangs(otlp: Receiver) -> None:
+    """Closing with a silent collector takes no longer than it was allowed, and half a second."""
+    otlp.release.clear()
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    tracing.provider.get_tracer("test").start_span("span").end()
+    started = time.monotonic()
+    assert tracing.close(0.5) is False
+    assert time.monotonic() - started < 1.5
+    assert tracing.close(0.5) is True  # a second call has nothing to do
+
+
+def test_no_collector_costs_the_spans_and_says_so(otlp: Receiver) -> None:
+    """Spans that nobody takes are counted as not exported."""
+    with otlp_grpc_receiver() as gone:
+        address = gone.endpoint
+    registry = MetricsRegistry("etter")
+    tracing = tracing_to(otlp, registry, otlp_endpoint=address)
+    tracing.provider.get_tracer("test").start_span("span").end()
+    tracing.close(0.5)
+    eventually(lambda: dropped(registry, "export_failed") == 1, deadline_s=15)
+
+
+async def test_requests_do_not_feel_a_hanging_collector(otlp: Receiver) -> None:
+    """Sampled requests are answered while an export hangs."""
+    otlp.release.clear()
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> str:
+        return "here"
+
+    async with observed(app, otlp, shutdown_deadline=0.3) as client:
+        for _ in range(600):
+            await client.get("/")
+        await asyncio.to_thread(eventually, lambda: otlp.calls, deadline_s=10)
+        started = time.monotonic()
+        answers = await asyncio.gather(*(client.get("/") for _ in range(200)))
+        assert time.monotonic() - started < 5
+        assert {answer.status_code for answer in answers} == {200}
+
+
+def test_secrets_do_not_leave_in_any_part_of_a_span(otlp: Receiver) -> None:
+    """Names, attributes, lists, events, status and links are all redacted."""
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    secret = "password=hunter2hunter2"
+    tracer = tracing.provider.get_tracer("test")
+    link = trace.Link(trace.SpanContext(1, 2, False), {"at": secret})
+    span = tracer.start_span(f"do {secret}", links=[link])
+    span.set_attribute("note", secret)
+    span.set_attribute("notes", [secret, "harmless"])
+    span.set_attribute("api_key", "hunter2hunter2")
+    span.set_attribute("count", 3)
+    span.add_event("happened", {"how": secret})
+    span.set_status(trace.StatusCode.ERROR, secret)
+    span.end()
+    tracing.close(10)
+    (received,) = otlp.spans
+    assert "hunter2" not in repr(received)
+    assert received.attributes["count"] == 3
+    assert received.attributes["note"] == "password=[redacted]"
+    assert received.status_text == "password=[redacted]"
+
+
+def test_a_long_attribute_is_cut(otlp: Receiver) -> None:
+    """One attribute of a megabyte does not go out as a megabyte."""
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    span = tracing.provider.get_tracer("test").start_span("span", attributes={"text": "x" * 10**6})
+    span.end()
+    tracing.close(10)
+    assert len(otlp.spans[0].attributes["text"]) == 16_384
+
+
+def test_the_global_provider_is_ours_and_is_given_back(otlp: Receiver) -> None:
+    """Spans of the user's tracers are exported; after closing, the user may set a provider."""
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    trace.get_tracer("user").start_span("theirs").end()
+    tracing.close(10)
+    assert otlp.named("theirs").scope == "user"
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_a_provider_of_the_user_stays_the_global_one(otlp: Receiver) -> None:
+    """Where the user has a tracer provider, theirs is in place before, during and after."""
+    first = tracing_to(otlp, MetricsRegistry("etter"))
+    theirs = trace.get_tracer_provider()
+    second = tracing_to(otlp, MetricsRegistry("etter"))
+    assert trace.get_tracer_provider() is theirs
+    second.close(10)
+    assert trace.get_tracer_provider() is theirs
+    first.close(10)
+
+
+def test_a_missing_exporter_is_told_with_the_line_that_installs_it(
+    otlp: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tracing without its packages says what to install, and leaves nothing behind."""
+    monkeypatch.setitem(
+        __import__("sys").modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None
+    )
+    with pytest.raises(ImportError, match=r"pip install 'etter-obs\[otlp\]'"):
+        setup_observability(FastAPI(), settings=settings_for(otlp))
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _trace_in_child(tracing: Tracing) -> None:
+    tracing.provider.get_tracer("test").start_span("in the child").end()
+    os._exit(0 if tracing.flush(10) else 1)
+
+
+def test_a_forked_child_exports_by_itself(otlp: Receiver) -> None:
+    """A child of a process that has queued and exported exports its own spans, and only those."""
+    registry = MetricsRegistry("etter")
+    tracing = tracing_to(otlp, registry)
+    tracer = tracing.provider.get_tracer("test")
+    tracer.start_span("exported before").end()
+    tracing.flush(10)
+    otlp.release.clear()
+    tracer.start_span("queued").end()
+    child = multiprocessing.get_context("fork").Process(target=_trace_in_child, args=(tracing,))
+    child.start()
+    otlp.release.set()
+    child.join(20)
+    assert child.exitcode == 0
+    tracing.close(10)
+    names = sorted(span.name for span in otlp.spans)
+    assert names == ["exported before", "in the child", "queued"]

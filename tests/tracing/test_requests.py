@@ -1,0 +1,269 @@
+"""Traces of requests, as a receiver of OTLP gets them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from fastapi import FastAPI, HTTPException, Response
+from opentelemetry import baggage, propagate, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.services import Receiver, otlp_http_receiver
+from tests.tracing.observed import observed
+
+PARENT = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+NOT_SAMPLED_PARENT = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00", "tracestate": "vendor=1"}
+
+
+def an_app() -> FastAPI:
+    """Return an app that does what the tests need."""
+    app = FastAPI()
+
+    @app.get("/items/{item}")
+    async def item(item: str) -> dict[str, str]:
+        with trace.get_tracer("user").start_as_current_span("look up"):
+            return {"item": item}
+
+    @app.get("/outgoing")
+    async def outgoing() -> dict[str, str]:
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return carrier
+
+    @app.get("/baggage")
+    async def carried() -> dict[str, object]:
+        return dict(baggage.get_all())
+
+    @app.get("/boom/{item}")
+    async def boom(item: str) -> None:
+        raise ValueError(f"no {item}, token=s3cr3t-in-exception")
+
+    @app.get("/busy")
+    async def busy() -> None:
+        raise HTTPException(503)
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418)
+
+    @app.get("/slow")
+    async def slow() -> Response:
+        time.sleep(0.25)  # noqa: ASYNC251  # the tightest latency target is 200 ms
+        return Response()
+
+    return app
+
+
+async def test_a_sampled_request_leaves_a_server_span_with_its_own_ids(otlp: Receiver) -> None:
+    """Name, route, status, resource and ids of the span are those of the request."""
+    async with observed(an_app(), otlp, service_version="1.2.3", environment="test") as client:
+        response = await client.get("/items/7?q=1", PARENT)
+    span = otlp.named("GET /items/{item}")
+    assert span.trace_id == "a" * 32
+    assert span.parent_id == "b" * 16
+    assert span.kind == "server"
+    assert not span.error
+    assert span.attributes["http.request.method"] == "GET"
+    assert span.attributes["http.route"] == "/items/{item}"
+    assert span.attributes["http.response.status_code"] == 200
+    assert span.attributes["url.path"] == "/items/7"
+    assert span.attributes["etter.request_id"] == response.headers["x-request-id"]
+    assert span.resource["service.name"] == "etter"
+    assert span.resource["service.version"] == "1.2.3"
+    assert span.resource["deployment.environment.name"] == "test"
+    assert len(span.resource["service.instance.id"]) == 36
+    child = otlp.named("look up")
+    assert (child.trace_id, child.parent_id) == (span.trace_id, span.span_id)
+    assert len(otlp.spans) == 2  # none for receive and send
+
+
+async def test_traces_arrive_over_http_too() -> None:
+    """http/protobuf is an OTLP protocol like gRPC."""
+    with otlp_http_receiver() as otlp:
+        async with observed(an_app(), otlp, otlp_protocol="http/protobuf") as client:
+            await client.get("/items/7")
+        assert otlp.named("GET /items/{item}").attributes["http.response.status_code"] == 200
+
+
+async def test_an_exception_that_became_a_500_is_on_the_span(otlp: Receiver) -> None:
+    """The span of a crashed request has the exception, without its secrets."""
+    async with observed(an_app(), otlp) as client:
+        assert (await client.get("/boom/7")).status_code == 500
+    span = otlp.named("GET /boom/{item}")
+    assert span.error
+    assert span.attributes["http.response.status_code"] == 500
+    ((name, event),) = span.events
+    assert name == "exception"
+    assert event["exception.type"] == "ValueError"
+    assert event["exception.message"] == "no 7, token=[redacted]"
+    assert "in boom" in event["exception.stacktrace"]
+    assert "s3cr3t" not in repr(otlp.spans)
+
+
+async def test_an_unmatched_path_is_no_span_name(otlp: Receiver) -> None:
+    """What scanners ask for names no span."""
+    async with observed(an_app(), otlp) as client:
+        await client.get("/.env")
+    assert otlp.named("GET").attributes["url.path"] == "/.env"
+
+
+async def test_an_unsampled_request_leaves_no_span_and_no_child(otlp: Receiver) -> None:
+    """With the sampler off, a request that is fine exports nothing, nor does what it calls."""
+    async with observed(an_app(), otlp, sampler="always_off") as client:
+        assert (await client.get("/items/7")).status_code == 200
+    assert otlp.calls == 0
+
+
+@pytest.mark.parametrize("path", ["/boom/7", "/busy"])
+async def test_an_unsampled_failure_leaves_one_span_afterwards(otlp: Receiver, path: str) -> None:
+    """A request that nobody sampled and that failed has a span under its own trace id."""
+    async with observed(an_app(), otlp) as client:
+        before = time.time_ns()
+        response = await client.get(path, NOT_SAMPLED_PARENT)
+        after = time.time_ns()
+    (span,) = otlp.spans
+    assert span.trace_id == "a" * 32
+    assert span.parent_id == "b" * 16
+    assert span.error
+    assert before <= span.start_ns < span.end_ns <= after
+    assert span.attributes["etter.made_afterwards"] is True
+    assert span.attributes["etter.kept_because"] == "error"
+    assert span.attributes["http.response.status_code"] == response.status_code
+    assert span.attributes["etter.request_id"] == response.headers["x-request-id"]
+    if path == "/boom/7":
+        assert span.name == "GET /boom/{item}"
+        assert span.attributes["error.type"] == "ValueError"
+        assert [name for name, _ in span.events] == ["exception"]
+        assert "s3cr3t" not in repr(span)
+
+
+async def test_an_unsampled_slow_request_leaves_one_span_afterwards(otlp: Receiver) -> None:
+    """A request over the tightest latency target is kept, as long as it took, and is no error."""
+    async with observed(an_app(), otlp, sampler="always_off") as client:
+        await client.get("/slow")
+    span = otlp.named("GET /slow")
+    assert span.attributes["etter.kept_because"] == "latency"
+    assert not span.error
+    assert span.end_ns - span.start_ns > 0.25e9
+
+
+async def test_a_client_error_is_no_reason_to_keep_a_trace(otlp: Receiver) -> None:
+    """A 4xx of an unsampled request leaves no span."""
+    async with observed(an_app(), otlp, sampler="always_off") as client:
+        assert (await client.get("/teapot")).status_code == 418
+    assert otlp.calls == 0
+
+
+async def test_a_storm_of_failures_leaves_a_bounded_number_of_spans(otlp: Receiver) -> None:
+    """Hundreds of failures in a moment make some hundred spans; the others are counted."""
+    async with observed(an_app(), otlp, sampler="always_off") as client:
+        started = time.monotonic()
+        for _ in range(400):
+            await client.get("/busy")
+        elapsed = time.monotonic() - started
+        metrics = (await client.get("/metrics")).text
+    made = len(otlp.spans)
+    assert 200 <= made <= 200 + 50 * elapsed + 1
+    reason = 'etter_telemetry_dropped_total{signal="span",reason="late_rate"}'
+    assert f"{reason} {400 - made}" in metrics.replace(".0\n", "\n")
+
+
+async def test_an_unsampled_request_hands_its_context_on(otlp: Receiver) -> None:
+    """What an unsampled request calls gets its trace id, flags 00, tracestate and baggage."""
+    headers = {**NOT_SAMPLED_PARENT, "baggage": "tenant=7,plan=gold"}
+    async with observed(an_app(), otlp) as client:
+        carrier = (await client.get("/outgoing", headers)).json()
+        carried = (await client.get("/baggage", headers)).json()
+        alone = (await client.get("/outgoing", {"traceparent": "nonsense"})).json()
+    version, trace_id, span_id, flags = carrier["traceparent"].split("-")
+    assert (version, trace_id, flags) == ("00", "a" * 32, "00")
+    assert span_id != "b" * 16
+    assert carrier["tracestate"] == "vendor=1"
+    assert set(carrier["baggage"].split(",")) == {"tenant=7", "plan=gold"}
+    assert carried == {"tenant": "7", "plan": "gold"}
+    assert alone["traceparent"].endswith(("-01", "-03"))  # sampled, since there was no parent
+
+
+async def test_without_tracing_a_callers_trace_goes_through_untouched(otlp: Receiver) -> None:
+    """A service that traces nothing hands the caller's traceparent on as it came."""
+    async with observed(an_app(), otlp, apm_enabled=False) as client:
+        carrier = (await client.get("/outgoing", PARENT)).json()
+        nothing = (await client.get("/outgoing")).json()
+    assert carrier == PARENT
+    assert nothing == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"user-agent", b"\xff\\x"), (b"host", b"\xfe\\u")],
+        [(b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")] * 2,
+        [(b"traceparent", b"\xff\\x")],
+        [(b"tracestate", b"\xff" * 2000), (b"traceparent", PARENT["traceparent"].encode())],
+        [(b"baggage", b"a=%ff\xff;;,=,"), (b"content-length", b"\xb2")],
+        [(b"\xff\xfe", b"x")],
+    ],
+)
+@pytest.mark.parametrize("sampler", ["always_on", "always_off"])
+async def test_hostile_headers_cost_nobody_the_request(
+    otlp: Receiver, headers: list[tuple[bytes, bytes]], sampler: str
+) -> None:
+    """Headers that cannot be decoded change neither the answer nor the match of log and span."""
+    app = an_app()
+    async with observed(app, otlp, sampler=sampler):
+        sent = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "path": "/items/7",
+            "raw_path": b"/items/7",
+            "query_string": b"\xff=\xfe",
+            "root_path": "",
+            "scheme": "http",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        await app(scope, receive, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 200
+    if sampler == "always_on":
+        assert otlp.named("GET /items/{item}").kind == "server"
+
+
+@pytest.mark.parametrize("path", ["/items/7", "/sub/items/7"])
+async def test_fastapis_own_telemetry_makes_no_second_server_span(
+    otlp: Receiver, path: str
+) -> None:
+    """Neither the app nor a FastAPI app mounted in it adds its own span to a sampled request."""
+    app = an_app()
+    app.mount("/sub", an_app())
+    async with observed(app, otlp) as client:
+        await client.get(path)
+    assert sorted((span.kind, span.scope) for span in otlp.spans) == [
+        ("internal", "user"),
+        ("server", "opentelemetry.instrumentation.asgi"),
+    ]
+
+
+async def test_fastapis_own_telemetry_to_a_provider_of_its_own_goes_on(otlp: Receiver) -> None:
+    """An app that was given a tracer provider keeps tracing to it."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    app = FastAPI(telemetry={"tracer_provider": provider})
+    async with observed(app, otlp) as client:
+        await client.get("/nothing-here")
+    assert [span.name for span in exporter.get_finished_spans()] == ["GET"]
+    assert len(otlp.spans) == 1
