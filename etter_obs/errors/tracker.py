@@ -226,7 +226,7 @@ class ErrorTracker:
             max_breadcrumbs=0,
             before_send=self._redact,
             # Brotli, the default where the package happens to be there, takes more processor time.
-            _experiments={"transport_compression_algo": "gzip"},
+            _experiments={"transport_compression_algo": "gzip"},  # type: ignore[typeddict-item]
         )
 
     def _redact(self, event: Event, hint: Hint) -> Event:

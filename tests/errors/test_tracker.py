@@ -188,7 +188,7 @@ def test_nothing_of_the_users_is_touched(receiver: SentryReceiver) -> None:
             dsn=theirs.dsn,
             default_integrations=False,
             auto_enabling_integrations=False,
-            _experiments={"transport_compression_algo": "gzip"},
+            _experiments={"transport_compression_algo": "gzip"},  # type: ignore[typeddict-item]
         )
         sentry_sdk.get_global_scope().set_client(mine)
         propagator = propagate.get_global_textmap()
