@@ -48,7 +48,12 @@ def check(files: tuple[Path, ...], root: Path, environment: str | None) -> None:
                 f"{root / 'grafana' / 'dashboards'}: no dashboards; run `etter-obs generate` first"
             )
         boards = [_read(path) for path in found]
-    findings = lint(boards, spec)
+    findings = []
+    for board in boards:
+        try:
+            findings += lint([board], spec)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{board.path}: not a dashboard as Grafana writes it: {error}") from None
     for rule, finding in findings:
         click.echo(f"{finding} [{rule}]", err=True)
     if findings:

@@ -158,5 +158,4 @@ def _text(model: models.Dashboard) -> str:
 
 def _in_sight(value: dict[str, object]) -> dict[str, object]:
     """Drop the SDK's default that hides links and annotations in a menu."""
-    value.pop("placement", None)
-    return value
+    return {k: v for k, v in value.items() if (k, v) != ("placement", "inControlsMenu")}

@@ -21,7 +21,7 @@ EVERY: Final = ".+"
 
 def service(current: str) -> builders.QueryVariable:
     """The service: whatever has an SLO, whether it is up or not."""
-    return _query(Label.SERVICE, select(Rule.OBJECTIVE), current)
+    return _query(Label.SERVICE, Rule.OBJECTIVE, current)
 
 
 def environment(current: str) -> builders.QueryVariable:
@@ -55,7 +55,7 @@ def _query(
         builders.QueryVariable(name)
         .label(name.capitalize() if name != Label.SLO else "SLO")
         .datasource(Source.PROMETHEUS.ref)
-        .query({"query": query, "refId": name})
+        .query(query)
         .definition(query)
         .refresh(models.VariableRefresh.ON_DASHBOARD_LOAD)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
