@@ -30,6 +30,7 @@ from etter_obs.slo.buckets import db_buckets, request_buckets
 from etter_obs.slo.loader import load_specs
 from etter_obs.slo.spec import Spec
 from etter_obs.tracing import Tracing
+from etter_obs.tracing.httpx_client import instrument_httpx
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -78,6 +79,7 @@ class Observability:
             undo.callback(self.tracing.close, deadline)
             self.runtime = instrument_runtime(self.metrics, settings.service_version)
             undo.callback(self.runtime.close)
+            undo.callback(instrument_httpx(self.metrics, self.tracing))
             self.health = Health(settings, self.metrics)
             undo.callback(self.health.close)
             self.requests = RequestMetrics(self.metrics)
@@ -110,6 +112,7 @@ class Observability:
         def wrapped(inner: App) -> App:
             return ObservabilityMiddleware(inner, self._parts(app))
 
+        self._undo.callback(self.tracing.adopt(app))
         original = app.build_middleware_stack
         app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
         if app.middleware_stack is not None:  # set up late, while the app runs
