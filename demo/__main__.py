@@ -22,6 +22,7 @@ from demo.processes import ROOT, child
 from demo.receiver import Delivery, deliveries_at
 from demo.story import Phase, Story
 from demo.view import View, view_for
+from etter_obs.conventions import Alert, Label
 from stack.build import BuildError
 from stack.native import StackError
 
@@ -112,7 +113,10 @@ def _headline(tale: Story) -> str:
 
 
 def _tell(view: View, delivery: Delivery) -> None:
-    severity = delivery.labels.get("severity", "")
+    if delivery.name == Alert.WATCHDOG:
+        view.event("the watchdog's beat came through: Prometheus → Alertmanager → webhook", "dim")
+        return
+    severity = delivery.labels.get(Label.SEVERITY, "")
     firing = delivery.status == "firing"
     style = "green" if not firing else "red" if severity == "page" else "yellow"
     named = " ".join(part for part in (severity, delivery.name, delivery.slo) if part)

@@ -63,7 +63,9 @@ class PlainView:
 
     def event(self, text: str, style: str = "") -> None:
         """Print the event."""
-        self._console.print(f"{_clock()}  {text}", style=style, highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{_clock()}  {text}", style=style, highlight=False, markup=False, soft_wrap=True
+        )
 
     def show(self, headline: str, measured: Measurements | None) -> None:
         """Print one line, if the last one is old enough."""

@@ -50,9 +50,9 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
         assert page.slo == "availability"
         assert page.labels["service"] == "etter"
         assert page.labels["environment"] == "production"
-        assert page.labels["tier"] == "1h"
+        assert page.labels["tier"] == "page-1h"
         assert page.labels["team"] == "etter-backend"
-        assert page.annotations["runbook_url"]
+        assert page.annotations["runbook"]
 
         mended_at = time.time()
         observed.backend.mend("companies")
