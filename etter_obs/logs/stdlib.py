@@ -29,62 +29,91 @@ _OWN_FIELDS: Final = frozenset(
 """Attributes of every record, and uvicorn's coloured copy of its message: none of the caller's."""
 
 
+_taps: Final[list[tuple[Emit, str]]] = []
+"""Where records go and from which level; the newest takes all, so that no line comes twice."""
+
+
 class PipelineHandler(logging.Handler):
     """Root handler. It takes no lock: the queue behind it needs none."""
-
-    def __init__(self, emit: Emit) -> None:
-        super().__init__()
-        self._emit = emit
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Queue ``record`` unless a filter on this handler refuses it."""
         accepted = bool(self.filter(record))
         if accepted:
-            self._emit(record)
+            self.emit(record)
         return accepted
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue ``record``."""
-        self._emit(record)
+        if _taps:
+            _taps[-1][0](record)
 
 
 class _Diversion(logging.Filter):
     """On a server's logger: takes each record into the pipeline and keeps it from all handlers."""
 
-    def __init__(self, emit: Emit | None) -> None:
-        super().__init__()
-        self._emit = emit
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _taps:
+            _taps[-1][0](record)
+        return False
+
+
+class _Silence(logging.Filter):
+    """On a server's access logger: lets nothing through."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if self._emit is not None:
-            self._emit(record)
         return False
 
 
 def install(emit: Emit, level: str) -> Callable[[], None]:
-    """Lead the root logger and the servers' loggers into ``emit``; returns the undo."""
+    """Lead the root logger and the servers' loggers into ``emit``; returns the undo.
+
+    Undos may come in any order: the last one puts the handlers back.
+    """
+    tap = (emit, level)
     root = logging.getLogger()
-    handler = PipelineHandler(emit)
-    replaced = [old for old in root.handlers if _writes_to_console(old)]
-    root_level = root.level
-    for old in replaced:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    if not _taps:
+        _restore.append(_attach(root))
+    _taps.append(tap)
     root.setLevel(level)
-    diversions = {name: _Diversion(emit) for name in SERVER_LOGGERS}
-    diversions |= {name: _Diversion(None) for name in SILENCED_LOGGERS}
-    for name, diversion in diversions.items():
-        logging.getLogger(name).addFilter(diversion)
 
     def undo() -> None:
-        for name, diversion in diversions.items():
-            logging.getLogger(name).removeFilter(diversion)
-        root.removeHandler(handler)
-        for old in replaced:
-            root.addHandler(old)
-        root.setLevel(root_level)
+        if tap not in _taps:
+            return
+        _taps.remove(tap)
+        if _taps:
+            root.setLevel(_taps[-1][1])
+        else:
+            _restore.pop()()
 
     return undo
+
+
+_restore: Final[list[Callable[[], None]]] = []
+
+
+def _attach(root: logging.Logger) -> Callable[[], None]:
+    handler = PipelineHandler()
+    replaced = [old for old in root.handlers if _writes_to_console(old)]
+    level = root.level
+    place = min((root.handlers.index(old) for old in replaced), default=len(root.handlers))
+    for old in replaced:
+        root.removeHandler(old)
+    root.handlers.insert(place, handler)
+    filters: dict[str, logging.Filter] = {name: _Diversion() for name in SERVER_LOGGERS}
+    filters |= {name: _Silence() for name in SILENCED_LOGGERS}
+    for name, added in filters.items():
+        logging.getLogger(name).addFilter(added)
+
+    def detach() -> None:
+        for name, added in filters.items():
+            logging.getLogger(name).removeFilter(added)
+        if handler in root.handlers:
+            place = root.handlers.index(handler)
+            root.handlers[place : place + 1] = replaced
+        root.setLevel(level)
+
+    return detach
 
 
 def _writes_to_console(handler: logging.Handler) -> bool:

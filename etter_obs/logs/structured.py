@@ -60,7 +60,9 @@ _LEVELS: Final = {
     "critical": "CRITICAL",
     "fatal": "CRITICAL",
 }
-_emit: Emit | None = None
+_taps: Final[list[tuple[Emit, str]]] = []
+"""Where lines go and from which level; the newest takes all, so that no line comes twice."""
+_restore: Final[list[Callable[[], None]]] = []
 # None of structlog's context variables exists until something is bound; looking at all of a
 # context's variables takes longer than all the rest. Where the name is gone, we look each time.
 _variables: Final = getattr(structlog_contextvars, "_CONTEXT_VARS", (None,))
@@ -97,41 +99,53 @@ def bound_variables() -> dict[str, Any]:
 
 
 def install(emit: Emit, level: str) -> Callable[[], None]:
-    """Lead structlog into ``emit`` from ``level`` up; returns the undo."""
-    global _emit  # see the module's docstring
-    previous_emit, was_configured = _emit, structlog.is_configured()
-    previous = structlog.get_config()
-    previous_methods = _use_level(logging.getLevelNamesMapping()[level])
-    _emit = emit
+    """Lead structlog into ``emit`` from ``level`` up; returns the undo.
+
+    Undos may come in any order: the last one puts structlog's configuration back.
+    """
+    tap = (emit, level)
+    if not _taps:
+        _restore.append(_configure())
+    _taps.append(tap)
+    _use_level(level)
+
+    def undo() -> None:
+        if tap not in _taps:
+            return
+        _taps.remove(tap)
+        if _taps:
+            _use_level(_taps[-1][1])
+        else:
+            _restore.pop()()
+
+    return undo
+
+
+def _configure() -> Callable[[], None]:
+    was_configured, previous = structlog.is_configured(), structlog.get_config()
     structlog.configure(
-        processors=[_queue],
+        processors=_PROCESSORS,
         wrapper_class=BoundLogger,
         context_class=dict,
         logger_factory=_NamedLogger,
         cache_logger_on_first_use=True,
     )
 
-    def undo() -> None:
-        global _emit
-        _emit = previous_emit
-        for method, function in previous_methods.items():
-            setattr(BoundLogger, method, function)
+    def restore() -> None:
         if was_configured:
             structlog.configure(**previous)
         else:
             structlog.reset_defaults()
 
-    return undo
+    return restore
 
 
-def _use_level(level: int) -> dict[str, Any]:
-    """Give :class:`BoundLogger` the methods that log from ``level`` up; returns what it had."""
-    methods = vars(structlog.make_filtering_bound_logger(level))
-    public = {name: method for name, method in methods.items() if not name.startswith("_")}
-    previous = {name: vars(BoundLogger).get(name, method) for name, method in public.items()}
-    for name, method in public.items():
-        setattr(BoundLogger, name, method)
-    return previous
+def _use_level(level: str) -> None:
+    """Give :class:`BoundLogger` the methods that log from ``level`` up."""
+    filtering = structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level])
+    for name, method in vars(filtering).items():
+        if not name.startswith("_"):
+            setattr(BoundLogger, name, method)
 
 
 def _queue(
@@ -148,8 +162,8 @@ def _queue(
         frame = frame.f_back
         name = frame.f_globals.get("__name__", "?")
     level, name = _LEVELS.get(method_name, "INFO"), logger.name or name
-    if _emit is not None:
-        _emit(level, name, event, frame.f_code, frame.f_lineno)
+    if _taps:
+        _taps[-1][0](level, name, event, frame.f_code, frame.f_lineno)
     else:  # a logger that outlived its pipeline
         text = event.pop("event", "")
         info = event.pop("exc_info", None)
@@ -157,3 +171,7 @@ def _queue(
             logging.getLevelNamesMapping()[level], "%s %s", text, dict(event), exc_info=info
         )
     return (), {}
+
+
+# One list for all times: structlog.testing.capture_logs changes it in place to reach cached loggers.
+_PROCESSORS: Final[list[Any]] = [_queue]
