@@ -14,7 +14,7 @@ import httpx
 
 from demo.processes import child, tail
 
-_READY_WITHIN = 45.0
+_READY_WITHIN = 90.0
 
 
 class BackendError(RuntimeError):
@@ -57,7 +57,7 @@ def backend_running(
         environment: what it reads beside this process's environment, e.g. ``REDIS_URL``.
 
     Raises:
-        BackendError: it ended, or was not ready within 45 s.
+        BackendError: it ended, or was not ready within 90 s.
     """
     metrics = run_dir / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
