@@ -20,7 +20,8 @@ from stack.native import running
 
 _APP_PORT = 8000
 _RECEIVER_PORT = 9095
-_COMPOSE = ("docker", "compose", "-f", "docker-compose.yml", "-f", "docker-compose.demo.yml")
+_FILES = ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml")
+_COMPOSE = ("docker", "compose", *(part for file in _FILES for part in ("--file", file)))
 
 
 class PlatformError(RuntimeError):

@@ -82,7 +82,7 @@ def test_simulation_gives_plausible_hours(http: httpx.Client) -> None:
 
 
 def test_the_switch_breaks_both_workers_and_mends_them(backend: Backend) -> None:
-    """While a group of routes is broken each request to it is a 500, in either worker; then none."""
+    """While a group of routes is broken each request to it is a 500, by either worker."""
 
     def statuses() -> set[int]:
         with ThreadPoolExecutor(8) as pool, httpx.Client(timeout=15, limits=ONCE) as client:
