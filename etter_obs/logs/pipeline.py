@@ -16,7 +16,7 @@ from opentelemetry.trace import get_current_span
 from etter_obs import conventions
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
-from etter_obs.logs import stdlib, structured
+from etter_obs.logs import stdlib, structured, watching
 from etter_obs.logs.record import Entry, Site, SpanIds, exception_of
 from etter_obs.logs.redaction import Redactor
 from etter_obs.logs.render import ACCESS, Line, Renderer
@@ -98,6 +98,7 @@ class LogPipeline:
                 stdlib.install(self._emit_record, level),
                 structured.install(self._emit_event, level),
             ]
+            watching.living.add(self)
             atexit.register(self.close, self._settings.shutdown_deadline)
         return self._uninstall
 
@@ -158,6 +159,7 @@ class LogPipeline:
 
     def _uninstall(self) -> None:
         atexit.unregister(self.close)
+        watching.living.discard(self)
         while self._undos:
             self._undos.pop()()
 
@@ -253,6 +255,8 @@ class LogPipeline:
         for entry in entries:
             line = self._render(entry)
             lines += line.data
+            for watcher in watching.watchers:
+                watcher(line.data)
             levels[entry[1]] += 1
             if self._shipper is not None and not entry[9]:
                 self._shipper.offer(entry[0], line.fields)

@@ -173,5 +173,5 @@ def _queue(
     return (), {}
 
 
-# One list for all times: structlog.testing.capture_logs changes it in place to reach cached loggers.
+# One list for good: structlog.testing.capture_logs changes it in place to reach cached loggers.
 _PROCESSORS: Final[list[Any]] = [_queue]

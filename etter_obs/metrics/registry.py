@@ -248,6 +248,11 @@ class MetricsRegistry:
 _registries: weakref.WeakSet[MetricsRegistry] = weakref.WeakSet()
 
 
+def living() -> tuple[MetricsRegistry, ...]:
+    """Return every registry of this process that is not closed."""
+    return tuple(_registries)
+
+
 def _after_fork() -> None:
     for registry in tuple(_registries):
         registry.after_fork()

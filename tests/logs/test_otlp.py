@@ -104,7 +104,7 @@ def test_a_hanging_collector_holds_up_nothing(tmp_path: Path) -> None:
             began = time.perf_counter()
             logger.info("line", number=number)
             slowest = max(slowest, time.perf_counter() - began)
-        assert slowest < 0.25
+        assert slowest < 1.0
         eventually(
             lambda: logged.path.read_bytes().count(b"\n") >= 8_000, deadline_s=5, every_s=0.02
         )

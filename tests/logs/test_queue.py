@@ -59,7 +59,7 @@ def test_a_blocked_reader_blocks_no_caller(tmp_path: Path) -> None:
             logged.pipeline.access({"status_code": 200})
             slowest = max(slowest, time.perf_counter() - began)
             assert logged.pipeline.queued() <= capacity + 1
-        assert slowest < 0.25
+        assert slowest < 1.0
         dropped = logged.dropped("queue_full")
         assert dropped > 30_000
         assert logged.pipeline.dropped == dropped

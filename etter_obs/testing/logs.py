@@ -1,0 +1,96 @@
+"""Holds what is logged during a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import StringIO
+from typing import Any, Final
+
+from etter_obs.conventions import LogField
+from etter_obs.logs import LogPipeline, watching
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.settings import Settings
+
+_FLUSH_SECONDS: Final = 5.0
+_ERRORS: Final = ("ERROR", "CRITICAL")
+
+
+class LogRecorder:
+    """Lines of one test, oldest first; each is what its JSON says."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def record(self, line: bytes) -> None:
+        """Keep a line; called by the writer."""
+        self._lines.append(line)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """All lines logged so far."""
+        watching.flush(_FLUSH_SECONDS)
+        return [json.loads(line) for line in list(self._lines)]
+
+    def where(self, **fields: Any) -> list[dict[str, Any]]:
+        """Return the lines that have all of ``fields``, e.g. ``where(level="ERROR")``."""
+        return [line for line in self.lines if _has(line, fields)]
+
+    def assert_logged(self, message: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Assert that a line has ``message`` (if given) and ``fields``; return the first.
+
+        Raises:
+            AssertionError: no line has; its text shows the lines.
+        """
+        __tracebackhide__ = True
+        wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
+        found = self.where(**wanted)
+        if not found:
+            raise AssertionError(f"no line has {wanted}; there were:\n{self._shown()}")
+        return found[0]
+
+    def assert_not_logged(self, message: str | None = None, **fields: Any) -> None:
+        """Assert that no line has ``message`` (if given) and ``fields``.
+
+        Raises:
+            AssertionError: a line has; its text shows the line.
+        """
+        __tracebackhide__ = True
+        wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
+        found = self.where(**wanted)
+        if found:
+            raise AssertionError(f"{len(found)} lines have {wanted}, the first: {found[0]}")
+
+    def assert_no_errors(self) -> None:
+        """Assert that nothing was logged at ERROR or above.
+
+        Raises:
+            AssertionError: something was; its text shows the line.
+        """
+        __tracebackhide__ = True
+        for level in _ERRORS:
+            self.assert_not_logged(level=level)
+
+    def _shown(self) -> str:
+        return "\n".join(json.dumps(line) for line in self.lines) or "(no lines)"
+
+
+def _has(line: dict[str, Any], fields: dict[str, Any]) -> bool:
+    return all(name in line and line[name] == value for name, value in fields.items())
+
+
+@contextmanager
+def recording_logs() -> Iterator[LogRecorder]:
+    """Record the lines of every pipeline; where the process has none, of one made for this."""
+    recorder = LogRecorder()
+    with ExitStack() as undo:
+        undo.callback(watching.watch(recorder.record))
+        if not watching.living:
+            registry = MetricsRegistry("etter")
+            undo.callback(registry.close)
+            settings = Settings(log_level="DEBUG")
+            pipeline = LogPipeline(settings, "test", "test", registry, StringIO())
+            undo.callback(pipeline.close, _FLUSH_SECONDS)
+            pipeline.install()
+        yield recorder

@@ -1,0 +1,82 @@
+"""Holds the spans that end during a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from etter_obs.logs import Redactor
+from etter_obs.tracing.export import BoundedSpans, redacted
+
+
+class SpanRecorder:
+    """Spans of one test in the order in which they ended, as they would be exported."""
+
+    def __init__(self) -> None:
+        self._redact = Redactor().value
+        self.spans: list[ReadableSpan] = []
+
+    def record(self, span: ReadableSpan) -> None:
+        """Keep a span, without its secrets."""
+        if span.context is not None and span.context.trace_flags.sampled:
+            self.spans.append(redacted(span, self._redact))
+
+    def where(
+        self, name: str | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> list[ReadableSpan]:
+        """Return the spans of that name (if given) that have all of ``attributes``."""
+        wanted = (attributes or {}).items()
+        return [
+            span
+            for span in list(self.spans)
+            if name in (None, span.name)
+            and all((span.attributes or {}).get(key) == value for key, value in wanted)
+        ]
+
+    def assert_span(
+        self, name: str | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> ReadableSpan:
+        """Assert that such a span ended; return the first.
+
+        Raises:
+            AssertionError: none did; its text shows those that did.
+        """
+        __tracebackhide__ = True
+        found = self.where(name, attributes)
+        if not found:
+            shown = "\n".join(f"{s.name} {dict(s.attributes or {})}" for s in self.spans)
+            there = shown or "(no spans: is APM_ENABLED true, and was the request sampled?)"
+            raise AssertionError(f"no span {name!r} with {attributes or {}}; there were:\n{there}")
+        return found[0]
+
+    def assert_no_span(
+        self, name: str | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Assert that no such span ended.
+
+        Raises:
+            AssertionError: one did; its text names it.
+        """
+        __tracebackhide__ = True
+        found = self.where(name, attributes)
+        if found:
+            raise AssertionError(f"{len(found)} spans, the first: {found[0].to_json()}")
+
+
+@contextmanager
+def recording_spans() -> Iterator[SpanRecorder]:
+    """Keep every span that this package would export, and export none meanwhile."""
+    recorder = SpanRecorder()
+    original = BoundedSpans.on_end
+
+    def keep(self: BoundedSpans, span: ReadableSpan) -> None:  # a method's shape
+        recorder.record(span)
+
+    BoundedSpans.on_end = keep  # type: ignore[method-assign]
+    try:
+        yield recorder
+    finally:
+        BoundedSpans.on_end = original  # type: ignore[method-assign]
