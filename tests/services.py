@@ -209,6 +209,11 @@ class Receiver:
             for scope in resource.scope_spans:
                 self.spans += [_received(span, about, scope.scope.name) for span in scope.spans]
 
+    @property
+    def recorded(self) -> list[Received]:
+        """The spans that were recorded, not made afterwards: a slow machine may leave some."""
+        return [span for span in self.spans if "etter.made_afterwards" not in span.attributes]
+
     def named(self, name: str) -> Received:
         """Return the only span of that name, waiting for it."""
         found = eventually(
