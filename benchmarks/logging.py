@@ -1,0 +1,253 @@
+"""Lines a second: this package against structlog, python-json-logger and the guide's logger.
+
+    python -m benchmarks.logging [--lines 20000] [--rounds 7]
+
+Every set-up logs the same event with the same fields to the same sink, in a process of its own;
+rounds are interleaved, so that what else the machine does hits all alike, and the median is shown.
+Two things are measured: how long the calls keep the thread that serves a request, and how many
+lines come out a second until the last is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+FIELDS: Final[dict[str, Any]] = {
+    "request_id": "4f0c9d5e8a7b4c2d9e1f0a3b5c7d9e1f",
+    "method": "GET",
+    "endpoint": "/api/v1/companies/{company_id}",
+    "status_code": 200,
+    "duration_ms": 12.34,
+}
+MESSAGE: Final = "Request completed"
+LEADS: Final = "guide's StructuredLogger"
+
+
+class Subject(NamedTuple):
+    """One set-up: ``log`` writes one line, ``finish`` waits until every line is in the sink."""
+
+    log: Callable[[int], object]
+    finish: Callable[[], object]
+
+
+def etter_obs(sink: Path) -> Subject:
+    """This package, by ``get_logger``."""
+    from etter_obs.logs import LogPipeline, get_logger
+    from etter_obs.metrics.registry import MetricsRegistry
+    from etter_obs.settings import Settings
+
+    stream = sink.open("a")
+    settings = Settings(log_queue_size=10**9)  # nothing is dropped: every line is paid for
+    pipeline = LogPipeline(settings, "shop", "bench", MetricsRegistry("etter"), stream)
+    pipeline.install()
+    logger = get_logger("bench")
+    return Subject(
+        lambda number: logger.info(MESSAGE, number=number, **FIELDS), lambda: pipeline.close(120.0)
+    )
+
+
+def etter_obs_access(sink: Path) -> Subject:
+    """This package, as its middleware logs a request."""
+    from etter_obs.logs import LogPipeline
+    from etter_obs.metrics.registry import MetricsRegistry
+    from etter_obs.settings import Settings
+
+    stream = sink.open("a")
+    settings = Settings(log_queue_size=10**9)
+    pipeline = LogPipeline(settings, "shop", "bench", MetricsRegistry("etter"), stream)
+    return Subject(
+        lambda number: pipeline.access({"number": number, **FIELDS}), lambda: pipeline.close(120.0)
+    )
+
+
+def structlog_fastest(sink: Path) -> Subject:
+    """structlog as its own page on performance sets it up: orjson, BytesLogger, cached."""
+    import orjson
+    import structlog
+
+    structlog.configure(
+        cache_logger_on_first_use=True,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sink.open("ab")),
+    )
+    logger = structlog.get_logger("bench")
+    return Subject(lambda number: logger.info(MESSAGE, number=number, **FIELDS), lambda: None)
+
+
+def structlog_callsite(sink: Path) -> Subject:
+    """The same, with the module, function and line that this package's lines have too."""
+    import structlog
+
+    subject = structlog_fastest(sink)
+    callsite = structlog.processors.CallsiteParameterAdder(
+        {
+            structlog.processors.CallsiteParameter.MODULE,
+            structlog.processors.CallsiteParameter.FUNC_NAME,
+            structlog.processors.CallsiteParameter.LINENO,
+        }
+    )
+    structlog.get_config()["processors"].insert(1, callsite)
+    return subject
+
+
+def python_json_logger(sink: Path) -> Subject:
+    """python-json-logger on the standard library's logging, with its orjson formatter."""
+    from pythonjsonlogger.orjson import OrjsonFormatter
+
+    handler = logging.StreamHandler(sink.open("a"))
+    handler.setFormatter(
+        OrjsonFormatter("%(asctime)s %(levelname)s %(message)s %(module)s %(funcName)s %(lineno)d")
+    )
+    logger = logging.getLogger("bench")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return Subject(
+        lambda number: logger.info(MESSAGE, extra={"number": number, **FIELDS}), lambda: None
+    )
+
+
+def guide(sink: Path) -> Subject:
+    """The guide's StructuredLogger (its section 6.1), which encodes every line twice."""
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            data = {
+                "timestamp": datetime.now(UTC).replace(tzinfo=None).isoformat(),
+                "level": record.levelname,
+                "message": record.getMessage(),
+                "module": record.module,
+                "function": record.funcName,
+                "line": record.lineno,
+            }
+            if record.exc_info:
+                data["exception"] = self.formatException(record.exc_info)
+            return json.dumps(data)
+
+    class StructuredLogger:
+        def __init__(self, name: str) -> None:
+            self.logger = logging.getLogger(name)
+            self.logger.setLevel(logging.INFO)
+            handler = logging.StreamHandler(sink.open("a"))
+            handler.setFormatter(JsonFormatter())
+            self.logger.addHandler(handler)
+            self.logger.propagate = False
+
+        def log(self, level: str, message: str, **kwargs: Any) -> None:
+            data = {
+                "timestamp": datetime.now(UTC).replace(tzinfo=None).isoformat(),
+                "level": level,
+                "message": message,
+                **kwargs,
+            }
+            getattr(self.logger, level.lower())(json.dumps(data))
+
+        def info(self, message: str, **kwargs: Any) -> None:
+            self.log("INFO", message, **kwargs)
+
+    logger = StructuredLogger("bench")
+    return Subject(lambda number: logger.info(MESSAGE, number=number, **FIELDS), lambda: None)
+
+
+SUBJECTS: Final[dict[str, Callable[[Path], Subject]]] = {
+    "etter-obs, get_logger": etter_obs,
+    "etter-obs, access line": etter_obs_access,
+    "structlog's fastest": structlog_fastest,
+    "structlog's fastest + call site": structlog_callsite,
+    "python-json-logger, orjson": python_json_logger,
+    LEADS: guide,
+}
+
+
+class Measured(NamedTuple):
+    """Microseconds a line: of the calling thread, and of wall and processor time in all."""
+
+    call: float
+    whole: float
+    processor: float
+
+
+def measure(name: str, lines: int, sink: Path) -> Measured:
+    """Log ``lines`` lines by the set-up ``name``, in this process."""
+    subject = SUBJECTS[name](sink)
+    for number in range(500):
+        subject.log(number)
+    time.sleep(0.2)  # what the warm-up queued is written
+    thread, processor, wall = time.thread_time(), time.process_time(), time.perf_counter()
+    for number in range(lines):
+        subject.log(number)
+    call = time.thread_time() - thread
+    subject.finish()
+    whole = time.perf_counter() - wall
+    return Measured(*(1e6 * t / lines for t in (call, whole, time.process_time() - processor)))
+
+
+def in_own_process(name: str, lines: int, sink: Path) -> Measured:
+    """Measure in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.logging", "--lines", str(lines)]
+    command += ["--only", name, "--sink", str(sink)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Measured(*json.loads(done.stdout))
+
+
+@click.command(help=__doc__)
+@click.option("--lines", default=20_000, show_default=True, help="Lines a round.")
+@click.option("--rounds", default=7, show_default=True, help="Rounds of every set-up.")
+@click.option("--sink", type=click.Path(path_type=Path), default=Path(os.devnull))
+@click.option("--only", type=click.Choice(list(SUBJECTS)), hidden=True)
+def main(lines: int, rounds: int, sink: Path, only: str | None) -> None:
+    """Run the benchmark and print the table."""
+    if only is not None:
+        print(json.dumps(measure(only, lines, sink)))
+        return
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    results: dict[str, list[Measured]] = {name: [] for name in SUBJECTS}
+    for _ in track(range(rounds), description="rounds", console=Console(stderr=True)):
+        for name, measured in results.items():
+            measured.append(in_own_process(name, lines, sink))
+    medians = {
+        name: Measured(*(statistics.median(column) for column in zip(*measured, strict=True)))
+        for name, measured in results.items()
+    }
+    table = Table(title=f"{lines} lines a round, median of {rounds} rounds, to {sink}")
+    table.add_column("set-up")
+    for heading in ("µs on the calling thread", "lines/s", "× guide's", "processor µs a line"):
+        table.add_column(heading, justify="right")
+    for name, median in medians.items():
+        ratio = medians[LEADS].whole / median.whole
+        table.add_row(
+            name,
+            f"{median.call:.2f}",
+            f"{1e6 / median.whole:,.0f}",
+            f"{ratio:.2f}",
+            f"{median.processor:.2f}",
+        )
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
