@@ -47,7 +47,7 @@ def cache(spec: Spec) -> Board:
 def _glance(spec: Spec, app: App) -> Section:
     hits = app.rate(CACHE_HITS)
     looked = f"({hits} + {app.rate(CACHE_MISSES)})"
-    writes = app.rate(CACHE_WRITES)
+    writes = app.count(CACHE_WRITES)
     return section(
         "At a glance",
         line(
@@ -66,13 +66,13 @@ def _glance(spec: Spec, app: App) -> Section:
             single(
                 About(
                     "Evicted per write",
-                    "Keys that Redis pushed out, per key written.",
+                    "Keys that Redis pushed out, per key written, within the time range.",
                     "The memory limit is too small for what is kept: raise maxmemory, shorten "
                     "the time to live, or keep less.",
                     "percentunit",
                     targets.ratio(spec, CACHE_EVICTED),
                 ),
-                share(app.rate(CACHE_EVICTED), writes),
+                share(or_zero(app.count(CACHE_EVICTED), writes), writes),
                 decimals=1,
             ),
             single(

@@ -69,13 +69,6 @@ class App:
         buckets = f"rate({self(metric, *matchers, part='_bucket')}[{over}])"
         return f"histogram_quantile({q:g}, {total(buckets, 'le', *by)})"
 
-    def mean(self, metric: Metric, *matchers: str, by: tuple[str, ...] = ()) -> str:
-        """Return a histogram's mean observation."""
-        return share(
-            self.rate(metric, *matchers, by=by, part="_sum"),
-            self.rate(metric, *matchers, by=by, part="_count"),
-        )
-
 
 def rate(selector: str) -> str:
     """Per-second rate over the panel's own interval."""

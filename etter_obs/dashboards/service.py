@@ -377,6 +377,9 @@ def _versions(spec: Spec, app: App) -> Section:
 
 
 def _bodies(app: App) -> Section:
+    mean_life = share(
+        app.count(WEBSOCKET_DURATION, part="_sum"), app.count(WEBSOCKET_DURATION, part="_count")
+    )
     return section(
         "Bodies and WebSockets",
         line(
@@ -401,7 +404,7 @@ def _bodies(app: App) -> Section:
                 ),
                 Series(f"sum({app(WEBSOCKETS_ACTIVE)})", "open", BLUE),
                 Series(app.rate(WEBSOCKET_MESSAGES), "messages per second", SKY),
-                Series(f"{app.mean(WEBSOCKET_DURATION)} / 60", "mean life, minutes", GREY),
+                Series(f"{mean_life} / 60", "mean life, minutes", GREY),
             ),
             height=7,
         ),

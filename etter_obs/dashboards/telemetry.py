@@ -59,7 +59,7 @@ def _app(spec: Spec, app: App) -> Section:
                     ZERO,
                     links=[runbook(spec, Alert.TELEMETRY_DROPPED)],
                 ),
-                or_zero(app.count(TELEMETRY_DROPPED), f"sum({app(LOG_QUEUE)})"),
+                app.count(TELEMETRY_DROPPED),
                 decimals=0,
             ),
             single(
@@ -72,7 +72,7 @@ def _app(spec: Spec, app: App) -> Section:
                     ZERO,
                     links=[runbook(spec, Alert.SERIES_CAP_REACHED)],
                 ),
-                or_zero(app.count(SERIES_DROPPED), f"sum({app(LOG_QUEUE)})"),
+                or_zero(app.count(SERIES_DROPPED), f"sum({app(SERIES)})"),
                 decimals=0,
             ),
             single(
