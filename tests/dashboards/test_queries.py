@@ -17,6 +17,7 @@ from etter_obs.slo.alerts import alerts
 from etter_obs.slo.rules import rules
 from etter_obs.slo.spec import Spec
 from stack.build import binary
+from tests.e2e.allowed_empty import PANELS
 
 
 def every_query(boards: list[BoardView]) -> list[Query]:
@@ -111,3 +112,9 @@ def test_histograms_are_read_by_their_parts(boards: list[BoardView], spec: Spec)
     for query in every_query(boards):
         if query.datasource == "prometheus":
             assert not metric_names(query.expr) & bare, query
+
+
+def test_what_may_be_empty_is_there_at_all(boards: list[BoardView]) -> None:
+    """The list of panels that the end-to-end test lets be empty names only panels that exist."""
+    asked = {(query.dashboard, query.panel) for query in every_query(boards)}
+    assert set(PANELS) <= asked

@@ -7,5 +7,41 @@ from typing import Final
 SELECTORS: Final[dict[str, str]] = {}
 """Part of a series selector as a rule holds it → why no such series need exist here."""
 
-PANELS: Final[dict[tuple[str, str], str]] = {}
+_NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there is no such server"
+_NO_TEMPO: Final = "Tempo has no native build; the collector's file stands in its place"
+_CALM: Final = "nothing is shown while no alert of the service is pending or firing"
+_NOT_USED: Final = "the example backend times its function and does not count it apart"
+
+PANELS: Final[dict[tuple[str, str], str]] = {
+    ("Cache", "Memory against its limit"): _NO_EXPORTER,
+    ("Cache", "Clients"): _NO_EXPORTER,
+    ("Cache", "Keys and expiries"): _NO_EXPORTER,
+    ("Database", "Connections by state"): _NO_EXPORTER,
+    ("Database", "Blocks found in memory"): _NO_EXPORTER,
+    ("Database", "Locks by mode"): _NO_EXPORTER,
+    ("Database", "Deadlocks"): _NO_EXPORTER,
+    ("Database", "Slow statements"): _NO_TEMPO,
+    ("Logs and traces", "Failing traces"): _NO_TEMPO,
+    ("Logs and traces", "Slow traces"): _NO_TEMPO,
+    ("Logs and traces", "Its trace"): _NO_TEMPO,
+    ("Service", "Calls"): _NOT_USED,
+    ("Service", "Exceptions"): _NOT_USED,
+    ("SLO detail", "Time left"): "a budget that does not burn lasts for ever",
+    ("SLO detail", "Alerts of this SLO"): _CALM,
+    ("Runtime and host", "Network"): "a sandbox may have no interface but loopback",
+    **{
+        (dashboard, "annotation Alerts"): _CALM
+        for dashboard in (
+            "SLO overview",
+            "SLO detail",
+            "Service",
+            "Database",
+            "Cache",
+            "Runtime and host",
+            "Health and dependencies",
+            "Logs and traces",
+            "Telemetry of the telemetry",
+        )
+    },
+}
 """(dashboard's title, panel's title) → why it need not show anything here."""
