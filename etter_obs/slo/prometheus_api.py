@@ -61,7 +61,7 @@ class Prometheus:
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
-                data = json.load(answer)["data"]["result"]
+                found = [_series(item) for item in json.load(answer)["data"]["result"]]
         except urllib.error.HTTPError as error:
             raise PrometheusError(f"{self.url}: {_reason(error)}") from None
         except (OSError, http.client.HTTPException) as error:
@@ -69,7 +69,7 @@ class Prometheus:
             raise PrometheusError(f"{self.url}: not reachable: {reason}") from None
         except (ValueError, KeyError, TypeError):
             raise PrometheusError(f"{self.url}: what answers there is no Prometheus") from None
-        return [series for series in map(_series, data) if series.values]
+        return [series for series in found if series.values]
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
