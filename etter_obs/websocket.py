@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Final
 
 from etter_obs.context import RequestContext
-from etter_obs.conventions import UNMATCHED, Header, LogField
+from etter_obs.conventions import UNMATCHED, Header, KeptBecause, LogField
 from etter_obs.exchange import Message, Receive, Scope, Send, given_request_id
 from etter_obs.tracing.sampling import Decision
 
@@ -88,16 +88,33 @@ class Connection:
         try:
             parts.requests.websockets.dec()
             endpoint = context.endpoint = self._endpoint()
-            parts.requests.websocket_duration.child(endpoint).observe(
-                duration, context.trace_id if context.sampled else None
-            )
+            kept = context.sampled
             if isinstance(error, Exception):
+                kept = kept or self._keep(endpoint, duration, error)
                 parts.report(error, context)
                 self._status = 500
+            parts.requests.websocket_duration.child(endpoint).observe(
+                duration, context.trace_id if kept else None
+            )
             if parts.access is not None:
-                parts.access(self._line(endpoint, duration, error))
+                parts.access(self._line(endpoint, duration, error, kept))
         except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
             _log.warning("A connection could not be recorded", exc_info=True)
+
+    def _keep(self, endpoint: str, duration: float, error: Exception) -> bool:
+        """Leave a span of an unsampled connection that broke; tell whether there is one."""
+        end = time_ns()
+        return self._parts.tracing.keep(
+            self.decision,
+            self._scope,
+            request_id=self.context.request_id,
+            endpoint=endpoint,
+            start_ns=end - int(duration * 1e9),
+            end_ns=end,
+            status=None,
+            exception=error,
+            reason=KeptBecause.ERROR,
+        )
 
     def _endpoint(self) -> str:
         return self._parts.table.endpoint(self._scope) or UNMATCHED
@@ -108,14 +125,14 @@ class Connection:
         self._messages.inc()
 
     def _line(
-        self, endpoint: str, duration: float, error: BaseException | None
+        self, endpoint: str, duration: float, error: BaseException | None, kept: bool
     ) -> dict[str, object]:
         context = self.context
         fields: dict[str, object] = {
             LogField.REQUEST_ID.value: context.request_id,
             LogField.TRACE_ID.value: context.trace_id,
             LogField.SPAN_ID.value: context.span_id,
-            LogField.TRACE_SAMPLED.value: context.sampled,
+            LogField.TRACE_SAMPLED.value: kept,
             LogField.METHOD.value: METHOD,
             LogField.ENDPOINT.value: endpoint,
             LogField.PATH.value: context.path,

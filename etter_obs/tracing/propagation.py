@@ -7,21 +7,23 @@ propagator reads them, which most requests never do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Token
 from typing import Final
 
-from opentelemetry import context, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace.span import TraceState
 
 from etter_obs.context import current_request
-from etter_obs.tracing.sampling import Decision
+from etter_obs.tracing.sampling import Decision, Headers, HeadSampler
 
 _RANDOM_ID: Final = 0x02
 """Flag of W3C trace context level 2: the trace id is random, so others may sample by its bits."""
 _MAX_TRACESTATE_BYTES: Final = 512
 """The length that level 1 asks everyone to carry; OpenTelemetry drops what is longer."""
+_W3C: Final = frozenset(("traceparent", "tracestate", "baggage"))
 _BAGGAGE: Final = W3CBaggagePropagator()
 
 
@@ -78,7 +80,7 @@ def parse_tracestate(header: bytes | None) -> TraceState | None:
 
 def attach(decision: Decision, span: trace.Span) -> Token[Context]:
     """Make ``span`` and the request's baggage current; give the token back to :func:`detach`."""
-    current = trace.set_span_in_context(span)
+    current = trace.set_span_in_context(span, decision.context)
     if decision.baggage is not None:
         current = _BAGGAGE.extract({"baggage": decision.baggage.decode("latin-1")}, current)
     return context.attach(current)
@@ -87,6 +89,36 @@ def attach(decision: Decision, span: trace.Span) -> Token[Context]:
 def detach(token: Token[Context]) -> None:
     """Restore what was current before :func:`attach`."""
     context.detach(token)
+
+
+def decider(sampler: HeadSampler) -> Callable[[Headers], Decision]:
+    """Return what decides on a request's headers: by W3C's, or as the global propagator reads them.
+
+    Somebody who has set another propagator (B3, Jaeger, a vendor's) gets its trace ids, at the cost
+    of its own reading of every request.
+    """
+    if propagate.get_global_textmap().fields <= _W3C:
+        return sampler.decide
+
+    def decide(headers: Headers) -> Decision:
+        carrier: dict[str, list[str]] = {}
+        for name, value in headers:
+            carrier.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        found = propagate.extract(carrier, context.get_current())
+        parent = trace.get_current_span(found).get_span_context()
+        if not parent.is_valid:
+            decision = sampler.begin()
+        else:
+            decision = sampler.follow(
+                trace.format_trace_id(parent.trace_id),
+                trace.format_span_id(parent.span_id),
+                parent.trace_flags,
+            )
+            decision.tracestate = parent.trace_state.to_header().encode() or None
+        decision.context = found
+        return decision
+
+    return decide
 
 
 def in_unsampled_request() -> bool:

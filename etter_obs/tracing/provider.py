@@ -11,7 +11,13 @@ from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
 from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
-from etter_obs.tracing.propagation import CallersSpan, UnsampledSpan, attach, detach
+from etter_obs.tracing.propagation import (
+    CallersSpan,
+    UnsampledSpan,
+    attach,
+    decider,
+    detach,
+)
 from etter_obs.tracing.sampling import Decision, HeadSampler
 
 if TYPE_CHECKING:
@@ -60,7 +66,7 @@ class Tracing:
     ) -> None:
         self.enabled = settings.apm_enabled
         sampler = settings.sampler if self.enabled else "always_off"
-        self.decide = HeadSampler(sampler, settings.sampler_ratio).decide
+        self.decide = decider(HeadSampler(sampler, settings.sampler_ratio))
         """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
         self._is_global = False
         self._unsampled = UnsampledSpan if self.enabled else CallersSpan

@@ -14,6 +14,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import Sampler
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -34,6 +35,7 @@ class Decision:
 
     __slots__ = (
         "baggage",
+        "context",
         "parent_flags",
         "parent_id",
         "sampled",
@@ -51,6 +53,8 @@ class Decision:
         self.parent_flags = 0
         self.tracestate: bytes | None = None
         self.baggage: bytes | None = None
+        self.context: Context | None = None
+        """What another propagator than W3C's took from the headers."""
 
 
 class HeadSampler:
@@ -87,23 +91,25 @@ class HeadSampler:
         if traceparent is not None and not several and len(traceparent) <= _MAX_HEADER_BYTES:
             parent = _TRACEPARENT.fullmatch(traceparent)
         if parent is None or (parent[1] == b"00" and parent[5]):
-            number = getrandbits(128) or 1
-            decision = Decision(
-                f"{number:032x}",
-                f"{getrandbits(64) or 1:016x}",
-                number & _LOW_64_BITS < self._bound,
-            )
+            decision = self.begin()
         else:
-            trace_id = parent[2].decode()
-            flags = int(parent[4], 16)
-            sampled = (
-                bool(flags & 1) if self._follows_parent else int(trace_id[16:], 16) < self._bound
-            )
-            decision = Decision(trace_id, f"{getrandbits(64) or 1:016x}", sampled)
-            decision.parent_id = parent[3].decode()
-            decision.parent_flags = flags
+            decision = self.follow(parent[2].decode(), parent[3].decode(), int(parent[4], 16))
             decision.tracestate = tracestate
         decision.baggage = baggage
+        return decision
+
+    def begin(self) -> Decision:
+        """Return the decision for a trace that begins here."""
+        number = getrandbits(128) or 1
+        sampled = number & _LOW_64_BITS < self._bound
+        return Decision(f"{number:032x}", f"{getrandbits(64) or 1:016x}", sampled)
+
+    def follow(self, trace_id: str, parent_id: str, flags: int) -> Decision:
+        """Return the decision for a trace that comes from a caller."""
+        sampled = flags & 1 == 1 if self._follows_parent else int(trace_id[16:], 16) < self._bound
+        decision = Decision(trace_id, f"{getrandbits(64) or 1:016x}", sampled)
+        decision.parent_id = parent_id
+        decision.parent_flags = flags
         return decision
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
 
@@ -30,7 +30,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Endpoint = Callable[[Scope], str | None]
 
 _CALL: Final = "etter_obs.traced_call"
-_CARRIERS: Final = (b"traceparent", b"tracestate")
+_CARRIERS: Final = frozenset((b"traceparent", b"tracestate"))
+_READ: Final = frozenset((b"host", b"user-agent", b"content-length"))
+"""Request headers that the instrumentation looks for, one scan each, besides the propagator's."""
 
 
 class ServerSpans:
@@ -49,6 +51,7 @@ class ServerSpans:
                 "(or set APM_ENABLED=false)"
             ) from error
         self._ids = ids
+        self._shown = _READ | {name.encode() for name in propagate.get_global_textmap().fields}
         self._endpoint = endpoint
         with stable_conventions():
             self._instrumented = OpenTelemetryMiddleware(
@@ -70,7 +73,7 @@ class ServerSpans:
     ) -> None:
         """Call ``app`` with a server span around it; the app gets the very ``scope`` given here."""
         call = _Call(app, scope, self._endpoint, request_id)
-        shown = {**scope, "headers": _decodable(scope["headers"], decision), _CALL: call}
+        shown = {**scope, "headers": self._decodable(scope["headers"], decision), _CALL: call}
         if not scope.get("query_string", b"").isascii():
             shown["query_string"] = b""
         token = None
@@ -87,6 +90,19 @@ class ServerSpans:
         finally:
             if token is not None:
                 context.detach(token)
+
+    def _decodable(
+        self, headers: list[tuple[bytes, bytes]], decision: Decision
+    ) -> list[tuple[bytes, bytes]]:
+        """Return headers that are read as the head decision read them, and that can be decoded."""
+        names = self._shown if decision.parent_id is not None else self._shown - _CARRIERS
+        if self._instrumented.http_capture_headers_server_request:
+            names = names.union(name for name, _ in headers if name not in _CARRIERS)
+        return [
+            (name, value if value.isascii() else value.decode("latin-1").encode())
+            for name, value in headers
+            if name in names and name.isascii()
+        ]
 
 
 class _Call:
@@ -140,13 +156,3 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
     finally:
         if not named:
             name_span()
-
-
-def _decodable(headers: list[tuple[bytes, bytes]], decision: Decision) -> list[tuple[bytes, bytes]]:
-    """Return headers that the instrumentation reads as the head decision did, and can decode."""
-    follow = decision.parent_id is not None
-    return [
-        (name, value if value.isascii() else value.decode("latin-1").encode())
-        for name, value in headers
-        if name.isascii() and (follow or name not in _CARRIERS)
-    ]

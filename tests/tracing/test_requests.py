@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, HTTPException, Response, WebSocket
 from opentelemetry import baggage, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import (
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -267,3 +274,90 @@ async def test_fastapis_own_telemetry_to_a_provider_of_its_own_goes_on(otlp: Rec
         await client.get("/nothing-here")
     assert [span.name for span in exporter.get_finished_spans()] == ["GET"]
     assert len(otlp.spans) == 1
+
+
+class OwnPropagator(TextMapPropagator):
+    """A propagator of another kind than W3C's, as a vendor may bring."""
+
+    fields = {"x-own"}  # noqa: RUF012
+
+    def extract(self, carrier: Any, context: Any = None, getter: Any = default_getter) -> Context:
+        """Take ``trace:span:flag`` from the header."""
+        values = getter.get(carrier, "x-own")
+        if not values:
+            return context or Context()
+        trace_id, span_id, flag = values[0].split(":")
+        parent = trace.SpanContext(
+            int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flag))
+        )
+        return trace.set_span_in_context(trace.NonRecordingSpan(parent), context)
+
+    def inject(self, carrier: Any, context: Any = None, setter: Any = default_setter) -> None:
+        """Write the header."""
+        span = trace.get_current_span(context).get_span_context()
+        setter.set(carrier, "x-own", f"{span.trace_id:x}:{span.span_id:x}:{span.trace_flags & 1}")
+
+
+@pytest.mark.parametrize("flag", [0, 1])
+async def test_anothers_propagation_stays_in_force(otlp: Receiver, flag: int) -> None:
+    """A propagator that the user has set decides what comes in and what goes out."""
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(OwnPropagator())
+    try:
+        async with observed(an_app(), otlp) as client:
+            headers = {"x-own": f"{'a' * 32}:{'b' * 16}:{flag}", **PARENT}
+            carrier = (await client.get("/outgoing", headers)).json()
+            assert isinstance(propagate.get_global_textmap(), OwnPropagator)
+    finally:
+        propagate.set_global_textmap(before)
+    assert set(carrier) == {"x-own"}
+    trace_id, span_id, sent = carrier["x-own"].split(":")
+    assert (trace_id, sent) == ("a" * 32, str(flag))
+    assert [span.trace_id for span in otlp.recorded] == ["a" * 32] * flag
+    assert [span.parent_id for span in otlp.recorded] == ["b" * 16] * flag
+    assert all(int(span.span_id, 16) == int(span_id, 16) for span in otlp.recorded)
+
+
+@pytest.mark.parametrize("sampler", ["always_on", "always_off"])
+async def test_a_websocket_has_one_span(otlp: Receiver, sampler: str) -> None:
+    """A WebSocket that breaks is one span named by its route, made afterwards if not sampled."""
+    app = FastAPI()
+
+    @app.websocket("/chat/{room}")
+    async def chat(socket: WebSocket, room: str) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+        raise RuntimeError("the room burns")
+
+    incoming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hi"}]
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return incoming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "path": "/chat/blue",
+        "raw_path": b"/chat/blue",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "ws",
+        "headers": [(b"host", b"app")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "subprotocols": [],
+    }
+    async with observed(app, otlp, sampler=sampler):
+        with pytest.raises(RuntimeError):
+            await app(scope, receive, send)
+    assert sent == ["websocket.accept", "websocket.send"]
+    (span,) = otlp.spans
+    assert span.name == "WEBSOCKET /chat/{room}"
+    assert span.kind == "server"
+    assert span.error
+    assert [event["exception.type"] for _, event in span.events] == ["RuntimeError"]
+    assert ("etter.made_afterwards" in span.attributes) is (sampler == "always_off")
