@@ -15,7 +15,11 @@ _COLLECTOR_PROFILES = (
     ("to-tempo", "tail-sampling"),
     ("to-file", "tail-sampling"),
 )
-_COMPOSE_FILES = (("docker-compose.yml",), ("docker-compose.yml", "docker-compose.demo.yml"))
+_COMPOSE_FILES = (
+    ("docker-compose.yml",),
+    ("docker-compose.yml", "docker-compose.demo.yml"),
+    ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml"),
+)
 
 
 @dataclass(frozen=True, slots=True)
