@@ -169,15 +169,13 @@ class BackgroundWorker(Generic[T]):
     def _take(self) -> tuple[list[T], threading.Event | None]:
         """Return the next items, up to a batch or to the marker of a flush."""
         items: list[T] = []
-        queue = self._queue
-        while queue and len(items) < self._batch:
-            try:
-                item = queue.popleft()
-            except IndexError:  # close() gave up on us and emptied the queue
-                break
-            if isinstance(item, threading.Event):
-                return items, item
-            items.append(item)
+        append, popleft = items.append, self._queue.popleft
+        with suppress(IndexError):  # the queue is empty
+            for _ in range(self._batch):
+                item = popleft()
+                if type(item) is threading.Event:
+                    return items, item
+                append(item)  # type: ignore[arg-type]  # no marker
         return items, None
 
 

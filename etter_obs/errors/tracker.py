@@ -122,7 +122,7 @@ class ErrorTracker:
             return
         contexts = {
             key: value if isinstance(value, dict) else {"value": value}
-            for key, value in plain_fields(context or {}, _MAX_CONTEXT_TEXT).items()
+            for key, value in plain_fields(dict(context or {}), _MAX_CONTEXT_TEXT).items()
         }
         self._capture(exception, None, None, True, contexts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -242,18 +242,31 @@ _RULES: Final = (
     ),
     Rule(("@",), _ANY, re.compile(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}"), REDACTED),
 )
-CARD: Final = re.compile(r"(?<![\w.])[2-6](?:[ -]?[0-9]){12,18}(?![\w])")
+# The digit stands before the look behind it: so the search skips to digits at once.
+CARD: Final = re.compile(r"[2-6](?<![\w.][2-6])(?:[ -]?[0-9]){12,18}(?!\w)")
 CARD_LENGTH: Final = 13
 
 
-def candidates(text: str) -> Iterator[Rule]:
-    """Yield the rules whose pattern may match ``text``, in the order in which they apply."""
+_GATES: Final = [(gate, rule.needles) for rule in _RULES for gate in rule.gates]
+
+
+def candidates(text: str) -> list[Rule]:
+    """Return the rules whose pattern may match ``text``, in the order in which they apply."""
     lowered = text.lower()
-    for rule in _RULES:
-        for gate in rule.gates:
-            if gate in lowered:
-                for needle in rule.needles:
-                    if needle in lowered:
-                        yield rule
-                        break
-                break
+    return [
+        rule
+        for rule in _RULES
+        if any(gate in lowered for gate in rule.gates)
+        and any(needle in lowered for needle in rule.needles)
+    ]
+
+
+def suspicious(text: str) -> bool:
+    """Tell, in about a microsecond, whether any rule may apply to ``text``."""
+    lowered = text.lower()
+    for gate, needles in _GATES:
+        if gate in lowered:
+            for needle in needles:
+                if needle in lowered:
+                    return True
+    return len(text) >= CARD_LENGTH and CARD.search(text) is not None

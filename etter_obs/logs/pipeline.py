@@ -18,9 +18,11 @@ from etter_obs import conventions
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
 from etter_obs.logs import stdlib, structured, watching
+from etter_obs.logs.fields import ACCESS
+from etter_obs.logs.quick import QuickRenderer
 from etter_obs.logs.record import Entry, Site, SpanIds, exception_of
 from etter_obs.logs.redaction import Redactor
-from etter_obs.logs.render import ACCESS, Line, Renderer
+from etter_obs.logs.render import Line, Renderer
 from etter_obs.logs.sink import StreamSink, TextStream
 from etter_obs.logs.values import cut, plain, plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
@@ -64,7 +66,9 @@ class LogPipeline:
         self._settings = settings
         self._limit = settings.log_max_bytes * 2
         self._threshold = logging.getLevelNamesMapping()[settings.log_level]
-        self._renderer = Renderer(service, environment, self.redactor, settings.log_max_bytes)
+        self._renderer = QuickRenderer(
+            Renderer(service, environment, self.redactor, settings.log_max_bytes)
+        )
         self._sink = StreamSink(stream if stream is not None else sys.stdout)
         self._lines = registry.counter(conventions.LOG_LINES)
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
@@ -260,13 +264,13 @@ class LogPipeline:
         lines = bytearray()
         levels: Counter[str] = Counter()
         for entry in entries:
-            line = self._render(entry)
-            lines += line.data
+            data, fixed, fields = self._render(entry)
+            lines += data
             for watcher in watching.watchers:
-                watcher(line.data)
+                watcher(data)
             levels[entry[1]] += 1
             if self._shipper is not None and not entry[9]:
-                self._shipper.offer(entry[0], line.fields)
+                self._shipper.offer(entry[0], fixed | fields)
         try:
             self._sink.write(bytes(lines))
         except (OSError, ValueError):  # nobody reads any more, or the stream is closed

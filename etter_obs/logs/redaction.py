@@ -17,11 +17,14 @@ from etter_obs.logs.patterns import (
     candidates,
     hide_card,
     is_sensitive,
+    suspicious,
 )
 
 __all__ = ["REDACTED", "Redactor"]
 
 _MAX_DEPTH: Final = 12
+_MAX_REMEMBERED: Final = 4096
+_MAX_LENGTH: Final = 128
 
 
 class Redactor:
@@ -32,12 +35,6 @@ class Redactor:
         for rule in candidates(text):
             text = rule.pattern.sub(rule.replacement, text)
         return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
-
-    def suspicious(self, text: str) -> bool:
-        """Tell, cheaply, whether :meth:`text` could change ``text``; false means that it cannot."""
-        for _ in candidates(text):
-            return True
-        return len(text) >= CARD_LENGTH and CARD.search(text) is not None
 
     def value(self, key: str, value: Any) -> Any:
         """Return what may be shown of ``value``, which stands under ``key``.
@@ -75,3 +72,20 @@ class Redactor:
             items = [self._value("", item, depth - 1) for item in value]
             return tuple(items) if type(value) is tuple else items
         return value
+
+
+class CleanTexts:
+    """Remembers texts in which no rule finds anything: routes, events and keys come again."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        """Texts that are known to be clean."""
+
+    def are(self, texts: list[str]) -> bool:
+        """Tell whether all of ``texts`` are clean, and remember it."""
+        if suspicious("\n".join(texts)):
+            return False
+        if len(self.known) + len(texts) > _MAX_REMEMBERED:
+            self.known.clear()
+        self.known.update([text for text in texts if len(text) <= _MAX_LENGTH])
+        return True

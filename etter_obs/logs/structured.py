@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
-from types import CodeType
+from collections.abc import Callable, Mapping, MutableMapping
+from types import CodeType, FrameType
 from typing import Any, Final, Protocol, cast
 
 import structlog
 from structlog import contextvars as structlog_contextvars
 
-Emit = Callable[[str, str, MutableMapping[str, Any], CodeType, int], None]
-"""Takes level, logger, event dictionary, and the code and line that logged."""
+Emit = Callable[[str, str, Any, dict[str, Any], CodeType, int], None]
+"""Takes level, logger, message, fields (its own to change), and the code and line that logged."""
 
 
 class BoundLogger(structlog.BoundLoggerBase):
@@ -63,6 +63,8 @@ _LEVELS: Final = {
 _taps: Final[list[tuple[Emit, str]]] = []
 """Where lines go and from which level; the newest takes all, so that no line comes twice."""
 _restore: Final[list[Callable[[], None]]] = []
+_DIRECT: Final = {name: _LEVELS[name] for name in ("debug", "info", "warning", "error", "critical")}
+_NATIVE: Final = structlog.make_filtering_bound_logger.__module__
 # None of structlog's context variables exists until something is bound; looking at all of a
 # context's variables takes longer than all the rest. Where the name is gone, we look each time.
 _variables: Final = getattr(structlog_contextvars, "_CONTEXT_VARS", (None,))
@@ -142,10 +144,50 @@ def _configure() -> Callable[[], None]:
 
 def _use_level(level: str) -> None:
     """Give :class:`BoundLogger` the methods that log from ``level`` up."""
-    filtering = structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level])
-    for name, method in vars(filtering).items():
+    threshold = logging.getLevelNamesMapping()[level]
+    for name, method in vars(structlog.make_filtering_bound_logger(threshold)).items():
         if not name.startswith("_"):
             setattr(BoundLogger, name, method)
+    for name, spelled in _DIRECT.items():
+        if logging.getLevelNamesMapping()[spelled] >= threshold:
+            setattr(BoundLogger, name, _direct_method(name, spelled))
+
+
+def _direct_method(name: str, level: str) -> Callable[..., None]:
+    """Return a logging method that does what structlog's does, without the calls in between.
+
+    It is used as long as the processors are ours; `capture_logs` puts others in their place.
+    """
+
+    def log(self: BoundLogger, event: Any = None, *args: Any, **fields: Any) -> None:
+        if args:
+            mapping = len(args) == 1 and args[0] and isinstance(args[0], Mapping)
+            event %= args[0] if mapping else args
+        if not _taps or self._processors is not _PROCESSORS or _PROCESSORS[0] is not _queue:
+            self._proxy_to_logger(name, event, **fields)
+            return
+        if self._context:
+            fields = {**self._context, **fields}
+        if _variables:
+            fields = {**structlog_contextvars.get_contextvars(), **fields}
+        frame = sys._getframe(1)
+        module = frame.f_globals.get("__name__", "?")
+        if module == _NATIVE:  # exception() calls error()
+            frame, module = _first_outside(frame)
+        emit = _taps[-1][0]
+        emit(level, self._logger.name or module, event, fields, frame.f_code, frame.f_lineno)
+
+    log.__name__ = name
+    return log
+
+
+def _first_outside(frame: FrameType) -> tuple[FrameType, str]:
+    """Return the first frame outside structlog, and the name of its module."""
+    module = frame.f_globals.get("__name__", "?")
+    while module.partition(".")[0] == "structlog" and frame.f_back is not None:
+        frame = frame.f_back
+        module = frame.f_globals.get("__name__", "?")
+    return frame, module
 
 
 def _queue(
@@ -157,18 +199,16 @@ def _queue(
     frame = sys._getframe(1)
     if _calling_stack is not None:
         frame = _calling_stack.get(frame)  # the frame that awaited ainfo() runs in another thread
-    name = frame.f_globals.get("__name__", "?")
-    while name.startswith("structlog") and frame.f_back is not None:
-        frame = frame.f_back
-        name = frame.f_globals.get("__name__", "?")
-    level, name = _LEVELS.get(method_name, "INFO"), logger.name or name
+    frame, module = _first_outside(frame)
+    level, name = _LEVELS.get(method_name, "INFO"), logger.name or module
+    fields = dict(event)
+    message = fields.pop("event", None)
     if _taps:
-        _taps[-1][0](level, name, event, frame.f_code, frame.f_lineno)
+        _taps[-1][0](level, name, message, fields, frame.f_code, frame.f_lineno)
     else:  # a logger that outlived its pipeline
-        text = event.pop("event", "")
-        info = event.pop("exc_info", None)
+        info = fields.pop("exc_info", None)
         logging.getLogger(name).log(
-            logging.getLevelNamesMapping()[level], "%s %s", text, dict(event), exc_info=info
+            logging.getLevelNamesMapping()[level], "%s %s", message, fields, exc_info=info
         )
     return (), {}
 

@@ -53,11 +53,16 @@ def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
         return f"<{kind.__name__} that cannot be shown>"
 
 
-def plain_fields(fields: Mapping[str, Any], limit: int) -> dict[str, Any]:
-    """Return ``fields`` with plain values; the keys become strings."""
-    return {
-        key if type(key) is str else str(key): plain(value, limit) for key, value in fields.items()
-    }
+def plain_fields(fields: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Return ``fields`` with plain values and string keys: itself where it has no other."""
+    for key, value in fields.items():
+        kind = type(value)
+        if type(key) is not str or (len(value) > limit if kind is str else kind not in PLAIN):
+            return {
+                key if type(key) is str else str(key): plain(value, limit)
+                for key, value in fields.items()
+            }
+    return fields
 
 
 def _plain(value: Any, limit: int, depth: int) -> Any:
