@@ -14,6 +14,9 @@ class TermChain:
 
     Without the delay a load balancer learns of the end only when connections are refused; with it,
     ``/health/ready`` says so while requests are still served. A second SIGTERM ends the wait.
+
+    A server that takes its signals from asyncio's event loop (gunicorn's own ASGI worker,
+    hypercorn) hears of SIGTERM beside this chain, and so without the delay.
     """
 
     def __init__(self, drain: Callable[[], None], *, delay: float) -> None:

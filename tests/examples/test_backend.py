@@ -114,6 +114,19 @@ def _comes_to(http: httpx.Client, status: int) -> bool:
     return eventually(lambda: http.get("/health/ready").status_code == status, deadline_s=20)
 
 
+def test_the_management_port_takes_the_metrics_of_all_workers(tmp_path: Path) -> None:
+    """With a management port /metrics is there, for both workers, and not on the app's port."""
+    management = free_port()
+    with backend_running(
+        tmp_path, port=free_port(), workers=2, ETTER_OBS_MANAGEMENT_PORT=str(management)
+    ) as backend:
+        assert httpx.get(f"{backend.base_url}/metrics").status_code == 404
+        apart = f"http://127.0.0.1:{management}"
+        eventually(lambda: "etter_workers 2" in httpx.get(f"{apart}/metrics").text, deadline_s=30)
+        checks = httpx.get(f"{apart}/health/detailed").json()["checks"]
+        assert set(checks) == {"database", "redis", "search"}
+
+
 def test_without_its_variable_there_is_no_switch(tmp_path: Path) -> None:
     """With ETTER_FAULTS off the switch's routes do not exist."""
     with backend_running(tmp_path, port=free_port(), ETTER_FAULTS="off") as backend:

@@ -15,7 +15,9 @@ import httpx
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-UVICORN = ("-m", "uvicorn", "tests.health.served_app:app", "--log-level", "warning")
+APP = "tests.health.served_app:app"
+UVICORN = ("uvicorn", APP, "--log-level", "warning", "--port")
+GUNICORN = ("gunicorn", APP, "--worker-class", "asgi", "--log-level", "warning", "--bind")
 
 
 def free_port() -> int:
@@ -33,10 +35,13 @@ def answer(url: str) -> httpx.Response | None:
 
 
 @contextmanager
-def served(port: int, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """``tests.health.served_app`` under uvicorn on ``port``, until the block ends."""
+def served(
+    port: int, *arguments: str, server: tuple[str, ...] = UVICORN, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``tests.health.served_app`` under a real server on ``port``, until the block ends."""
+    address = f"127.0.0.1:{port}" if server is GUNICORN else str(port)
     process = subprocess.Popen(
-        [sys.executable, *UVICORN, "--port", str(port), *arguments],
+        [sys.executable, "-m", *server[:-1], f"{server[-1]}={address}", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
     )

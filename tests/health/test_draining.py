@@ -12,7 +12,7 @@ import pytest
 
 from etter_obs.health import Health
 from etter_obs.settings import Settings
-from tests.health.serving import answer, free_port, served
+from tests.health.serving import GUNICORN, UVICORN, answer, free_port, served
 from tests.waiting import eventually
 
 
@@ -49,10 +49,15 @@ def test_a_second_sigterm_ends_the_wait() -> None:
         process.wait(10)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--lifespan", "off")])
-def test_without_a_drain_time_the_server_ends_as_ever(arguments: tuple[str, ...]) -> None:
-    """By default SIGTERM goes straight on to uvicorn's own handler, with a lifespan or without."""
-    with served(free_port(), *arguments) as process:
+@pytest.mark.parametrize(
+    ("server", "arguments"),
+    [(UVICORN, ()), (UVICORN, ("--lifespan", "off")), (UVICORN, ("--workers=2",)), (GUNICORN, ())],
+)
+def test_without_a_drain_time_the_server_ends_as_ever(
+    server: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    """By default SIGTERM goes straight on to the server's own handler, whichever it is."""
+    with served(free_port(), *arguments, server=server) as process:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from etter_obs.conventions import HealthReason
 from etter_obs.health import Health
 from etter_obs.settings import Settings
 from tests.health.asking import ask
@@ -74,6 +77,34 @@ async def test_no_answer_tells_what_an_exception_said(path: str, accept: str) ->
     response = await ask(checks, f"/health/{path}", headers={"accept": accept})
     told = response.text + str(response.headers)
     assert not [part for part in ("hunter2", "db.internal", "connect", "OSError") if part in told]
+
+
+VOCABULARY = {"healthy"} | {f"unhealthy: {reason}" for reason in HealthReason}
+
+
+@given(
+    text=st.text(),
+    error=st.sampled_from([OSError, ValueError, TimeoutError, KeyError, ConnectionResetError]),
+    answer=st.one_of(
+        st.none(), st.booleans(), st.text(), st.binary(), st.sampled_from(HealthReason)
+    ),
+    raises=st.booleans(),
+)
+async def test_whatever_a_check_says_the_answer_is_of_the_vocabulary(
+    text: str, error: type[Exception], answer: object, raises: bool
+) -> None:
+    """No returned value and no exception brings a word of its own into the answer."""
+
+    def check() -> object:
+        if raises:
+            raise error(text)
+        return answer
+
+    checks = Health(Settings())
+    checks.add("any", check)
+    body = (await ask(checks, "/health/detailed")).json()
+    assert set(body) == {"status", "timestamp", "checks"}
+    assert body["checks"]["any"] in VOCABULARY
 
 
 async def test_the_public_answers_name_no_check() -> None:
