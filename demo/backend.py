@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class Backend:
 
     base_url: str
     stdout: Path | None = None
-    pid: int | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     def break_(
         self, target: str, *, error_share: float = 0.0, latency_seconds: float = 0.0
@@ -76,7 +77,7 @@ def backend_running(
                 told = tail(logs / "backend.err") or tail(logs / "backend.log")
                 raise BackendError(f"the backend is not ready; its log ({logs}) ends:\n{told}")
             time.sleep(0.1)
-        yield Backend(base_url, logs / "backend.log", process.pid)
+        yield Backend(base_url, logs / "backend.log", process)
 
 
 def _is_ready(base_url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -64,6 +65,22 @@ def _engine_answers() -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return True
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Hold ``run_dir`` for the length of the block.
+
+    Raises:
+        PlatformError: another demo holds it.
+    """
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with run_dir.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlatformError("another demo is running in this checkout; end it first") from None
+        yield
 
 
 @contextmanager

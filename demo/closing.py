@@ -1,0 +1,57 @@
+"""What to open when the story has been told."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from demo.measurements import Prometheus
+from demo.platform import Platform
+from demo.processes import ROOT
+
+
+def what_to_open(platform: Platform, prometheus: Prometheus, console: Console) -> None:
+    """Print addresses, the traces of failed requests, and how to find one of them."""
+    app = platform.backend.base_url
+    lines = [
+        ("the app", f"{app}/docs  {app}/metrics  {app}/health/ready"),
+        ("Alertmanager", platform.alertmanager),
+        ("Prometheus, its alerts", f"{platform.prometheus}/api/v1/alerts"),
+        ("what a page says to do", "alerts/runbooks/"),
+        ("the targets of it all", "slo.yaml"),
+    ]
+    if platform.grafana:
+        lines.insert(0, ("Grafana", f"{platform.grafana} (secrets/grafana-admin-password)"))
+    if platform.backend.stdout:
+        lines.append(("the app's log lines", _shown(platform.backend.stdout)))
+    _print(console, "\nWhat to open:", style="bold")
+    for name, where in lines:
+        _print(console, f"  {name:24}{where}")
+    traces: list[str] = []
+    with suppress(httpx.HTTPError):
+        traces = prometheus.failed_traces()
+    if not traces:
+        return
+    _print(console, "\nTraces of failed requests:", style="bold")
+    for trace_id in traces:
+        _print(console, f"  {trace_id}")
+    _print(console, "\nThe log lines of one of them in Loki, and its spans:", style="bold")
+    query = shlex.quote(f'query={{service_name="etter"}} | trace_id="{traces[0]}"')
+    loki = f"{platform.loki}/loki/api/v1/query_range"
+    _print(console, f"  curl --silent --get {loki} --data-urlencode {query}")
+    if platform.traces_file:
+        _print(console, f"  grep {traces[0]} {_shown(platform.traces_file)}")
+    elif platform.grafana:
+        _print(console, f"  {platform.grafana}/explore, data source tempo, {traces[0]}")
+
+
+def _print(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,0 +1,96 @@
+"""Plays the story on a platform, and tells what happens while it does."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import suppress
+
+import httpx
+
+from demo.measurements import Prometheus
+from demo.platform import Platform, PlatformError
+from demo.receiver import Delivery, deliveries_at
+from demo.story import TARGET, Phase, Story
+from demo.view import View
+from etter_obs.conventions import Alert, Label
+
+_EVERY = 1.0
+
+
+class Play:
+    """One performance: looks at the receiver and Prometheus once a second, acts when it is time."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        locust: subprocess.Popen[bytes],
+        prometheus: Prometheus,
+        view: View,
+    ) -> None:
+        self._platform = platform
+        self._processes = {"locust": locust, "the backend": platform.backend.process}
+        self._prometheus = prometheus
+        self._view = view
+        self._told = 0
+
+    def run(self, story: Story) -> None:
+        """Play until the story is over.
+
+        Raises:
+            PlatformError: a process that it needs has ended.
+            httpx.HTTPError: the backend's fault switch does not answer.
+        """
+        while not story.over:
+            before, phase = story.phase, story.advance(time.time(), self._news())
+            if phase is not before:
+                self._act(phase)
+            left = story.until_next(time.time())
+            self._show(phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
+
+    def run_on(self) -> None:
+        """Go on telling, until interrupted; raises PlatformError like :meth:`run`."""
+        while True:
+            self._news()
+            self._show("everything keeps running; Ctrl-C ends it")
+
+    def _show(self, headline: str) -> None:
+        measured = None
+        with suppress(httpx.HTTPError):  # the next second brings another answer
+            measured = self._prometheus.measure()
+        self._view.show(headline, measured)
+        time.sleep(_EVERY)
+
+    def _act(self, phase: Phase) -> None:
+        if phase is Phase.BROKEN:
+            self._platform.backend.break_(TARGET, error_share=1.0)
+            self._view.event(f"FAULT: {phase.value}", "bold red")
+        elif phase is Phase.MENDED:
+            self._platform.backend.mend(TARGET)
+            self._view.event("MENDED: all routes answer again", "bold green")
+
+    def _news(self) -> list[Delivery]:
+        """Tell of what has been delivered since the last look, and return all of it."""
+        for name, process in self._processes.items():
+            if process is not None and process.poll() is not None:
+                raise PlatformError(f"{name} ended by itself")
+        deliveries: list[Delivery] = []
+        with suppress(httpx.HTTPError):
+            deliveries = deliveries_at(self._platform.receiver)
+        for delivery in deliveries[self._told :]:
+            self._tell(delivery)
+        self._told = max(self._told, len(deliveries))
+        return deliveries
+
+    def _tell(self, delivery: Delivery) -> None:
+        if delivery.name == Alert.WATCHDOG:
+            if self._told == 0:
+                self._view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
+            return
+        severity = delivery.labels.get(Label.SEVERITY, "")
+        firing = delivery.status == "firing"
+        style = "green" if not firing else "red" if severity == "page" else "yellow"
+        named = " ".join(part for part in (severity, delivery.name, delivery.slo) if part)
+        self._view.event(f"{delivery.status.upper()} at the webhook: {named}", style)
+        if severity == "page" and firing:
+            self._view.event(f"    {delivery.annotations.get('summary', '')}", style)
