@@ -56,9 +56,10 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
     prometheus = Prometheus(platform.prometheus)
     with child("locust", command, log_dir=RUN_DIR / "logs") as locust:
         story = Story(time.time())
+        play = Play(platform, locust, prometheus)
         with view_for(console) as view:
             view.event(f"{USERS} users at {platform.backend.base_url}")
-            Play(platform, locust, prometheus, view).run(story)
+            play.run(story, view)
             if not story.failure:
                 view.event(
                     f"PROVED: paged {story.paged_after:.0f} s after the fault began, "
@@ -70,7 +71,7 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
         what_to_open(platform, prometheus, console)
         if not once:
             with view_for(console) as view:
-                Play(platform, locust, prometheus, view).run_on()
+                play.run_on(view)
     return 0
 
 

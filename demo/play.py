@@ -26,15 +26,13 @@ class Play:
         platform: Platform,
         locust: subprocess.Popen[bytes],
         prometheus: Prometheus,
-        view: View,
     ) -> None:
         self._platform = platform
         self._processes = {"locust": locust, "the backend": platform.backend.process}
         self._prometheus = prometheus
-        self._view = view
         self._told = 0
 
-    def run(self, story: Story) -> None:
+    def run(self, story: Story, view: View) -> None:
         """Play until the story is over.
 
         Raises:
@@ -42,34 +40,34 @@ class Play:
             httpx.HTTPError: the backend's fault switch does not answer.
         """
         while not story.over:
-            before, phase = story.phase, story.advance(time.time(), self._news())
+            before, phase = story.phase, story.advance(time.time(), self._news(view))
             if phase is not before:
-                self._act(phase)
+                self._act(phase, view)
             left = story.until_next(time.time())
-            self._show(phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
+            self._show(view, phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
 
-    def run_on(self) -> None:
+    def run_on(self, view: View) -> None:
         """Go on telling, until interrupted; raises PlatformError like :meth:`run`."""
         while True:
-            self._news()
-            self._show("everything keeps running; Ctrl-C ends it")
+            self._news(view)
+            self._show(view, "everything keeps running; Ctrl-C ends it")
 
-    def _show(self, headline: str) -> None:
+    def _show(self, view: View, headline: str) -> None:
         measured = None
         with suppress(httpx.HTTPError):  # the next second brings another answer
             measured = self._prometheus.measure()
-        self._view.show(headline, measured)
+        view.show(headline, measured)
         time.sleep(_EVERY)
 
-    def _act(self, phase: Phase) -> None:
+    def _act(self, phase: Phase, view: View) -> None:
         if phase is Phase.BROKEN:
             self._platform.backend.break_(TARGET, error_share=1.0)
-            self._view.event(f"FAULT: {phase.value}", "bold red")
+            view.event(f"FAULT: {phase.value}", "bold red")
         elif phase is Phase.MENDED:
             self._platform.backend.mend(TARGET)
-            self._view.event("MENDED: all routes answer again", "bold green")
+            view.event("MENDED: all routes answer again", "bold green")
 
-    def _news(self) -> list[Delivery]:
+    def _news(self, view: View) -> list[Delivery]:
         """Tell of what has been delivered since the last look, and return all of it."""
         for name, process in self._processes.items():
             if process is not None and process.poll() is not None:
@@ -78,19 +76,19 @@ class Play:
         with suppress(httpx.HTTPError):
             deliveries = deliveries_at(self._platform.receiver)
         for delivery in deliveries[self._told :]:
-            self._tell(delivery)
+            self._tell(delivery, view)
         self._told = max(self._told, len(deliveries))
         return deliveries
 
-    def _tell(self, delivery: Delivery) -> None:
+    def _tell(self, delivery: Delivery, view: View) -> None:
         if delivery.name == Alert.WATCHDOG:
             if self._told == 0:
-                self._view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
+                view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
             return
         severity = delivery.labels.get(Label.SEVERITY, "")
         firing = delivery.status == "firing"
         style = "green" if not firing else "red" if severity == "page" else "yellow"
         named = " ".join(part for part in (severity, delivery.name, delivery.slo) if part)
-        self._view.event(f"{delivery.status.upper()} at the webhook: {named}", style)
+        view.event(f"{delivery.status.upper()} at the webhook: {named}", style)
         if severity == "page" and firing:
-            self._view.event(f"    {delivery.annotations.get('summary', '')}", style)
+            view.event(f"    {delivery.annotations.get('summary', '')}", style)
