@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 
@@ -13,6 +13,10 @@ from etter_obs.tracing.semconv import stable_conventions
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
     from sqlalchemy import Engine
+
+_STATEMENT_EVENTS: Final = frozenset(
+    ("before_cursor_execute", "after_cursor_execute", "handle_error")
+)
 
 
 def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]:
@@ -39,14 +43,16 @@ def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]
     class SampledEngineTracer(EngineTracer):
         """The official tracer of an engine, which an unsampled request does not enter.
 
-        It notes its listeners here, since the official undo removes those of every engine.
+        It notes its listeners here, since the official undo removes those of every engine. Those
+        that count the pool's connections are left out: the pool's own metrics are better.
         """
 
         def _register_event_listener(  # type: ignore[override]  # it is called on an instance
             self, target: Any, identifier: str, func: Any, *args: Any, **kw: Any
         ) -> None:
-            event.listen(target, identifier, func, *args, **kw)
-            listeners.append((target, identifier, func))
+            if identifier in _STATEMENT_EVENTS:
+                event.listen(target, identifier, func, *args, **kw)
+                listeners.append((target, identifier, func))
 
         def _before_cur_exec(self, conn: Any, cursor: Any, statement: Any, *rest: Any) -> Any:
             if in_unsampled_request():
@@ -55,7 +61,6 @@ def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]
                 conn, cursor, statement, *rest
             )
 
-    # Its gauge of connections is a no-op: the pool's own metrics are better, and read at scrape.
     usage = NoOpMeter("etter_obs").create_up_down_counter("unused")
     with stable_conventions():
         SampledEngineTracer(  # type: ignore[no-untyped-call]

@@ -79,6 +79,7 @@ class BoundedSpans(SpanProcessor):
         self._dropped = dropped
         self._lock = threading.Lock()
         self._under_way = 0
+        self._closed = False
         self._exporter = RedactingExporter(make_exporter, redact, self._left, dropped)
         self._batches = BatchSpanProcessor(
             self._exporter,
@@ -93,7 +94,7 @@ class BoundedSpans(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, or drop and count it; it returns at once in both cases."""
-        if span.context is None or not span.context.trace_flags.sampled:
+        if self._closed or span.context is None or not span.context.trace_flags.sampled:
             return
         with self._lock:
             admitted = self._under_way < QUEUE_SIZE
@@ -114,6 +115,7 @@ class BoundedSpans(SpanProcessor):
         Returns:
             True where everything was handed to the collector, False where the time ran out.
         """
+        self._closed = True
         done = run_for(self._batches.shutdown, timeout)
         if not done:
             # Ends the call that hangs, and with it the SDK's thread.

@@ -29,12 +29,13 @@ from opentelemetry.semconv.attributes.http_attributes import (
 )
 from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.http import sanitize_method
 from opentelemetry.util.types import AttributeValue
 
 from etter_obs.conventions import UNMATCHED, KeptBecause, SpanAttribute
 from etter_obs.tracing.propagation import parse_tracestate
 from etter_obs.tracing.sampling import Decision
-from etter_obs.tracing.server import Scope
+from etter_obs.tracing.server import Scope, span_name
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -91,13 +92,12 @@ class LateSpans:
         if not self._take():
             self._dropped("late_rate", 1)
             return False
-        method = str(scope.get("method", "WEBSOCKET"))
         route = None if endpoint == UNMATCHED else endpoint
         attributes: dict[str, AttributeValue] = {
             SpanAttribute.MADE_AFTERWARDS: True,
             SpanAttribute.REASON: reason.value,
             SpanAttribute.REQUEST_ID: request_id,
-            HTTP_REQUEST_METHOD: method,
+            HTTP_REQUEST_METHOD: sanitize_method(scope.get("method", "GET")),
             URL_SCHEME: str(scope.get("scheme", "http")),
             URL_PATH: str(scope.get("path", "")),
         }
@@ -115,7 +115,7 @@ class LateSpans:
         state = parse_tracestate(decision.tracestate)
         self._emit(
             ReadableSpan(
-                name=f"{method} {route}" if route else method,
+                name=span_name(scope, route),
                 context=SpanContext(trace_id, int(decision.span_id, 16), False, sampled, state),
                 parent=SpanContext(trace_id, int(decision.parent_id, 16), True)
                 if decision.parent_id
@@ -152,6 +152,13 @@ def _type_name(exception: BaseException) -> str:
     )
 
 
+def _message(exception: BaseException) -> str:
+    try:
+        return str(exception)[:_MAX_STACK_CHARACTERS]
+    except Exception:  # noqa: BLE001  # also a broken exception is worth its span
+        return "(its text cannot be had)"
+
+
 def _event(exception: BaseException, at_ns: int) -> Event:
     # The end of a stack is where it happened, so a long one loses its beginning.
     stack = "".join(traceback.format_exception(exception))[-_MAX_STACK_CHARACTERS:]
@@ -159,7 +166,7 @@ def _event(exception: BaseException, at_ns: int) -> Event:
         "exception",
         {
             EXCEPTION_TYPE: _type_name(exception),
-            EXCEPTION_MESSAGE: str(exception)[:_MAX_STACK_CHARACTERS],
+            EXCEPTION_MESSAGE: _message(exception),
             EXCEPTION_STACKTRACE: stack,
             EXCEPTION_ESCAPED: "true",
         },

@@ -21,8 +21,6 @@ from etter_obs.tracing.sampling import Decision, Headers, HeadSampler
 
 _RANDOM_ID: Final = 0x02
 """Flag of W3C trace context level 2: the trace id is random, so others may sample by its bits."""
-_MAX_TRACESTATE_BYTES: Final = 512
-"""The length that level 1 asks everyone to carry; OpenTelemetry drops what is longer."""
 _W3C: Final = frozenset(("traceparent", "tracestate", "baggage"))
 _BAGGAGE: Final = W3CBaggagePropagator()
 
@@ -72,10 +70,8 @@ class CallersSpan(UnsampledSpan):
 
 
 def parse_tracestate(header: bytes | None) -> TraceState | None:
-    """Return the tracestate, or None where there is none or it is too long to carry."""
-    if header is None or len(header) > _MAX_TRACESTATE_BYTES:
-        return None
-    return TraceState.from_header([header.decode("latin-1")])
+    """Return the tracestate, or None where there is none."""
+    return None if header is None else TraceState.from_header([header.decode("latin-1")])
 
 
 def attach(decision: Decision, span: trace.Span) -> Token[Context]:

@@ -25,9 +25,22 @@ _TRACEPARENT: Final = re.compile(
     rb"[ \t]*(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
     rb"(-.*)?[ \t]*"
 )
+# W3C baggage (https://www.w3.org/TR/baggage/#definition). Possessive, so that no input takes more
+# than one pass. OpenTelemetry logs a warning for every member that it cannot read; a header that is
+# not well-formed is therefore left out as a whole.
+_MEMBER: Final = (
+    rb"[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+="
+    rb"[ \t]*+[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+[ \t]*+(?:;[^,\x00-\x1f\x7f-\xff]*+)?+"
+)
+_BAGGAGE: Final = re.compile(_MEMBER + rb"(?:," + _MEMBER + rb"){0,63}+")
 _LOW_64_BITS: Final = (1 << 64) - 1
 _MAX_HEADER_BYTES: Final = 256
 """A longer traceparent is none: today's has 55 bytes, and nobody may make us match a megabyte."""
+_MAX_TRACESTATE_BYTES: Final = 512
+"""The length that W3C asks everyone to carry; OpenTelemetry drops what is longer."""
+_MAX_BAGGAGE_BYTES: Final = 8_192
+_MAX_MEMBER_BYTES: Final = 4_096
+"""Limits of OpenTelemetry's for baggage; 64 members are W3C's, each costs a copy of all others."""
 
 
 class Decision:
@@ -94,8 +107,10 @@ class HeadSampler:
             decision = self.begin()
         else:
             decision = self.follow(parent[2].decode(), parent[3].decode(), int(parent[4], 16))
-            decision.tracestate = tracestate
-        decision.baggage = baggage
+            if tracestate is not None and len(tracestate) <= _MAX_TRACESTATE_BYTES:
+                decision.tracestate = tracestate
+        if baggage is not None and _is_well_formed(baggage):
+            decision.baggage = baggage
         return decision
 
     def begin(self) -> Decision:
@@ -111,6 +126,13 @@ class HeadSampler:
         decision.parent_id = parent_id
         decision.parent_flags = flags
         return decision
+
+
+def _is_well_formed(baggage: bytes) -> bool:
+    size = len(baggage)
+    if size > _MAX_BAGGAGE_BYTES or not _BAGGAGE.fullmatch(baggage):
+        return False
+    return size <= _MAX_MEMBER_BYTES or max(map(len, baggage.split(b","))) <= _MAX_MEMBER_BYTES
 
 
 def official_sampler(name: str, ratio: float) -> Sampler:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
+from opentelemetry.util.http import sanitize_method
 
-from etter_obs.conventions import SpanAttribute
+from etter_obs.conventions import OTHER_METHOD, SpanAttribute
 from etter_obs.tracing.sampling import Decision
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -30,7 +32,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Endpoint = Callable[[Scope], str | None]
 
 _CALL: Final = "etter_obs.traced_call"
-_CARRIERS: Final = frozenset((b"traceparent", b"tracestate"))
 _READ: Final = frozenset((b"host", b"user-agent", b"content-length"))
 """Request headers that the instrumentation looks for, one scan each, besides the propagator's."""
 
@@ -95,13 +96,20 @@ class ServerSpans:
         self, headers: list[tuple[bytes, bytes]], decision: Decision
     ) -> list[tuple[bytes, bytes]]:
         """Return headers that are read as the head decision read them, and that can be decoded."""
-        names = self._shown if decision.parent_id is not None else self._shown - _CARRIERS
+        shown = set(self._shown)
         if self._instrumented.http_capture_headers_server_request:
-            names = names.union(name for name, _ in headers if name not in _CARRIERS)
+            shown.update(name for name, _ in headers if name.isascii())
+        if decision.context is None:  # else another propagator reads what it likes
+            if decision.parent_id is None:
+                shown.discard(b"traceparent")
+            if decision.tracestate is None:
+                shown.discard(b"tracestate")
+            if decision.baggage is None:
+                shown.discard(b"baggage")
         return [
             (name, value if value.isascii() else value.decode("latin-1").encode())
             for name, value in headers
-            if name in names and name.isascii()
+            if name in shown
         ]
 
 
@@ -122,6 +130,17 @@ def _label(span: trace.Span, shown: Scope) -> None:
     span.set_attribute(SpanAttribute.REQUEST_ID, shown[_CALL].request_id)
 
 
+def span_name(scope: Scope, route: str | None) -> str:
+    """Return the name of a server span: method and route, never a path, which may be anything.
+
+    Source: OpenTelemetry's semantic conventions for HTTP spans, "Name".
+    """
+    method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+    if scope["type"] == "http" and sanitize_method(method) == OTHER_METHOD:
+        method = "HTTP"
+    return f"{method} {route}" if route else method
+
+
 async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
     """Stand between the instrumentation and the app: name the span while it can still be named."""
     call: _Call = shown[_CALL]
@@ -132,11 +151,12 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
     def name_span() -> None:
         nonlocal named
         named = True
-        # The route is known by now; where there is none, the method alone is the name, since a
-        # path may be anything (semantic conventions for HTTP spans, "Name").
-        route = call.endpoint(call.scope)
-        method = call.scope.get("method", "WEBSOCKET")
-        span.update_name(f"{method} {route}" if route else method)
+        # The route is known by now.
+        try:
+            route = call.endpoint(call.scope)
+        except Exception:  # noqa: BLE001  # a name is not worth a request
+            route = None
+        span.update_name(span_name(call.scope, route))
         if route:
             span.set_attribute(HTTP_ROUTE, route)
 
@@ -148,7 +168,8 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
                 # span has ended with the last byte: this is the moment to see the exception.
                 exception = sys.exception()
                 if exception is not None:
-                    span.record_exception(exception)
+                    with suppress(Exception):  # its str() may be broken
+                        span.record_exception(exception)
         await send(message)
 
     try:

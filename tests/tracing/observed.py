@@ -24,8 +24,12 @@ class Client:
         )
 
     async def get(self, path: str, headers: Any = None) -> httpx.Response:
-        """Send one GET, as a server would: in a task of its own."""
-        return await asyncio.create_task(self._http.get(path, headers=headers))
+        """Send one GET."""
+        return await self.request("GET", path, headers)
+
+    async def request(self, method: str, path: str, headers: Any = None) -> httpx.Response:
+        """Send one request, as a server would: in a task of its own."""
+        return await asyncio.create_task(self._http.request(method, path, headers=headers))
 
 
 def settings_for(otlp: Receiver, **changes: Any) -> Settings:

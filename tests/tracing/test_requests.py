@@ -361,3 +361,32 @@ async def test_a_websocket_has_one_span(otlp: Receiver, sampler: str) -> None:
     assert span.error
     assert [event["exception.type"] for _, event in span.events] == ["RuntimeError"]
     assert ("etter.made_afterwards" in span.attributes) is (sampler == "always_off")
+
+
+async def test_an_exception_without_a_text_is_kept_too(otlp: Receiver) -> None:
+    """An exception whose str() raises costs neither the answer, the count nor the span."""
+
+    class Mute(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    app = FastAPI()
+
+    @app.get("/mute")
+    async def mute() -> None:
+        raise Mute
+
+    for sampler in ("always_on", "always_off"):
+        async with observed(app, otlp, sampler=sampler) as client:
+            assert (await client.get("/mute")).status_code == 500
+            metrics = (await client.get("/metrics")).text
+        assert 'etter_requests_total{method="GET",endpoint="/mute",status="500"} 1' in metrics
+    assert [span.name for span in otlp.spans] == ["GET /mute"] * 2
+    assert all(span.error for span in otlp.spans)
+
+
+async def test_a_method_of_somebodys_own_names_no_span(otlp: Receiver) -> None:
+    """An unknown method is HTTP in the name and _OTHER in the attribute, as the conventions ask."""
+    async with observed(an_app(), otlp) as client:
+        await client.request("HACK", "/items/7")
+    assert otlp.named("HTTP /items/{item}").attributes["http.request.method"] == "_OTHER"

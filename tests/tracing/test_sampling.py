@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry import trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -37,6 +40,17 @@ TRACEPARENTS = st.one_of(
     NEARLY.map(lambda text: f" \t{text} "),
     st.text(),
 )
+
+
+class Complaints(logging.Handler):
+    """Notes what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
 
 
 def officially(traceparent: str) -> trace.SpanContext:
@@ -97,3 +111,20 @@ def test_keeps_the_share_that_was_asked_for(ratio: float) -> None:
     kept = sum(decide([]).sampled for _ in range(20_000))
     # Six standard deviations: one failure in 500 million runs.
     assert abs(kept - 20_000 * ratio) < 6 * (20_000 * ratio * (1 - ratio)) ** 0.5
+
+
+@given(st.binary(max_size=300) | st.text('a=b;, %"é', max_size=50).map(str.encode))
+@example(b"tenant=7,plan=gold;secret=1")
+@example(b"a=b" + b",a=b" * 3000)
+@example(b"a= " + b" " * 8000)
+def test_only_baggage_that_official_code_reads_without_complaint_is_followed(header: bytes) -> None:
+    """A baggage header that would make OpenTelemetry log warnings is left out as a whole."""
+    decision = HeadSampler("always_off", 0.0).decide([(b"baggage", header)])
+    if decision.baggage is None:
+        return
+    stranger = logging.getLogger("opentelemetry.baggage.propagation")
+    handler = Complaints()
+    stranger.addHandler(handler)
+    W3CBaggagePropagator().extract({"baggage": header.decode()})
+    stranger.removeHandler(handler)
+    assert handler.texts == []
