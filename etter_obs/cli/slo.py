@@ -9,6 +9,7 @@ import click
 from etter_obs.cli.common import clear_errors, project_options, read_specs
 from etter_obs.cli.slo_gate import gate
 from etter_obs.cli.slo_report import report
+from etter_obs.cli.slo_simulate import simulate
 
 
 @click.group()
@@ -17,12 +18,13 @@ def slo() -> None:
 
     \b
       etter-obs slo check       which tier fires how soon, and what a change does
+      etter-obs slo simulate    what an outage would set off
       etter-obs slo report      attainment and budget, from a Prometheus
       etter-obs slo gate        whether a locust run held the targets
     """
 
 
-for command in (report, gate):
+for command in (simulate, report, gate):
     slo.add_command(command)
 
 
