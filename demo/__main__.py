@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
 from contextlib import ExitStack
 from types import FrameType
 
@@ -18,7 +17,6 @@ from demo.measurements import Prometheus
 from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
 from demo.processes import ROOT, child
-from demo.story import Story
 from demo.view import view_for
 from stack.build import BuildError
 from stack.native import StackError
@@ -55,10 +53,10 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
     command += ["--loglevel", "WARNING"]
     prometheus = Prometheus(platform.prometheus)
     with child("locust", command, log_dir=RUN_DIR / "logs") as locust:
-        story = Story(time.time())
         play = Play(platform, locust, prometheus)
         with view_for(console) as view:
             view.event(f"{USERS} users at {platform.backend.base_url}")
+            story = play.begin(view)
             play.run(story, view)
             if not story.failure:
                 view.event(

@@ -42,6 +42,10 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=5)
 
+    def sees_the_app(self) -> bool:
+        """Whether the app has been scraped of late."""
+        return bool(self._sum(f'sum(up{{{Label.JOB}="etter"}})'))
+
     def measure(self) -> Measurements:
         """Ask for everything that the view shows."""
         requests = self._sum(f"sum(rate({_REQUESTS}[1m]))")

@@ -91,12 +91,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
         services = stack.enter_context(
-            running(
-                run_dir / "stack",
-                ports=ports,
-                targets={"etter": [f"127.0.0.1:{port}"]},
-                webhook=receiver.url,
-            )
+            running(run_dir / "stack", ports=ports, webhook=receiver.url)
         )
         redis_url = stack.enter_context(redis_server(free_port()))
         backend = stack.enter_context(
@@ -110,6 +105,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 ENVIRONMENT="production",
             )
         )
+        services.set_targets("etter", [f"127.0.0.1:{port}"])
         yield Platform(
             backend,
             services.prometheus,

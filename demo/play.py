@@ -16,6 +16,7 @@ from demo.view import View
 from etter_obs.conventions import Alert, Label
 
 _EVERY = 1.0
+_SCRAPED_WITHIN = 90.0
 
 
 class Play:
@@ -31,6 +32,26 @@ class Play:
         self._processes = {"locust": locust, "the backend": platform.backend.process}
         self._prometheus = prometheus
         self._told = 0
+        self._firing: set[frozenset[tuple[str, str]]] = set()
+
+    def begin(self, view: View) -> Story:
+        """Wait for the first scrape, and begin the story with it.
+
+        Alerts of the time before it belong to the stack's start and are not told.
+
+        Raises:
+            PlatformError: Prometheus does not scrape the app in time, or as for `run`.
+        """
+        deadline = time.monotonic() + _SCRAPED_WITHIN
+        while not self._is_scraped():
+            if time.monotonic() > deadline:
+                raise PlatformError("Prometheus does not scrape the app")
+            self._show(view, "waiting for Prometheus's first scrape of the app")
+        before = self._delivered()
+        if any(delivery.name == Alert.WATCHDOG for delivery in before):
+            view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
+        self._told = len(before)
+        return Story(time.time())
 
     def run(self, story: Story, view: View) -> None:
         """Play until the story is over.
@@ -52,6 +73,12 @@ class Play:
             self._news(view)
             self._show(view, "everything keeps running; Ctrl-C ends it")
 
+    def _is_scraped(self) -> bool:
+        self._require_processes()
+        with suppress(httpx.HTTPError):
+            return self._prometheus.sees_the_app()
+        return False
+
     def _show(self, view: View, headline: str) -> None:
         measured = None
         with suppress(httpx.HTTPError):  # the next second brings another answer
@@ -69,24 +96,32 @@ class Play:
 
     def _news(self, view: View) -> list[Delivery]:
         """Tell of what has been delivered since the last look, and return all of it."""
-        for name, process in self._processes.items():
-            if process is not None and process.poll() is not None:
-                raise PlatformError(f"{name} ended by itself")
-        deliveries: list[Delivery] = []
-        with suppress(httpx.HTTPError):
-            deliveries = deliveries_at(self._platform.receiver)
+        self._require_processes()
+        deliveries = self._delivered()
         for delivery in deliveries[self._told :]:
             self._tell(delivery, view)
         self._told = max(self._told, len(deliveries))
         return deliveries
 
+    def _delivered(self) -> list[Delivery]:
+        with suppress(httpx.HTTPError):
+            return deliveries_at(self._platform.receiver)
+        return []
+
+    def _require_processes(self) -> None:
+        for name, process in self._processes.items():
+            if process is not None and process.poll() is not None:
+                raise PlatformError(f"{name} ended by itself")
+
     def _tell(self, delivery: Delivery, view: View) -> None:
         if delivery.name == Alert.WATCHDOG:
-            if self._told == 0:
-                view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
             return
-        severity = delivery.labels.get(Label.SEVERITY, "")
+        alert = frozenset(delivery.labels.items())
         firing = delivery.status == "firing"
+        if firing == (alert in self._firing):
+            return  # a reminder, or the end of what was there before the story
+        self._firing ^= {alert}
+        severity = delivery.labels.get(Label.SEVERITY, "")
         style = "green" if not firing else "red" if severity == "page" else "yellow"
         named = " ".join(part for part in (severity, delivery.name, delivery.slo) if part)
         view.event(f"{delivery.status.upper()} at the webhook: {named}", style)

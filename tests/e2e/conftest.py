@@ -50,13 +50,7 @@ def observing(run_dir: Path, *, workers: int = 1, **environment: str) -> Iterato
     port = free_port()
     with ExitStack() as parts:
         receiver = parts.enter_context(Receiver())
-        stack = parts.enter_context(
-            running(
-                run_dir / "stack",
-                targets={"etter": [f"127.0.0.1:{port}"]},
-                webhook=receiver.url,
-            )
-        )
+        stack = parts.enter_context(running(run_dir / "stack", webhook=receiver.url))
         backend = parts.enter_context(
             backend_running(
                 run_dir / "backend",
@@ -69,6 +63,7 @@ def observing(run_dir: Path, *, workers: int = 1, **environment: str) -> Iterato
                 **environment,
             )
         )
+        stack.set_targets("etter", [f"127.0.0.1:{port}"])
         yield Observed(stack, backend, receiver)
 
 
