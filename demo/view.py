@@ -127,14 +127,21 @@ class LiveView:
 
 
 def _row(slo: SloState) -> tuple[Text, ...]:
-    budget = "–" if slo.budget is None else f"{slo.budget:.1%}"
     return (
         Text(slo.name),
         Text(f"{slo.objective:.4g}" if slo.objective > 1 else f"{slo.objective * 100:.4g} %"),
-        Text(budget, style="red" if (slo.budget or 0) < 0 else ""),
+        _budget(slo.budget),
         _burn(slo.burn_5m),
         _burn(slo.burn_1h),
     )
+
+
+def _budget(left: float | None) -> Text:
+    if left is None:
+        return Text("–", style="dim")
+    if left < 0:
+        return Text(f"overspent {-left:.1f}×", style="red")
+    return Text(f"{left:.1%}", style="green")
 
 
 def _burn(burn: float | None) -> Text:
