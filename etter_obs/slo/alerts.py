@@ -7,7 +7,7 @@ seventy requests is a burn of 14.4. No data, no traffic and a missing bucket are
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from etter_obs.conventions import Alert, Dashboard, Label, Rule
 from etter_obs.slo import sli
@@ -146,12 +146,11 @@ def _no_data(spec: Spec, slo: Slo) -> AlertRule:
 def _no_traffic(spec: Spec, slo: Slo) -> AlertRule:
     window = duration_text(spec.no_traffic_after)
     total = sli.recorded(Rule.TOTAL_INCREASE, spec, slo)
-    seen = (spec.no_traffic_after / sli.interval(slo) * 9 / 10).to_integral_value(ROUND_FLOOR)
     return AlertRule(
         name=Alert.SLO_NO_TRAFFIC,
         # The second clause: a window that has been watched, not one that has just begun.
         expr=f"{over_time('sum_over_time', total, spec.no_traffic_after)} == 0\nand\n"
-        f"{over_time('count_over_time', total, spec.no_traffic_after)} >= {seen}",
+        f"{total} offset {window} >= 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec, slo),
         summary=f"{spec.service}: {slo.name} has had no event for {window}",
