@@ -9,7 +9,7 @@ import click
 
 from etter_obs.secret_files import ensure_secrets
 from stack import build as builds
-from stack.check import checks
+from stack.check import run_all
 from stack.layout import CHECKOUT, Ports, PortTakenError
 from stack.native import StackError, wait
 from stack.versions import BUILDS, NATIVE
@@ -123,8 +123,7 @@ def wait_command(run_dir: Path, within: float) -> None:
 def check(root: Path) -> None:
     """Have each program of the stack read its own shipped configuration."""
     failed = 0
-    for each in checks(root):
-        complaint = each.run(root)
+    for each, complaint in run_all(root):
         failed += complaint is not None
         print(f"{'FAILED' if complaint else 'ok':7} {each.program:14} {each.title}", flush=True)
         if complaint:

@@ -143,4 +143,13 @@ def _started() -> Iterator[Engine]:
     finally:
         if not had_bridge:
             subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
-        shutil.rmtree(root, ignore_errors=True)
+        _unmount_below(root)
+        shutil.rmtree(root)
+
+
+def _unmount_below(root: Path) -> None:
+    """Unmount what dockerd leaves mounted when it ends: its network namespace."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        mounted = line.split()[1]
+        if mounted.startswith(f"{root}/"):
+            subprocess.run(["umount", mounted], check=True)

@@ -53,7 +53,8 @@ def test_compose() -> None:
         docker = undo.enter_context(engine())
         sources = provide(docker)
         for service, image in IMAGES.items():
-            print(f"{service:18} {image:48} {sources.get(service, 'NOT TO BE HAD HERE')}")
+            source = sources.get(service, "NOT TO BE HAD HERE")
+            print(f"{service:18} {image:48} {source}", flush=True)
         build_backend(docker)
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="etter-obs-compose-")))
         project = Project(docker, folder, [*sources, "otel-collector-health", "backend"])
@@ -71,7 +72,7 @@ def test_compose() -> None:
                 _check_grafana(project)
             _check_alert(project)
         except (ScenarioError, EngineError):
-            print(project.logs())
+            print(project.logs(), flush=True)
             raise
     missing = sorted(set(IMAGES) - set(sources))
     print(f"not covered, for want of an image: {', '.join(missing) or 'nothing'}")
@@ -162,7 +163,7 @@ def _check_grafana(project: Project) -> None:
     shipped = len(list((project.folder / "grafana/dashboards").glob("*.json")))
     if len(boards) != shipped:
         raise ScenarioError(f"Grafana has {len(boards)} of {shipped} dashboards")
-    print(f"ok: Grafana has its data sources and {shipped} dashboards")
+    print(f"ok: Grafana has its data sources and {shipped} dashboards", flush=True)
 
 
 def _check_alert(project: Project) -> None:
@@ -214,7 +215,6 @@ def _eventually(what: str, missing: Callable[[], str | None], within: float) -> 
                 raise ScenarioError(f"{what}: not within {within:.0f} s; last seen: {lacking}")
             task.update(f"waiting ({lacking})")
             time.sleep(1)
-    print(f"ok: {what}")
 
 
 def _json(url: str, params: Mapping[str, str] | None = None, auth: httpx.Auth | None = None) -> Any:
