@@ -21,7 +21,7 @@ from etter_obs.dashboards.foreign import Scrape
 from etter_obs.dashboards.links import runbook, to
 from etter_obs.dashboards.palette import BAD, GOOD
 from etter_obs.dashboards.panels import lines, single, states
-from etter_obs.dashboards.promql import App, or_zero, peak, select, share
+from etter_obs.dashboards.promql import RANGE, App, or_zero, peak, select, share
 from etter_obs.dashboards.series import Column, Series, per
 from etter_obs.dashboards.tables import rows
 from etter_obs.slo.promql import equals
@@ -223,7 +223,7 @@ def _outgoing(app: App) -> Section:
                     ZERO,
                     0,
                 ),
-                Column("p95", app.quantile(0.95, CLIENT_DURATION, by=host, over="$__range"), "s"),
+                Column("p95", app.quantile(0.95, CLIENT_DURATION, by=host, over=RANGE), "s"),
                 worst="5xx",
             ),
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from etter_obs.conventions import LogField
+
 LEVEL: Final = "severity_text"
 """Structured metadata in which Loki keeps an OTLP record's level."""
 AUTO: Final = "$__auto"
@@ -19,3 +21,16 @@ def stream(*filters: str) -> str:
 def per_second(pipeline: str, *by: str) -> str:
     """Lines per second, by the labels given."""
     return f"sum by ({', '.join(by)}) (rate({pipeline} [{AUTO}]))"
+
+
+def readable(pipeline: str) -> str:
+    """Put what an access line holds in fields before its text: method, path, status, time."""
+    method, path, status, milliseconds = (
+        f"{{{{ .{field} }}}}"
+        for field in (LogField.METHOD, LogField.PATH, LogField.STATUS_CODE, LogField.DURATION_MS)
+    )
+    request = f"{method} {path} {status} in {milliseconds} ms: "
+    return (
+        f"{pipeline} | line_format `{{{{ if .{LogField.METHOD} }}}}{request}{{{{ end }}}}"
+        "{{ __line__ }}`"
+    )

@@ -19,7 +19,7 @@ from etter_obs.dashboards import scope, targets
 from etter_obs.dashboards.about import About
 from etter_obs.dashboards.board import Board, Section, line, section
 from etter_obs.dashboards.links import to
-from etter_obs.dashboards.logql import LEVEL, per_second, stream
+from etter_obs.dashboards.logql import LEVEL, per_second, readable, stream
 from etter_obs.dashboards.palette import GREY, ORANGE, PURPLE, SKY, VERMILION
 from etter_obs.dashboards.panels import lines
 from etter_obs.dashboards.promql import App
@@ -40,6 +40,8 @@ _REQUEST: Final = f'{LogField.REQUEST_ID}=~"$request.*"'
 _ROUTE: Final = f'{LogField.ENDPOINT}=~"$route"'
 _ERRORS: Final = f'{LEVEL}=~"ERROR|CRITICAL"'
 _SERVICE: Final = 'resource.service.name = "$service"'
+_SERVED: Final = f"{_SERVICE} && kind = server && name =~ `.*${{route:regex}}`"
+"""Spans of requests to the chosen routes: a server span's name ends with its route."""
 
 
 def logs_traces(spec: Spec) -> Board:
@@ -112,7 +114,7 @@ def _errors() -> Section:
                     "cps",
                 ),
                 Series(
-                    per_second(stream(_ERRORS), LogField.ERROR_TYPE, LogField.LOGGER),
+                    per_second(stream(_ERRORS, _ROUTE), LogField.ERROR_TYPE, LogField.LOGGER),
                     per(LogField.ERROR_TYPE, LogField.LOGGER),
                     source=Source.LOKI,
                 ),
@@ -125,7 +127,7 @@ def _errors() -> Section:
                     "of that request.",
                     "none",
                 ),
-                stream(_ERRORS),
+                readable(stream(_ERRORS, _ROUTE)),
             ),
             height=10,
         ),
@@ -142,20 +144,20 @@ def _traces(spec: Spec) -> Section:
             trace_list(
                 About(
                     "Failing traces",
-                    "Traces of the service with an error in them.",
+                    "Traces of requests to the chosen routes that failed.",
                     "Open one: the deepest red span is where it began.",
                     "none",
                 ),
-                f"{{ {_SERVICE} && status = error }}",
+                f"{{ {_SERVED} && status = error }}",
             ),
             trace_list(
                 About(
                     "Slow traces",
-                    f"Traces of requests that took longer than {slow}.",
+                    f"Traces of requests to the chosen routes that took longer than {slow}.",
                     "Open one: the longest span without children is where the time went.",
                     "none",
                 ),
-                f"{{ {_SERVICE} && kind = server && duration > {slow} }}",
+                f"{{ {_SERVED} && duration > {slow} }}",
             ),
             height=10,
         ),
@@ -175,7 +177,7 @@ def _request() -> Section:
                     "were dropped.",
                     "none",
                 ),
-                stream(_REQUEST, _ROUTE),
+                readable(stream(_REQUEST, _ROUTE)),
             ),
             trace_list(
                 About(

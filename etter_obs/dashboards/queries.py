@@ -72,5 +72,5 @@ def _opening(board: BoardView) -> dict[str, str]:
     held: dict[str, str] = {}
     for name, variable in board.variables.items():
         value = variable.get("current", {}).get("value", "")
-        held[name] = variable.get("allValue", ".+") if value == "$__all" else str(value)
+        held[name] = variable.get("allValue", ".*") if value == "$__all" else str(value)
     return held

@@ -15,7 +15,7 @@ from etter_obs.dashboards.promql import App, peak, recorded, select
 from etter_obs.dashboards.series import Source
 from etter_obs.slo.promql import equals
 
-EVERY: Final = ".+"
+EVERY: Final = ".*"
 """What a variable's "All" stands for."""
 
 

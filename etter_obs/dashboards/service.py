@@ -29,7 +29,7 @@ from etter_obs.dashboards.board import Board, Section, line, section
 from etter_obs.dashboards.links import to
 from etter_obs.dashboards.palette import BAD, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from etter_obs.dashboards.panels import heat, lines, single
-from etter_obs.dashboards.promql import App, or_zero, peak, rate, share, top, total
+from etter_obs.dashboards.promql import RANGE, App, or_zero, peak, rate, share, top, total
 from etter_obs.dashboards.series import Column, Series, per
 from etter_obs.dashboards.tables import rows
 from etter_obs.slo.promql import equals, matches
@@ -291,13 +291,13 @@ def _routes(spec: Spec, app: App) -> Section:
                 ),
                 Column(
                     "p95",
-                    app.quantile(0.95, REQUEST_DURATION, _ROUTE, by=by, over="$__range"),
+                    app.quantile(0.95, REQUEST_DURATION, _ROUTE, by=by, over=RANGE),
                     "s",
                     targets.quantile(spec, REQUEST_DURATION, 0.95),
                 ),
                 Column(
                     "First byte, p95",
-                    app.quantile(0.95, REQUEST_TTFB, _ROUTE, by=by, over="$__range"),
+                    app.quantile(0.95, REQUEST_TTFB, _ROUTE, by=by, over=RANGE),
                     "s",
                 ),
                 worst="5xx",
@@ -377,9 +377,7 @@ def _versions(spec: Spec, app: App) -> Section:
 
 
 def _bodies(app: App) -> Section:
-    mean_life = share(
-        app.count(WEBSOCKET_DURATION, part="_sum"), app.count(WEBSOCKET_DURATION, part="_count")
-    )
+    life = app.quantile(0.5, WEBSOCKET_DURATION, over=RANGE)
     return section(
         "Bodies and WebSockets",
         line(
@@ -397,14 +395,14 @@ def _bodies(app: App) -> Section:
             lines(
                 About(
                     "WebSockets",
-                    "Open connections, messages per second, and the mean life of a connection "
-                    "in minutes.",
+                    "Open connections, messages per second, and how long half of the "
+                    "connections last.",
                     "Connections that fall together point at a proxy's timeout or a restart.",
                     "short",
                 ),
                 Series(f"sum({app(WEBSOCKETS_ACTIVE)})", "open", BLUE),
                 Series(app.rate(WEBSOCKET_MESSAGES), "messages per second", SKY),
-                Series(f"{mean_life} / 60", "mean life, minutes", GREY),
+                Series(f"{life} / 60", "life in minutes, p50", GREY),
             ),
             height=7,
         ),
