@@ -26,7 +26,7 @@ EXCEPTION: Final = LogField.EXCEPTION.value
 TRUNCATED: Final = LogField.TRUNCATED.value
 
 ACCESS: Final = "etter_obs.access"
-"""Logger of the access log, whose fields name the ids of a request that is over by then."""
+"""Logger of the access log."""
 IDS: Final = (REQUEST_ID, TRACE_ID, SPAN_ID, SAMPLED)
 CORE: Final = (
     TIMESTAMP,
@@ -42,7 +42,9 @@ CORE: Final = (
 )
 """Fields that every line has, in this order; a caller's own of that name gets a ``_`` behind."""
 RESERVED: Final = frozenset((*CORE, EXCEPTION, TRUNCATED))
-TRUSTED: Final = frozenset(CORE) - {MESSAGE, REQUEST_ID}
+TRUSTED: Final = frozenset(CORE) - {MESSAGE, *IDS}
 """Fields that nothing from outside gets into, so that no rule need look at them."""
+TRACING: Final = frozenset({TRACE_ID, SPAN_ID})
+"""Ids that may look like the number of a card, and are none as long as they are hexadecimal."""
 KNOWN: Final = frozenset(field.value for field in LogField)
 """Names that this package gives; they need no look at whether they are or hold a secret."""

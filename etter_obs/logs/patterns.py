@@ -242,8 +242,9 @@ _RULES: Final = (
     ),
     Rule(("@",), _ANY, re.compile(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}"), REDACTED),
 )
-# The digit stands before the look behind it: so the search skips to digits at once.
-CARD: Final = re.compile(r"[2-6](?<![\w.][2-6])(?:[ -]?[0-9]){12,18}(?!\w)")
+# No part of a UUID, whose groups of digits go on. The digit stands before the look behind it, so
+# that the search skips to digits at once.
+CARD: Final = re.compile(r"[2-6](?<![\w.][2-6])(?:[ -]?[0-9]){12,18}(?!\w|-\w)")
 CARD_LENGTH: Final = 13
 
 

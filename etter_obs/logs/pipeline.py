@@ -15,7 +15,7 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
 from etter_obs import conventions
-from etter_obs.context import RequestContext, current_request
+from etter_obs.context import current_request
 from etter_obs.conventions import LogField
 from etter_obs.logs import stdlib, structured, watching
 from etter_obs.logs.fields import ACCESS
@@ -178,7 +178,7 @@ class LogPipeline:
     def _emit_record(self, record: logging.LogRecord) -> None:
         if record.levelno < self._threshold:
             return
-        request, span = self._current()
+        request = current_request.get()
         self._writer.put(
             (
                 int(record.created * 1e9),
@@ -187,7 +187,7 @@ class LogPipeline:
                 cut(stdlib.message_of(record), self._limit),
                 stdlib.site_of(record),
                 request,
-                span,
+                None if request is not None and not request.sampled else _open_span(),
                 self._with_context(stdlib.fields_of(record, self._limit)),
                 exception_of(record.exc_info),
                 record.name.startswith(_LOCAL_LOGGERS) or self._on_own_thread(),
@@ -206,7 +206,7 @@ class LogPipeline:
         if type(message) is not str or len(message) > self._limit:
             message = "" if message is None else cut(str(plain(message, self._limit)), self._limit)
         info = fields.pop("exc_info", None) if "exc_info" in fields else None
-        request, span = self._current()
+        request = current_request.get()
         self._writer.put(
             (
                 time.time_ns(),
@@ -215,7 +215,7 @@ class LogPipeline:
                 message,
                 (code, line),
                 request,
-                span,
+                None if request is not None and not request.sampled else _open_span(),
                 plain_fields(fields, self._limit),
                 exception_of(info) if info else None,
                 False,
@@ -233,22 +233,6 @@ class LogPipeline:
             shipper is not None and shipper.is_current_thread()
         )
 
-    @staticmethod
-    def _current() -> tuple[RequestContext | None, SpanIds | None]:
-        """Return the request being served, and the open span unless that request was not sampled.
-
-        An unsampled request has no span; looking for one would cost half of the whole call.
-        """
-        request = current_request.get()
-        if request is not None and not request.sampled:
-            return request, None
-        if not get_current():  # an empty context, found in a fifth of the time
-            return request, None
-        context = get_current_span().get_span_context()
-        if not context.is_valid:
-            return request, None
-        return request, SpanIds(context.trace_id, context.span_id, context.trace_flags.sampled)
-
     def _count_dropped(self, reason: str, count: int) -> None:
         self.dropped += count
         self._drops.child(_SIGNAL, reason).inc(count)
@@ -261,23 +245,22 @@ class LogPipeline:
     def _write(self, entries: list[Entry]) -> None:
         if self.dropped > self._reported:
             entries.append(self._notice_of_drops())
-        lines = bytearray()
-        levels: Counter[str] = Counter()
+        lines = []
+        shipper, watchers = self._shipper, watching.watchers
         for entry in entries:
             data, fixed, fields = self._render(entry)
-            lines += data
-            for watcher in watching.watchers:
+            lines.append(data)
+            for watcher in watchers:
                 watcher(data)
-            levels[entry[1]] += 1
-            if self._shipper is not None and not entry[9]:
-                self._shipper.offer(entry[0], fixed | fields)
+            if shipper is not None and not entry[9]:
+                shipper.offer(entry[0], fixed | fields)
         try:
-            self._sink.write(bytes(lines))
+            self._sink.write(b"".join(lines))
         except (OSError, ValueError):  # nobody reads any more, or the stream is closed
             self._count_dropped("write_failed", len(entries))
             self._reported = self.dropped  # there is nobody to tell
             return
-        for level, count in levels.items():
+        for level, count in Counter([entry[1] for entry in entries]).items():
             self._lines.child(level).inc(count)
 
     def _render(self, entry: Entry) -> Line:
@@ -303,3 +286,13 @@ class LogPipeline:
             None,
             False,
         )
+
+
+def _open_span() -> SpanIds | None:
+    """Return the ids of the span that is open here. A request that is not sampled has none."""
+    if not get_current():  # an empty context, found in a fifth of the time
+        return None
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return SpanIds(context.trace_id, context.span_id, context.trace_flags.sampled)

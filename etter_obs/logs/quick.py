@@ -8,23 +8,32 @@ same line for the simple ones.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
-import orjson
+from orjson import OPT_APPEND_NEWLINE, dumps
 
+from etter_obs.context import RequestContext
 from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, harmless
 from etter_obs.logs.patterns import is_sensitive
-from etter_obs.logs.record import Entry
+from etter_obs.logs.record import Entry, SpanIds
 from etter_obs.logs.render import HOLDERS, SMALL, Line, Renderer
 
 _Head = tuple[bytes, dict[str, Any], object]
 
 _MAX_KEPT: Final = 2048
 _MAX_MESSAGE: Final = 256
-# What ids look like that this package or a careful client makes; no rule matches one.
-_HEX_ID: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MIN_ID: Final = 20
+
+# What a line's fields are by their names. Some name an id, which is right where there is no
+# request; some name a secret, or pass for a field of ours.
+_PLAIN: Final = 1
+_WITH_IDS: Final = 2
+_OTHER: Final = 3
+
+_LINE: Final = b'{"timestamp":"%b.%06dZ",%b,%b'
+_NO_IDS: Final = dict.fromkeys(names.IDS)
+_RESERVED: Final = names.RESERVED.difference(names.IDS)
 
 
 class QuickRenderer:
@@ -33,8 +42,9 @@ class QuickRenderer:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
         self._heads: dict[tuple[object, ...], _Head] = {}
-        self._keys: dict[tuple[str, ...], bool] = {}
-        self._access_keys: dict[tuple[str, ...], bool] = {}
+        self._second = -1
+        self._stamp = b""
+        self._kinds: dict[tuple[str, ...], int] = {}
 
     def render(self, entry: Entry) -> Line:
         """Return the line of ``entry``."""
@@ -46,42 +56,44 @@ class QuickRenderer:
         # A code object is hashed by its contents, which takes long; the head keeps it alive.
         key = (id(site[0]), site[1], site[-1], level, logger, message)
         head = self._heads.get(key) or self._make_head(key, entry)
-        if logger is names.ACCESS:
-            known = self._access_keys.get(tuple(fields))
-            if not (self._may_hold(fields, access=True) if known is None else known):
-                return None
-            document = fields
+        kind = self._kinds.get(tuple(fields)) or self._kind_of(fields)
+        if request is None and span is None and kind != _OTHER:
+            document = {**_NO_IDS, **fields}
+        elif kind == _PLAIN:
+            document = _with_ids(request, span, fields)
         else:
-            known = self._keys.get(tuple(fields))
-            if not (self._may_hold(fields, access=False) if known is None else known):
-                return None
-            if request is None:
-                document = {**_NO_IDS, **fields}
-            else:
-                document = {
-                    names.REQUEST_ID: request.request_id,
-                    names.TRACE_ID: request.trace_id,
-                    names.SPAN_ID: request.span_id,
-                    names.SAMPLED: request.sampled,
-                    names.METHOD: request.method,
-                    names.PATH: request.path,
-                    **fields,
-                }
-            if span is not None:
-                document[names.TRACE_ID] = f"{span.trace_id:032x}"
-                document[names.SPAN_ID] = f"{span.span_id:016x}"
-                document[names.SAMPLED] = span.sampled
-        if not head[0] or not self._are_clean(document):
+            return None
+        if not head[0] or not self._are_clean(fields, request):
             return None
         try:
-            data = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+            data = dumps(document, option=OPT_APPEND_NEWLINE)
         except TypeError:
             return None
-        stamp = self._renderer.timestamp(time_ns)
-        data = b'{"timestamp":"%b",%b,%b' % (stamp.encode("ascii"), head[0], data[1:])
+        second, rest = divmod(time_ns, 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._stamp = self._renderer.timestamp(time_ns)[:-8].encode("ascii")
+        data = _LINE % (self._stamp, rest // 1000, head[0], data[1:])
         if len(data) > self._renderer.max_bytes or not harmless(data):
             return None
         return data, head[1], document
+
+    def _are_clean(self, fields: dict[str, Any], request: RequestContext | None) -> bool:
+        clean = self._renderer.clean.known
+        texts: list[str] = []
+        for value in fields.values():
+            kind = type(value)
+            if kind is str:
+                if value not in clean and not _is_id(value):
+                    texts.append(value)
+            elif kind in HOLDERS or (kind is int and value > SMALL):
+                return False
+        if request is not None:
+            if not _is_id(request.request_id):
+                texts.append(request.request_id)
+            if request.path not in clean or request.method not in clean:
+                texts += (request.path, request.method)
+        return not texts or self._renderer.clean.are(texts)
 
     def _make_head(self, key: tuple[object, ...], entry: Entry) -> _Head:
         _, level, logger, message, site, *_ = entry
@@ -94,32 +106,49 @@ class QuickRenderer:
             self._heads[key] = head
         return head
 
-    def _may_hold(self, fields: dict[str, Any], *, access: bool) -> bool:
-        """Decide once whether fields of these names are simple; remember it."""
-        reserved = names.RESERVED.difference(names.IDS) if access else names.RESERVED
-        simple = (
-            reserved.isdisjoint(fields)
-            and (not access or fields.keys() >= set(names.IDS))
-            and all(key in names.KNOWN or not is_sensitive(key) for key in fields)
-            and self._renderer.clean.are([key for key in fields if key not in names.KNOWN])
-        )
-        kept = self._access_keys if access else self._keys
-        if len(kept) >= _MAX_KEPT:
-            kept.clear()
-        kept[tuple(fields)] = simple
-        return simple
-
-    def _are_clean(self, document: dict[str, Any]) -> bool:
-        clean = self._renderer.clean.known
-        texts: list[str] = []
-        for value in document.values():
-            kind = type(value)
-            if kind is str:
-                if value not in clean and _HEX_ID.fullmatch(value) is None:
-                    texts.append(value)
-            elif kind in HOLDERS or (kind is int and value > SMALL):
-                return False
-        return not texts or self._renderer.clean.are(texts)
+    def _kind_of(self, fields: dict[str, Any]) -> int:
+        """Decide once what fields of these names are, and remember it."""
+        own = [key for key in fields if key not in names.KNOWN]
+        if (
+            not _RESERVED.isdisjoint(fields)
+            or any(is_sensitive(key) for key in own)
+            or not self._renderer.clean.are(own)
+        ):
+            kind = _OTHER
+        else:
+            kind = _PLAIN if fields.keys().isdisjoint(names.IDS) else _WITH_IDS
+        if len(self._kinds) >= _MAX_KEPT:
+            self._kinds.clear()
+        self._kinds[tuple(fields)] = kind
+        return kind
 
 
-_NO_IDS: Final = dict.fromkeys(names.IDS)
+def _is_id(text: str) -> bool:
+    """Tell whether ``text`` is like the ids that this package makes, which no rule matches.
+
+    The rules need a capital letter, a character that is neither letter nor digit, or a number of
+    at most 19 digits.
+    """
+    return len(text) >= _MIN_ID and text.isalnum() and text.islower()
+
+
+def _with_ids(
+    request: RequestContext | None, span: SpanIds | None, fields: dict[str, Any]
+) -> dict[str, Any]:
+    if request is None:
+        document = {**_NO_IDS, **fields}
+    else:
+        document = {
+            names.REQUEST_ID: request.request_id,
+            names.TRACE_ID: request.trace_id,
+            names.SPAN_ID: request.span_id,
+            names.SAMPLED: request.sampled,
+            names.METHOD: request.method,
+            names.PATH: request.path,
+            **fields,
+        }
+    if span is not None:
+        document[names.TRACE_ID] = f"{span.trace_id:032x}"
+        document[names.SPAN_ID] = f"{span.span_id:016x}"
+        document[names.SAMPLED] = span.sampled
+    return document

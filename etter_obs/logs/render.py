@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import PurePath
 from types import CodeType
@@ -17,6 +18,7 @@ from etter_obs.logs.values import cut
 HOLDERS: Final = frozenset({dict, list, tuple})
 SMALL: Final = 10**12 - 1
 """Whole numbers up to this have too few digits for a card's number."""
+_HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _MIN_KEPT: Final = 32
 
 
@@ -102,12 +104,7 @@ class Renderer:
             document[names.TRACE_ID] = f"{span.trace_id:032x}"
             document[names.SPAN_ID] = f"{span.span_id:016x}"
             document[names.SAMPLED] = span.sampled
-        if logger is not names.ACCESS and not names.RESERVED.isdisjoint(fields):
-            for key in names.RESERVED.intersection(fields):
-                value = fields.pop(key)
-                if value != document.get(key):
-                    fields[f"{key}_"] = value
-        document.update(fields)
+        document.update(_without_reserved(fields, document))
         if exception is not None:
             document[names.EXCEPTION] = "".join(exception.format()).rstrip()
         return document
@@ -116,13 +113,16 @@ class Renderer:
         """Hide secrets in place, looking closely only where a first look found a trace of one."""
         clean = self.clean.known
         texts: list[str] = []
+        kept = set(names.TRUSTED)
         doubtful = False
         for key, value in document.items():
             if key in names.TRUSTED:
                 continue
             kind = type(value)
             if kind is str:
-                if value not in clean:
+                if key in names.TRACING and _HEX.fullmatch(value):
+                    kept.add(key)
+                elif value not in clean:
                     texts.append(value)
             elif kind in HOLDERS or (kind is int and value > SMALL):
                 doubtful = True
@@ -133,9 +133,9 @@ class Renderer:
         if not doubtful and self.clean.are(texts):
             return
         shown = self._redactor.mapping(
-            {key: value for key, value in document.items() if key not in names.TRUSTED}
+            {key: value for key, value in document.items() if key not in kept}
         )
-        for key in document.keys() - names.TRUSTED - shown.keys():
+        for key in document.keys() - kept - shown.keys():
             del document[key]  # the key itself was a secret
         document.update(shown)
 
@@ -160,6 +160,22 @@ class Renderer:
             if key not in names.RESERVED:
                 del document[key]
         return encode(document)
+
+
+def _without_reserved(fields: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return ``fields`` with those renamed that would replace a value which stands already.
+
+    An id may be given by the caller where there is none: the access log does, after the request.
+    """
+    taken = names.RESERVED.intersection(fields)
+    if not taken:
+        return fields
+    return {
+        f"{key}_"
+        if key in taken and not (key in names.IDS and document[key] in (None, value))
+        else key: value
+        for key, value in fields.items()
+    }
 
 
 def _cut_value(value: Any, key: str, size: int, excess: int) -> str:

@@ -63,8 +63,7 @@ _LEVELS: Final = {
 _taps: Final[list[tuple[Emit, str]]] = []
 """Where lines go and from which level; the newest takes all, so that no line comes twice."""
 _restore: Final[list[Callable[[], None]]] = []
-_DIRECT: Final = {name: _LEVELS[name] for name in ("debug", "info", "warning", "error", "critical")}
-_NATIVE: Final = structlog.make_filtering_bound_logger.__module__
+_DIRECT: Final = ("debug", "info", "warning", "error", "exception", "critical")
 # None of structlog's context variables exists until something is bound; looking at all of a
 # context's variables takes longer than all the rest. Where the name is gone, we look each time.
 _variables: Final = getattr(structlog_contextvars, "_CONTEXT_VARS", (None,))
@@ -148,9 +147,9 @@ def _use_level(level: str) -> None:
     for name, method in vars(structlog.make_filtering_bound_logger(threshold)).items():
         if not name.startswith("_"):
             setattr(BoundLogger, name, method)
-    for name, spelled in _DIRECT.items():
-        if logging.getLevelNamesMapping()[spelled] >= threshold:
-            setattr(BoundLogger, name, _direct_method(name, spelled))
+    for name in _DIRECT:
+        if logging.getLevelNamesMapping()[_LEVELS[name]] >= threshold:
+            setattr(BoundLogger, name, _direct_method(name, _LEVELS[name]))
 
 
 def _direct_method(name: str, level: str) -> Callable[..., None]:
@@ -158,24 +157,24 @@ def _direct_method(name: str, level: str) -> Callable[..., None]:
 
     It is used as long as the processors are ours; `capture_logs` puts others in their place.
     """
+    failed = name == "exception"
 
     def log(self: BoundLogger, event: Any = None, *args: Any, **fields: Any) -> None:
+        if failed:
+            fields.setdefault("exc_info", True)
         if args:
             mapping = len(args) == 1 and args[0] and isinstance(args[0], Mapping)
             event %= args[0] if mapping else args
         if not _taps or self._processors is not _PROCESSORS or _PROCESSORS[0] is not _queue:
-            self._proxy_to_logger(name, event, **fields)
+            self._proxy_to_logger("error" if failed else name, event, **fields)
             return
         if self._context:
             fields = {**self._context, **fields}
         if _variables:
             fields = {**structlog_contextvars.get_contextvars(), **fields}
         frame = sys._getframe(1)
-        module = frame.f_globals.get("__name__", "?")
-        if module == _NATIVE:  # exception() calls error()
-            frame, module = _first_outside(frame)
-        emit = _taps[-1][0]
-        emit(level, self._logger.name or module, event, fields, frame.f_code, frame.f_lineno)
+        logger = self._logger.name or frame.f_globals.get("__name__", "?")
+        _taps[-1][0](level, logger, event, fields, frame.f_code, frame.f_lineno)
 
     log.__name__ = name
     return log
