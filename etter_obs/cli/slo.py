@@ -39,7 +39,25 @@ def check(root: Path, environment: str | None) -> None:
       etter-obs slo check
       etter-obs slo check --environment staging
     """
-    from etter_obs.slo.reach_table import show
+    from rich.console import Console
+
+    from etter_obs.slo.history import effects
+    from etter_obs.slo.reach_table import remarks, table
 
     with clear_errors():
-        show(read_specs(root, environment), root)
+        specs = read_specs(root, environment)
+        console = Console(soft_wrap=True, highlight=False)
+        console.width = max(console.width, 150)  # a table cut in two tells nothing
+        for spec in specs:
+            console.print(table(spec))
+        for remark in remarks(specs):
+            console.print(f"note: {remark}", markup=False)
+        changed = [(spec.service, effect) for spec in specs for effect in effects(spec, root)]
+        for service, effect in changed:
+            console.print(f"change: {service}/{effect}", markup=False)
+        if changed:
+            console.print(
+                "change: apps keep their buckets until they run with this slo.yaml; "
+                "SLOSpecMismatch tells while they do not",
+                markup=False,
+            )
