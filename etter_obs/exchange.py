@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from random import getrandbits
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import STATUS_CLIENT_CLOSED, UNMATCHED, Header, KeptBecause, LogField
+from etter_obs.random_ids import random_ids
 from etter_obs.tracing.sampling import Decision
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
+REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
-_OURS: Final = frozenset((_REQUEST_ID, _RESPONSE_TIME))
+_OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
+_new_id: Final = random_ids(32)
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
 """A request id from outside goes into headers, logs and spans, so it must be harmless in each."""
 
@@ -47,12 +48,11 @@ _F_ERROR: Final = LogField.ERROR_TYPE.value
 _log = logging.getLogger(__name__)
 
 
-def given_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def request_id(given: bytes | None) -> str:
     """Return the caller's request id where it is short and safe, else a new one."""
-    for name, value in headers:
-        if name == _REQUEST_ID and _SAFE_ID.fullmatch(value):
-            return value.decode("ascii")
-    return f"{getrandbits(128):032x}"
+    if given is not None and _SAFE_ID.fullmatch(given):
+        return given.decode("ascii")
+    return _new_id()
 
 
 class Exchange:
@@ -80,7 +80,13 @@ class Exchange:
     )
 
     def __init__(
-        self, parts: Parts, scope: Scope, receive: Receive, send: Send, decision: Decision
+        self,
+        parts: Parts,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        given_id: bytes | None,
     ) -> None:
         self._start = perf_counter()
         self._parts = parts
@@ -96,7 +102,7 @@ class Exchange:
         self.decision = decision
         self.error: BaseException | None = None
         self.context = RequestContext(
-            given_request_id(scope["headers"]),
+            request_id(given_id),
             decision.trace_id,
             decision.span_id,
             decision.sampled,
@@ -119,34 +125,39 @@ class Exchange:
         kind = message["type"]
         complete = False
         if kind == "http.response.body":
-            size = len(message.get("body", b""))
-            if size:
-                if not self._bytes_out:
+            body = message.get("body")
+            if body:
+                if not self._bytes_out and message.get("more_body"):
                     self._first_byte = perf_counter() - self._start
-                self._bytes_out += size
-            complete = not message.get("more_body", False) and not self._trailers
+                self._bytes_out += len(body)
+            complete = not (message.get("more_body") or self._trailers)
         elif kind == "http.response.start":
             self._status = message["status"]
             self._trailers = message.get("trailers", False)
-            headers = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
-            headers.append((_REQUEST_ID, self.context.request_id.encode()))
-            headers.append((_RESPONSE_TIME, b"%.3fs" % (perf_counter() - self._start)))
-            message = {**message, "headers": headers}
+            message = {**message, "headers": self._headers(message.get("headers", ()))}
         elif kind == "http.response.trailers":
             complete = not message.get("more_trailers", False)
         elif kind == "http.response.pathsend":
             complete = True
-        if complete and self._status >= 500:
-            # ServerErrorMiddleware answers from inside its ``except`` and raises only afterwards.
-            error = sys.exception()
-            self.error = None if isinstance(error, HTTPException) else error
         try:
             await self._send(message)
         except OSError:  # how servers say that the client is gone
             self._left = not self.context.finished
             raise
         if complete:
+            if self._status >= 500:
+                # ServerErrorMiddleware answers from inside its ``except`` and raises afterwards.
+                error = sys.exception()
+                self.error = None if isinstance(error, HTTPException) else error
             self.finish()
+
+    def _headers(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        headers = list(given)
+        if not _OURS.isdisjoint(dict(headers)):
+            headers = [pair for pair in headers if pair[0] not in _OURS]
+        headers.append((REQUEST_ID, self.context.request_id.encode()))
+        headers.append((_RESPONSE_TIME, b"%.3fs" % (perf_counter() - self._start)))
+        return headers
 
     def finish(self) -> None:
         """Record the request; whatever is wrong with that, the response is not."""
@@ -169,9 +180,7 @@ class Exchange:
             self._parts.report(error, self.context)
 
     def _record(self, duration: float) -> None:
-        parts, context = self._parts, self.context
-        parts.requests.active.dec()
-        scope = self._scope
+        parts, context, scope = self._parts, self.context, self._scope
         status = self._status
         if self._left and status < 500:
             status = STATUS_CLIENT_CLOSED
@@ -183,16 +192,16 @@ class Exchange:
         context.endpoint = endpoint = endpoint or UNMATCHED
         error = self.error
         kept = context.sampled or self._keep(status, duration, endpoint)
-        series = parts.requests.series(context.method, endpoint, status)
-        exemplar = context.trace_id if kept else None
-        series.count.inc()
-        series.duration.observe(duration, exemplar)
-        series.first_byte.observe(self._first_byte or duration)
-        series.request_size.observe(self._bytes_in)
-        series.response_size.observe(self._bytes_out)
+        parts.requests.series(context.method, endpoint, status).record(
+            duration,
+            self._first_byte or duration,
+            self._bytes_in,
+            self._bytes_out,
+            context.trace_id if kept else None,
+        )
         if context.queries:
             parts.finish_queries(context)
-        if parts.access is not None:
+        if status >= 500 or parts.logs_all:
             fields = {
                 _F_REQUEST_ID: context.request_id,
                 _F_TRACE_ID: context.trace_id,

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import Path
-from etter_obs.exchange import Exchange, Message, Receive, Scope, Send
+from etter_obs.exchange import REQUEST_ID, Exchange, Message, Receive, Scope, Send
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.routing import RouteTable
 from etter_obs.tracing import Tracing
@@ -45,12 +45,17 @@ class Lifecycle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a request meets. ``slow`` is in seconds: the tightest latency target of the spec."""
+    """What a request meets.
+
+    ``logs_all`` says whether requests that did not fail have a line in the access log, ``slow`` is
+    the tightest latency target of the spec, in seconds.
+    """
 
     table: RouteTable
     requests: RequestMetrics
     tracing: Tracing
-    access: Callable[[dict[str, Any]], None] | None
+    access: Callable[[dict[str, Any]], None]
+    logs_all: bool
     report: Callable[[BaseException, RequestContext], None]
     finish_queries: Callable[[RequestContext], None]
     client: Callable[[Scope], str | None]
@@ -94,9 +99,13 @@ class ObservabilityMiddleware:
             await self.inner(scope, receive, send)
             return
         tracing = parts.tracing
-        decision = tracing.decide(scope["headers"])
+        headers = dict(scope["headers"])
+        if tracing.carriers.isdisjoint(headers):
+            decision = tracing.begin()
+        else:
+            decision = tracing.decide(scope["headers"])
         watched = (Exchange if kind == "http" else Connection)(
-            parts, scope, receive, send, decision
+            parts, scope, receive, send, decision, headers.get(REQUEST_ID)
         )
         scope[_SEEN] = watched
         # It is not reset: each request runs in a task of its own, and what the server logs about

@@ -157,6 +157,7 @@ class Observability:
             requests=self.requests,
             tracing=self.tracing,
             access=self.logs.access,
+            logs_all=self.settings.log_level in ("DEBUG", "INFO"),
             report=self._report,
             finish_queries=self._query_report(),
             client=_client_of(self.settings.trusted_proxies),
@@ -259,6 +260,7 @@ def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
             series_cap=settings.metrics_series_cap,
             buckets={
                 conventions.REQUEST_DURATION: request_buckets(spec),
+                conventions.REQUEST_TTFB: request_buckets(spec),
                 conventions.DB_QUERY_DURATION: db_buckets(spec),
             },
             multiproc_dir=meeting_place(settings.multiproc_dir, service),

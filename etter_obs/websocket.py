@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, Header, KeptBecause, LogField
-from etter_obs.exchange import Message, Receive, Scope, Send, given_request_id
+from etter_obs.exchange import Message, Receive, Scope, Send, request_id
 from etter_obs.tracing.sampling import Decision
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ class Connection:
     )
 
     def __init__(
-        self, parts: Parts, scope: Scope, receive: Receive, send: Send, decision: Decision
+        self,
+        parts: Parts,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        given_id: bytes | None,
     ) -> None:
         self._start = perf_counter()
         self._parts = parts
@@ -51,7 +57,7 @@ class Connection:
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
         self.context = RequestContext(
-            given_request_id(scope["headers"]),
+            request_id(given_id),
             decision.trace_id,
             decision.span_id,
             decision.sampled,
@@ -96,7 +102,7 @@ class Connection:
             parts.requests.websocket_duration.child(endpoint).observe(
                 duration, context.trace_id if kept else None
             )
-            if parts.access is not None:
+            if isinstance(error, Exception) or parts.logs_all:
                 parts.access(self._line(endpoint, duration, error, kept))
         except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
             _log.warning("A connection could not be recorded", exc_info=True)

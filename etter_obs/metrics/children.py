@@ -65,11 +65,11 @@ class Gauge(Counter):
 class Histogram(Child):
     """Observations in buckets, and for each bucket its newest exemplar."""
 
-    __slots__ = ("_bounds", "_buckets")
+    __slots__ = ("_buckets", "bounds")
 
     def __init__(self, cells: Record, lock: threading.RLock, bounds: tuple[float, ...]) -> None:
         super().__init__(cells, lock, bounds)
-        self._bounds = bounds
+        self.bounds = bounds
         self._buckets = len(bounds) + 1
 
     def observe(self, value: float, exemplar: str | None = None) -> None:
@@ -77,15 +77,16 @@ class Histogram(Child):
 
         ``exemplar`` is the id (32 hexadecimal digits) of a trace that is kept.
         """
-        bucket = bisect_left(self._bounds, value)
+        bucket = bisect_left(self.bounds, value)
         with self.lock:
             cells = self.cells
             cells[bucket] += 1.0
             cells[self._buckets] += value
             if exemplar:
-                self._mark(bucket, value, exemplar)
+                self.mark(bucket, value, exemplar)
 
-    def _mark(self, bucket: int, value: float, trace_id: str) -> None:
+    def mark(self, bucket: int, value: float, trace_id: str) -> None:
+        """Set a bucket's exemplar. The caller holds the lock."""
         cells, buckets = self.cells, self._buckets
         when = buckets + 1 + bucket
         # Another process may be reading; it takes no exemplar whose time is zero or changes.

@@ -72,10 +72,7 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
             yield
             status = 200
         finally:
-            requests.active.dec()
-            series = requests.series("POST", endpoint, status)
-            series.count.inc()
-            series.duration.observe(perf_counter() - start)
+            requests.called(endpoint, status, perf_counter() - start)
 
     return _around(measure)
 

@@ -23,6 +23,8 @@ _RANDOM_ID: Final = 0x02
 """Flag of W3C trace context level 2: the trace id is random, so others may sample by its bits."""
 _W3C: Final = frozenset(("traceparent", "tracestate", "baggage"))
 _BAGGAGE: Final = W3CBaggagePropagator()
+_SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+"""Where the current span stands in a context: OpenTelemetry keeps the key to itself."""
 
 
 class UnsampledSpan(trace.NonRecordingSpan):
@@ -76,7 +78,10 @@ def parse_tracestate(header: bytes | None) -> TraceState | None:
 
 def attach(decision: Decision, span: trace.Span) -> Token[Context]:
     """Make ``span`` and the request's baggage current; give the token back to :func:`detach`."""
-    current = trace.set_span_in_context(span, decision.context)
+    if decision.context is None and not context.get_current():
+        current = Context({_SPAN_KEY: span})  # a server's task begins with nothing in it
+    else:
+        current = trace.set_span_in_context(span, decision.context)
     if decision.baggage is not None:
         current = _BAGGAGE.extract({"baggage": decision.baggage.decode("latin-1")}, current)
     return context.attach(current)
@@ -85,6 +90,11 @@ def attach(decision: Decision, span: trace.Span) -> Token[Context]:
 def detach(token: Token[Context]) -> None:
     """Restore what was current before :func:`attach`."""
     context.detach(token)
+
+
+def carriers() -> frozenset[bytes]:
+    """Return the headers without which a request brings no trace and no baggage."""
+    return frozenset(name.lower().encode() for name in _W3C | propagate.get_global_textmap().fields)
 
 
 def decider(sampler: HeadSampler) -> Callable[[Headers], Decision]:

@@ -15,6 +15,7 @@ from etter_obs.tracing.propagation import (
     CallersSpan,
     UnsampledSpan,
     attach,
+    carriers,
     decider,
     detach,
 )
@@ -66,8 +67,13 @@ class Tracing:
     ) -> None:
         self.enabled = settings.apm_enabled
         sampler = settings.sampler if self.enabled else "always_off"
-        self.decide = decider(HeadSampler(sampler, settings.sampler_ratio))
+        head = HeadSampler(sampler, settings.sampler_ratio)
+        self.decide = decider(head)
         """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
+        self.carriers = carriers()
+        """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
+        self.begin = head.begin
+        """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
         self._unsampled = UnsampledSpan if self.enabled else CallersSpan
         if not self.enabled:
@@ -95,20 +101,21 @@ class Tracing:
         """Take the place of the spans that FastAPI would make of ``app``; return the undo."""
         return silence_native_spans(app) if self._is_global else lambda: None
 
-    def attach(self, decision: Decision, scope: Scope) -> Token[Context]:
+    def attach(self, decision: Decision, scope: Scope) -> Token[Context] | None:
         """Let what an unsampled request calls carry its trace context and baggage.
 
         Give the returned token to :meth:`detach` when the request is over.
         """
         if self._is_global:
             scope[SCOPE_KEY] = None
-        if not self.enabled and decision.parent_id is None:
-            return attach(decision, trace.INVALID_SPAN)
+        if not self.enabled and decision.brings_nothing:
+            return None  # there is nothing to carry, and somebody else's context stays
         return attach(decision, self._unsampled(decision))
 
-    def detach(self, token: Token[Context]) -> None:
+    def detach(self, token: Token[Context] | None) -> None:
         """Restore the context that :meth:`attach` replaced."""
-        detach(token)
+        if token is not None:
+            detach(token)
 
     async def serve(
         self,

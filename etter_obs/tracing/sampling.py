@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from random import getrandbits
 from typing import TYPE_CHECKING, Final
+
+from etter_obs.random_ids import random_ids
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -42,6 +43,9 @@ _MAX_BAGGAGE_BYTES: Final = 8_192
 _MAX_MEMBER_BYTES: Final = 4_096
 """Limits of OpenTelemetry's for baggage; 64 members are W3C's, each costs a copy of all others."""
 
+_new_ids: Final = random_ids(48)
+"""A trace's id and a span's, 32 and 16 digits; that one of them is all zeros will not happen."""
+
 
 class Decision:
     """Ids of one request and whether its trace is kept. Ids are lower-case hexadecimal."""
@@ -69,6 +73,11 @@ class Decision:
         self.context: Context | None = None
         """What another propagator than W3C's took from the headers."""
 
+    @property
+    def brings_nothing(self) -> bool:
+        """Whether the request came without a caller's trace and without baggage."""
+        return self.parent_id is None and self.baggage is None and self.context is None
+
 
 class HeadSampler:
     """Decides by one of the names that ``OTEL_TRACES_SAMPLER`` takes.
@@ -84,7 +93,9 @@ class HeadSampler:
         self._follows_parent = name.startswith("parentbased_")
         root = name.removeprefix("parentbased_")
         share = {"always_on": 1.0, "always_off": 0.0}.get(root, ratio)
-        self._bound = round(share * (_LOW_64_BITS + 1))
+        bound = round(share * (_LOW_64_BITS + 1))
+        # Digits of one length compare like their numbers; every digit is less than "g".
+        self._bound = f"{bound:016x}" if bound <= _LOW_64_BITS else "g"
 
     def decide(self, headers: Headers) -> Decision:
         """Return the ids and the decision for a request; no header, however odd, raises."""
@@ -115,14 +126,14 @@ class HeadSampler:
 
     def begin(self) -> Decision:
         """Return the decision for a trace that begins here."""
-        number = getrandbits(128) or 1
-        sampled = number & _LOW_64_BITS < self._bound
-        return Decision(f"{number:032x}", f"{getrandbits(64) or 1:016x}", sampled)
+        digits = _new_ids()
+        trace_id = digits[:32]
+        return Decision(trace_id, digits[32:], trace_id[16:] < self._bound)
 
     def follow(self, trace_id: str, parent_id: str, flags: int) -> Decision:
         """Return the decision for a trace that comes from a caller."""
-        sampled = flags & 1 == 1 if self._follows_parent else int(trace_id[16:], 16) < self._bound
-        decision = Decision(trace_id, f"{getrandbits(64) or 1:016x}", sampled)
+        sampled = flags & 1 == 1 if self._follows_parent else trace_id[16:] < self._bound
+        decision = Decision(trace_id, _new_ids()[32:], sampled)
         decision.parent_id = parent_id
         decision.parent_flags = flags
         return decision
