@@ -36,6 +36,7 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
     # Imported here: --help and the other commands need no dashboards.
     from etter_obs.slo.plan import plan
     from etter_obs.slo.prometheus_rule import prometheus_rules
+    from etter_obs.slo.reach_table import remarks
     from etter_obs.slo.writer import write
 
     with clear_errors():
@@ -58,6 +59,8 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
             click.echo(f"{len(everything.files) + len(everything.kept)} files follow from slo.yaml")
             return
         write(root, changes)
+        for remark in remarks(specs):
+            click.echo(f"note: {remark}")
     removed = sum(change.content is None for change in changes)
     click.echo(
         f"{len(changes) - removed} written, {removed} removed, "

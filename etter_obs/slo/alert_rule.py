@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,9 +14,12 @@ RUNBOOKS: Final = "alerts/runbooks"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Input series (selector → values in promtool's notation, a sample each 15 s)."""
+    """Input series (selector → values in promtool's notation, a sample each 15 s).
 
-    fires: Mapping[str, str]
+    ``fires`` holds a world for each reason for which the alert may fire, each alone.
+    """
+
+    fires: Sequence[Mapping[str, str]]
     quiet: Mapping[str, str]
 
 

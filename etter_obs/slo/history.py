@@ -24,7 +24,7 @@ _DEFINITION: Final = (Rule.SATURATION, Rule.TOTAL_INCREASE, Rule.BAD_INCREASE)
 
 
 def effects(spec: Spec, root: Path) -> Iterator[str]:
-    """Yield what follows, SLO by SLO, from the difference between ``spec`` and the rules on disk."""
+    """Yield what follows, for each SLO, where ``spec`` differs from the rules on disk."""
     names = {slo.name for slo in spec.slos}
     folder = root / "prometheus/rules"
     prefix = f"{spec.service}."
@@ -55,8 +55,8 @@ def _changed(spec: Spec, slo: Slo, old: dict[str, str] | None) -> Iterator[str]:
     if before is not None and before != slo.objective:
         yield (
             f"{slo.name}: objective {percent_text(before)} → {percent_text(slo.objective)}; the "
-            f"events of the last {period} stay as they were counted and are judged anew at once: "
-            f"budget {percent_text(1 - before)} → {percent_text(slo.budget)}, for the days behind too"
+            f"events of the last {period} stay as they were counted and are judged anew at once, "
+            f"by a budget of {percent_text(slo.budget)} instead of {percent_text(1 - before)}"
         )
     length = _constant(old.get(Rule.PERIOD))
     if length is not None and length != spec.period:

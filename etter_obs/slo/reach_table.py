@@ -82,10 +82,11 @@ def remarks(specs: Sequence[Spec]) -> Iterator[str]:
         for slo in spec.slos:
             reach = reaches(slo, spec.period)
             for gone in (one.tier for one in reach if not one.reachable):
+                factor, needed = gone.factor(spec.period), lowest(gone, spec.period)
                 yield (
-                    f"{spec.service}/{slo.name}: {gone.name} is left out: a full outage is not "
-                    f"{decimal_text(gone.factor(spec.period))} times what {percent_text(slo.objective)}"
-                    f" allows; above {percent_text(lowest(gone, spec.period))} it could fire"
+                    f"{spec.service}/{slo.name}: {gone.name} is left out: even a full outage is "
+                    f"less than {decimal_text(factor)} times what {percent_text(slo.objective)} "
+                    f"allows; above {percent_text(needed)} it could fire"
                 )
             pages = [one for one in reach if one.tier.severity is Severity.PAGE]
             if pages and not any(one.reachable for one in pages):

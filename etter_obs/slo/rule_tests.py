@@ -408,10 +408,13 @@ def _examples(alert_rules: Iterable[AlertRule], file: str, group: str) -> str:
             continue
         count = f'count(ALERTS{{{equals(Label.ALERTNAME, rule.name)},alertstate="firing"}})'
         tests += [
-            {
-                **_test(f"{rule.name} fires", pace, rule.example.fires, []),
-                "promql_expr_test": [_expression(_with(rule), at, [("{}", _ONE)])],
-            },
+            *(
+                {
+                    **_test(f"{rule.name} fires", pace, world, []),
+                    "promql_expr_test": [_expression(f"{_with(rule)} > 0", at, [("{}", _ONE)])],
+                }
+                for world in rule.example.fires
+            ),
             {
                 **_test(f"{rule.name} does not fire", pace, rule.example.quiet, []),
                 "promql_expr_test": [_expression(count, at, [])],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from etter_obs.conventions import Alert, Dashboard, Label
@@ -63,10 +64,10 @@ def _ticket(
     labels: dict[str, str],
     summary: str,
     description: str,
-    sample: str,
+    samples: Sequence[str],
     query: str,
 ) -> AlertRule:
-    """Return an alert on a counter that should stand still; ``sample`` is one of its series."""
+    """Return an alert on a counter that should stand still; ``samples`` are series of it."""
     return AlertRule(
         name=name,
         expr=expr,
@@ -76,7 +77,10 @@ def _ticket(
         description=description,
         dashboard=Dashboard.TELEMETRY,
         queries={"what is counted": query},
-        example=Example(fires={sample: "0+1x120"}, quiet={sample: "7x120"}),
+        example=Example(
+            fires=[{sample: "0+1x120"} for sample in samples],
+            quiet=dict.fromkeys(samples, "7x120"),
+        ),
     )
 
 
@@ -111,7 +115,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "Prometheus misses evaluations of {{ $labels.rule_group }}",
             "Each missed evaluation loses the events of its 30 seconds from every SLO of the "
             "group. Prometheus is overloaded or was stopped.",
-            own(missed, group),
+            [own(missed, group)],
             f"increase({own(missed)}[{_WINDOW}])",
         ),
         _ticket(
@@ -120,7 +124,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "Rules of {{ $labels.rule_group }} fail",
             "What they record is missing, what they would alert on is not seen.",
-            own(failed, group),
+            [own(failed, group)],
             f"increase({own(failed)}[{_WINDOW}])",
         ),
         _ticket(
@@ -130,7 +134,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "Prometheus refuses whole scrapes",
             "A target exposes more samples, bytes or labels than its limit; none of it is stored. "
             "A label holds values without bound, or the limit is too low.",
-            own(limits[0]),
+            [own(limit) for limit in limits],
             " or ".join(own(limit) for limit in limits),
         ),
         AlertRule(
@@ -143,7 +147,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             lasting="5m",
             queries={"targets": target},
             example=Example(
-                fires={'up{job="loki",instance="a"}': "0x120"},
+                fires=[{'up{job="loki",instance="a"}': "0x120"}],
                 quiet={'up{job="loki",instance="a"}': "1x120"},
             ),
         ),
@@ -157,7 +161,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             lasting="5m",
             queries={"reloads": reloaded},
             example=Example(
-                fires={'alertmanager_config_last_reload_successful{job="alertmanager"}': "0x120"},
+                fires=[{'alertmanager_config_last_reload_successful{job="alertmanager"}': "0x120"}],
                 quiet={'alertmanager_config_last_reload_successful{job="alertmanager"}': "1x120"},
             ),
         ),
@@ -165,8 +169,9 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
 
 
 def _delivery(labels: dict[str, str]) -> list[AlertRule]:
-    failed = series("alertmanager_notifications_failed_total", (_ALERTMANAGER,))
-    dropped = series("prometheus_notifications_dropped_total", (_PROMETHEUS,))
+    failed_name = "alertmanager_notifications_failed_total"
+    dropped_name = "prometheus_notifications_dropped_total"
+    failed, dropped = series(failed_name, (_ALERTMANAGER,)), series(dropped_name, (_PROMETHEUS,))
     return [
         _ticket(
             Alert.ALERT_DELIVERY_FAILING,
@@ -176,10 +181,10 @@ def _delivery(labels: dict[str, str]) -> list[AlertRule]:
             "Alerts do not reach people ({{ $labels.integration }})",
             "Alertmanager cannot deliver through this integration, or Prometheus cannot reach "
             "Alertmanager. A wrong secret, a receiver that is down, a network in between.",
-            series(
-                "alertmanager_notifications_failed_total",
-                (_ALERTMANAGER, equals("integration", "slack")),
-            ),
+            [
+                series(name, (job, equals("integration", "slack"), equals(Label.INSTANCE, "a")))
+                for name, job in ((failed_name, _ALERTMANAGER), (dropped_name, _PROMETHEUS))
+            ],
             f"{failed} or {dropped}",
         )
     ]
@@ -193,23 +198,33 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
     full = [f"otelcol_exporter_enqueue_failed_{signal}" for signal in _SIGNALS]
     refused = [f"otelcol_receiver_refused_{signal}" for signal in _SIGNALS]
     size, capacity = (collector(f"otelcol_exporter_queue_{what}") for what in ("size", "capacity"))
-    queue = f"{size} / {capacity}"
+    loki = equals("exporter", "otlp_http/loki")
     discarded = series("loki_discarded_samples_total", (_LOKI,))
     return [
-        _ticket(
-            Alert.COLLECTOR_EXPORT_FAILING,
-            "\nor\n".join(
+        AlertRule(
+            name=Alert.COLLECTOR_EXPORT_FAILING,
+            expr="\nor\n".join(
                 [
                     *(_grows(collector(name), "exporter") for name in (*send, *full)),
-                    f"max by (exporter) ({queue}) > 0.5",
+                    f"max by (exporter) ({size} / {capacity}) > 0.5",
                 ]
             ),
-            labels,
-            "The collector cannot deliver through {{ $labels.exporter }}",
-            "Traces or logs were given up, or wait in a queue that is half full: what they are "
-            "sent to is down or too slow.",
-            collector(send[0], equals("exporter", "otlp_http/loki")),
-            queue,
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="The collector cannot deliver through {{ $labels.exporter }}",
+            description="Traces or logs were given up, or wait in a queue that is half full: what "
+            "they are sent to is down or too slow.",
+            queries={"how full its queues are": f"{size} / {capacity}"},
+            example=Example(
+                fires=[
+                    *({collector(name, loki): "0+1x120"} for name in (*send, *full)),
+                    {size: "6x120", capacity: "10x120"},
+                ],
+                quiet={
+                    **{collector(name, loki): "7x120" for name in (*send, *full)},
+                    size: "4x120", capacity: "10x120",
+                },
+            ),
         ),
         _ticket(
             Alert.COLLECTOR_REFUSING,
@@ -217,7 +232,7 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "The collector refuses data ({{ $labels.receiver }})",
             "It is short of memory or its exporters' queues are full; senders retry, then drop.",
-            collector(refused[0], equals("receiver", "otlp")),
+            [collector(name, equals("receiver", "otlp")) for name in refused],
             " or ".join(collector(name) for name in refused),
         ),
         _ticket(
@@ -226,7 +241,7 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "Loki discards log lines: {{ $labels.reason }}",
             "Lines arrived and were not stored: a limit of Loki's was reached.",
-            series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited"))),
+            [series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited")))],
             f"increase({discarded}[{_WINDOW}])",
         ),
     ]
