@@ -6,6 +6,7 @@ line below; a new runbook starts with the headings that a person fills in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ from etter_obs.slo.units import duration_text, percent_text
 
 _BEGIN: Final = f"<!-- {GENERATED} Your own text goes below the end marker. -->"
 _END: Final = "<!-- End of the generated part. -->"
+_TEMPLATED: Final = re.compile(r"\{\{[^}]*\}\}")
 _BLANK: Final = """
 ## First look
 
@@ -82,7 +84,7 @@ def _meaning(rule: AlertRule) -> str:
         )
     if Label.SLO in rule.labels:
         return "It is told for each SLO; those below have it."
-    return "" if "{{" in rule.description else rule.description
+    return _TEMPLATED.sub("N", rule.description)
 
 
 def _slo_section(spec: Spec, slo: Slo, rule: AlertRule) -> str:
