@@ -26,6 +26,15 @@ async def test_each_run_is_counted_with_its_reason() -> None:
     assert failures.child("database", "pool_exhausted").value == 2
 
 
+async def test_a_run_that_many_share_is_counted_once() -> None:
+    """Twenty askers at once leave one duration, not twenty."""
+    registry = MetricsRegistry("etter")
+    health = Health(Settings(health_max_age=0.0), registry)
+    health.add("shared", lambda: asyncio.sleep(0.05))
+    await asyncio.gather(*(health.summary() for _ in range(20)))
+    assert registry.histogram(conventions.HEALTH_CHECK_DURATION).child("shared").count == 1
+
+
 async def test_a_scrape_has_old_outcomes_made_again() -> None:
     """Without any probe a scrape starts the checks, at most once in their maximum age."""
     registry = MetricsRegistry("etter")
