@@ -6,11 +6,14 @@ import asyncio
 import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from etter_obs import setup_observability
 from etter_obs.conventions import TELEMETRY_DROPPED
@@ -55,6 +58,20 @@ def test_a_hanging_collector_bounds_memory_and_counts_what_it_costs(otlp: Receiv
     otlp.release.set()
     assert tracing.close(10) is True
     assert len(otlp.spans) == QUEUE_SIZE
+
+
+def test_what_was_exported_makes_room(otlp: Receiver) -> None:
+    """Over time more spans than the queue holds are exported, none is dropped."""
+    registry = MetricsRegistry("etter")
+    tracing = tracing_to(otlp, registry)
+    tracer = tracing.provider.get_tracer("test")
+    for _ in range(3):
+        for _ in range(QUEUE_SIZE // 2):
+            tracer.start_span("span").end()
+        assert tracing.flush(20) is True
+    tracing.close(10)
+    assert dropped(registry, "queue_full") == 0
+    assert len(otlp.spans) == 3 * (QUEUE_SIZE // 2)
 
 
 def test_closing_keeps_its_deadline_when_the_collector_hangs(otlp: Receiver) -> None:
@@ -161,25 +178,44 @@ def test_a_missing_exporter_is_told_with_the_line_that_installs_it(
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def _trace_in_child(tracing: Tracing) -> None:
-    tracing.provider.get_tracer("test").start_span("in the child").end()
-    os._exit(0 if tracing.flush(10) else 1)
+class PidExporter(SpanExporter):
+    """Takes spans only in the process that it was made in, as a connection does."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Succeed at home."""
+        own = self.pid == os.getpid()
+        return SpanExportResult.SUCCESS if own else SpanExportResult.FAILURE
 
 
-def test_a_forked_child_exports_by_itself(otlp: Receiver) -> None:
-    """A child of a process that has queued and exported exports its own spans, and only those."""
+def test_a_forked_child_exports_over_a_connection_of_its_own(otlp: Receiver) -> None:
+    """A child of a process that has exported makes its own exporter and starts with no queue."""
     registry = MetricsRegistry("etter")
-    tracing = tracing_to(otlp, registry)
+    tracing = Tracing(
+        settings_for(otlp),
+        service="service",
+        environment="test",
+        registry=registry,
+        redactor=Redactor(),
+        endpoint=lambda scope: None,
+        make_exporter=PidExporter,
+    )
     tracer = tracing.provider.get_tracer("test")
-    tracer.start_span("exported before").end()
+    for _ in range(QUEUE_SIZE):
+        tracer.start_span("parent").end()
     tracing.flush(10)
-    otlp.release.clear()
-    tracer.start_span("queued").end()
-    child = multiprocessing.get_context("fork").Process(target=_trace_in_child, args=(tracing,))
+
+    def in_child() -> None:
+        for _ in range(QUEUE_SIZE):
+            tracer.start_span("child").end()
+        flushed = tracing.flush(10)
+        lost = dropped(registry, "export_failed") + dropped(registry, "queue_full")
+        os._exit(0 if flushed and not lost else 1)
+
+    child = multiprocessing.get_context("fork").Process(target=in_child)
     child.start()
-    otlp.release.set()
-    child.join(20)
+    child.join(30)
     assert child.exitcode == 0
     tracing.close(10)
-    names = sorted(span.name for span in otlp.spans)
-    assert names == ["exported before", "in the child", "queued"]

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from etter_obs.context import current_request
 from tests.services import Receiver, otlp_http_receiver
 from tests.tracing.observed import observed
 
@@ -33,6 +34,12 @@ def an_app() -> FastAPI:
     async def item(item: str) -> dict[str, str]:
         with trace.get_tracer("user").start_as_current_span("look up"):
             return {"item": item}
+
+    @app.get("/ids")
+    async def ids() -> list[str]:
+        request = current_request.get()
+        assert request is not None
+        return [request.trace_id, request.span_id]
 
     @app.get("/outgoing")
     async def outgoing() -> dict[str, str]:
@@ -85,6 +92,15 @@ async def test_a_sampled_request_leaves_a_server_span_with_its_own_ids(otlp: Rec
     child = otlp.named("look up")
     assert (child.trace_id, child.parent_id) == (span.trace_id, span.span_id)
     assert len(otlp.spans) == 2  # none for receive and send
+
+
+@pytest.mark.parametrize("headers", [{}, PARENT])
+async def test_span_and_request_have_the_same_ids(otlp: Receiver, headers: dict[str, str]) -> None:
+    """What logs and exemplars name is the server span, with a parent and without."""
+    async with observed(an_app(), otlp) as client:
+        ids = (await client.get("/ids", headers)).json()
+    span = otlp.named("GET /ids")
+    assert ids == [span.trace_id, span.span_id]
 
 
 async def test_traces_arrive_over_http_too() -> None:
@@ -214,11 +230,15 @@ async def test_without_tracing_a_callers_trace_goes_through_untouched(otlp: Rece
         [(b"\xff\xfe", b"x")],
     ],
 )
+@pytest.mark.parametrize("client", [("127.0.0.1", 1), None, ("no port",)])
 @pytest.mark.parametrize("sampler", ["always_on", "always_off"])
 async def test_hostile_headers_cost_nobody_the_request(
-    otlp: Receiver, headers: list[tuple[bytes, bytes]], sampler: str
+    otlp: Receiver,
+    headers: list[tuple[bytes, bytes]],
+    sampler: str,
+    client: tuple[object, ...] | None,
 ) -> None:
-    """Headers that cannot be decoded change neither the answer nor the match of log and span."""
+    """Headers that cannot be decoded change nothing, what breaks the instrumentation no answer."""
     app = an_app()
     async with observed(app, otlp, sampler=sampler):
         sent = []
@@ -240,12 +260,12 @@ async def test_hostile_headers_cost_nobody_the_request(
             "root_path": "",
             "scheme": "http",
             "headers": headers,
-            "client": ("127.0.0.1", 1),
+            "client": client,
             "server": ("127.0.0.1", 80),
         }
         await app(scope, receive, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 200
-    if sampler == "always_on":
+    if sampler == "always_on" and client != ("no port",):
         assert otlp.named("GET /items/{item}").kind == "server"
 
 

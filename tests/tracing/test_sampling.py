@@ -50,6 +50,7 @@ class Complaints(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Note one line."""
         self.texts.append(record.getMessage())
 
 
@@ -61,6 +62,9 @@ def officially(traceparent: str) -> trace.SpanContext:
 
 @given(TRACEPARENTS, SAMPLERS, st.floats(0, 1))
 @example(f"00-{'a' * 32}-{'b' * 16}-01", "parentbased_traceidratio", 0.0)
+@example(f"ff-{'a' * 32}-{'b' * 16}-01", "parentbased_traceidratio", 0.0)
+@example(f"00-{'0' * 32}-{'b' * 16}-01", "parentbased_traceidratio", 0.0)
+@example(f"00-{'a' * 32}-{'0' * 16}-01", "parentbased_traceidratio", 0.0)
 @example(f"00-{'a' * 32}-{'b' * 16}-01-more", "parentbased_traceidratio", 0.0)
 @example(f"cc-{'a' * 32}-{'b' * 16}-01-more", "traceidratio", 0.5)
 def test_takes_the_parent_and_the_decision_that_the_official_code_takes(
