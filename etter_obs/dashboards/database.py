@@ -251,8 +251,8 @@ def _requests(spec: Spec, app: App) -> Section:
                     "Open one; the span carries the statement. Explain it on the database.",
                     "none",
                 ),
-                '{ resource.service.name = "$service" && span.db.system != nil '
-                f"&& duration > {slow} }}",
+                '{ resource.service.name = "$service" && span.db.system.name != nil '
+                f'&& span.db.system.name != "redis" && duration > {slow} }}',
             ),
         ),
     )
