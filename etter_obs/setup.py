@@ -113,7 +113,6 @@ class Observability:
             return ObservabilityMiddleware(inner, self._parts(app))
 
         self._undo.callback(self.tracing.adopt(app))
-        self._undo.callback(self.tracing.adopt(app))
         original = app.build_middleware_stack
         app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
         if app.middleware_stack is not None:  # set up late, while the app runs
