@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from etter_obs.conventions import Dashboard
 from etter_obs.dashboards.panels import AnyPanel
 from etter_obs.dashboards.series import Source
+from etter_obs.slo.text import GENERATED
 
 TAG: Final = "etter-obs"
 WIDTH: Final = 24

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etter_obs.conventions import Dashboard
-from etter_obs.dashboards.board import GENERATED
 from etter_obs.dashboards.lint.finding import Finding, Known, at
 from etter_obs.dashboards.view import BoardView
+from etter_obs.slo.text import GENERATED
 
 
 def check(board: BoardView, known: Known) -> Iterator[Finding]:
