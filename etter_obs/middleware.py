@@ -107,7 +107,7 @@ class ObservabilityMiddleware:
         watched = (Exchange if kind == "http" else Connection)(
             parts, scope, receive, send, decision, headers.get(REQUEST_ID)
         )
-        scope[_SEEN] = watched
+        scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         # It is not reset: each request runs in a task of its own, and what the server logs about
         # the request after this has returned should still carry its ids.
         current_request.set(watched.context)
