@@ -1,0 +1,90 @@
+"""The collector's second profile, for apps that send every trace."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from stack.build import binary
+from stack.layout import CHECKOUT, Ports, environment
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+_OK, _ERROR = 1, 2
+_MILLISECOND = 1_000_000
+
+
+@contextmanager
+def _collector(run_dir: Path) -> Iterator[Ports]:
+    ports = Ports.free()
+    (run_dir / "data").mkdir()
+    files = ("config", "to-file", "tail-sampling")
+    with (run_dir / "log").open("w") as log:
+        process = subprocess.Popen(
+            [binary("otelcol"), *(f"--config=otel-collector/{name}.yaml" for name in files)],
+            cwd=CHECKOUT,
+            env=environment(run_dir, ports, {}),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+
+        def ready() -> bool:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{ports.collector_health}", timeout=1)
+            except httpx.HTTPError:
+                return False
+            return answer.status_code == httpx.codes.OK
+
+        eventually(ready, deadline_s=30, tell=(run_dir / "log").read_text)
+        yield ports
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _span(trace_id: str, status: int, duration_ms: int) -> dict[str, Any]:
+    start = time.time_ns()
+    return {
+        "traceId": trace_id,
+        "spanId": trace_id[:16],
+        "name": "GET /companies",
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + duration_ms * _MILLISECOND),
+        "status": {"code": status},
+    }
+
+
+def test_what_failed_or_was_slow_is_kept_and_little_of_the_rest(tmp_path: Path) -> None:
+    """Of 1,000 good traces few arrive; each failed one does, and each slower than 500 ms."""
+    failed = [f"{number:032x}" for number in range(1, 21)]
+    slow = [f"{number:032x}" for number in range(101, 121)]
+    good = [f"{number * 2**96 + number:032x}" for number in range(1, 1001)]
+    spans = [_span(each, _ERROR, 5) for each in failed]
+    spans += [_span(each, _OK, 900) for each in slow]
+    spans += [_span(each, _OK, 5) for each in good]
+    traces = tmp_path / "data/traces.jsonl"
+    with _collector(tmp_path) as ports:
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+        url = f"http://127.0.0.1:{ports.otlp_http}/v1/traces"
+        httpx.post(url, json=body, timeout=10).raise_for_status()
+        eventually(lambda: traces.exists() and traces.stat().st_size, deadline_s=60)
+    # The collector has ended, so everything that it decided to keep is in the file.
+    kept = {
+        span["traceId"]
+        for line in traces.read_text(encoding="utf-8").splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    }
+    assert kept >= {*failed, *slow}
+    assert 0 < len(kept & set(good)) < 150
