@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeVar
+from urllib.parse import unquote
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENDPOINT: Final = re.compile(
     r"^(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?(?:/\S*)?$"
 )
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DSN: Final = re.compile(r"^https?://[^@/\s]+@[^/\s]+/(?:\S+/)?\d+$")
 
 
@@ -74,6 +76,8 @@ class Settings:
     otlp_endpoint: str = "localhost:4317"
     otlp_protocol: OtlpProtocol = "grpc"
     otlp_insecure: bool = True
+    otlp_headers: tuple[tuple[str, str], ...] = ()
+    otlp_certificate: Path | None = None
     otlp_logs_enabled: bool = True
     sampler: str = _DEFAULT_SAMPLER
     sampler_ratio: float = 0.1
@@ -134,6 +138,8 @@ class Settings:
             otlp_insecure=env.read(
                 ("OTEL_EXPORTER_OTLP_INSECURE",), _boolean, not endpoint.startswith("https://")
             ),
+            otlp_headers=env.secret("OTEL_EXPORTER_OTLP_HEADERS", _headers) or (),
+            otlp_certificate=env.read(("OTEL_EXPORTER_OTLP_CERTIFICATE",), _file, None),
             otlp_logs_enabled=env.read(("ETTER_OBS_OTLP_LOGS_ENABLED",), _boolean, True),
             sampler=env.read(("OTEL_TRACES_SAMPLER",), _one_of(*_SAMPLERS), _DEFAULT_SAMPLER),
             sampler_ratio=env.read(("OTEL_TRACES_SAMPLER_ARG",), _ratio, 0.1),
@@ -211,6 +217,17 @@ def _networks(text: str) -> tuple[str, ...]:
         raise ValueError(
             "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, with commas between them"
         ) from None
+
+
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Read pairs as OpenTelemetry writes them: ``name=value``, comma between, percent-encoded."""
+    pairs = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not _HEADER.fullmatch(name.strip()):
+            raise ValueError("name=value pairs with commas between them, such as api-key=secret")
+        pairs.append((name.strip(), unquote(value.strip())))
+    return tuple(pairs)
 
 
 def _level(text: str) -> str:

@@ -29,7 +29,7 @@ class BackgroundWorker(Generic[T]):
         capacity: items that may wait; what comes on top is refused and counted.
         batch: most items handled at once. Between two batches other threads get to run.
         linger: seconds between two looks at an empty queue.
-        handle: what is done with the items. It must not raise.
+        handle: what is done with the items; those for which it raises count as dropped.
         dropped: told how many items were refused, on the thread that offered them.
         forked: called in a forked child, before anything is put there.
 
@@ -146,7 +146,10 @@ class BackgroundWorker(Generic[T]):
         while True:
             items, marker = self._take()
             if items:
-                self._handle(items)
+                try:
+                    self._handle(items)
+                except Exception:  # noqa: BLE001  # the thread must live on
+                    self._dropped(len(items))
                 rounds = 0
             if marker is not None:
                 marker.set()

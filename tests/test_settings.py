@@ -137,3 +137,13 @@ def test_the_sdk_can_be_disabled_by_its_standard_name() -> None:
     """OTEL_SDK_DISABLED wins over APM_ENABLED."""
     environment = {"APM_ENABLED": "true", "OTEL_SDK_DISABLED": "true"}
     assert Settings.from_env(environment).apm_enabled is False
+
+
+def test_otlp_headers_are_pairs() -> None:
+    """OTEL_EXPORTER_OTLP_HEADERS is read as OpenTelemetry writes it, and never shown."""
+    given = Settings.from_env({"OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b, X-Scope=shop"})
+    assert given.otlp_headers == (("api-key", "a b"), ("X-Scope", "shop"))
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({"OTEL_EXPORTER_OTLP_HEADERS": "hunter2"})
+    assert "hunter2" not in str(refused.value)
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in str(refused.value)

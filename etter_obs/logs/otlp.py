@@ -1,4 +1,4 @@
-"""Sends rendered lines to an OTLP receiver, by OpenTelemetry's own exporters.
+"""Sends rendered lines to an OTLP receiver.
 
 The writer prepares what is sent, from the same redacted fields that it wrote; a thread of its own
 only carries it, since a receiver that accepts and never answers must not hold up standard output.
@@ -6,53 +6,34 @@ only carries it, since a receiver that accepts and never answers must not hold u
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.context import Context
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import TraceFlags
 
-from etter_obs.conventions import LogField
+from etter_obs.logs.otlp_transport import NotSent, Transport, make_transport
+from etter_obs.logs.otlp_wire import Encoder, request
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 
 _QUEUE: Final = 4096
 _BATCH: Final = 512
-_LINGER: Final = 0.5
+_LINGER: Final = 0.2
 _TIMEOUT: Final = 5.0
-"""Seconds an export may take, retries included."""
+"""Seconds a request may take, with what it is tried again."""
+_FIRST_DELAY: Final = 0.2
+_MAX_REQUEST: Final = 2 * 1024 * 1024
+"""Bytes of records in a request: half of what a gRPC server takes unless told otherwise."""
+_SCOPE: Final = "etter_obs.logs"
 
-_SEVERITIES: Final = {
-    "DEBUG": SeverityNumber.DEBUG,
-    "INFO": SeverityNumber.INFO,
-    "WARNING": SeverityNumber.WARN,
-    "ERROR": SeverityNumber.ERROR,
-    "CRITICAL": SeverityNumber.FATAL,
-}
-_ELSEWHERE: Final = frozenset(
-    field.value
-    for field in (
-        LogField.TIMESTAMP,
-        LogField.LEVEL,
-        LogField.MESSAGE,
-        LogField.EXCEPTION,
-        LogField.TRACE_ID,
-        LogField.SPAN_ID,
-        LogField.SERVICE,
-        LogField.ENVIRONMENT,
-    )
-)
-"""Fields that have a place of their own in OTLP; all others become attributes."""
+_log: Final = logging.getLogger(__name__)
 
 
 class LogShipper:
-    """Queues prepared records and exports them from one thread, bounded in number and time.
+    """Queues encoded records and exports them from one thread, bounded in number and time.
 
     Args:
         settings: endpoint, protocol and the service's version.
@@ -64,7 +45,7 @@ class LogShipper:
     not survive a fork.
 
     Raises:
-        ImportError: the exporter is not installed; the message has the line that installs it.
+        ImportError: gRPC is wanted and not installed; the message has the line that installs it.
     """
 
     def __init__(
@@ -74,113 +55,116 @@ class LogShipper:
         environment: str,
         dropped: Callable[[str, int], None],
     ) -> None:
-        self._make_exporter = _exporter_factory(settings)
+        if settings.otlp_protocol == "grpc":
+            _require_grpc()
+        self._settings = settings
         attributes = {"service.name": service, "deployment.environment.name": environment}
         if settings.service_version is not None:
             attributes["service.version"] = settings.service_version
-        self._resource = Resource.create(attributes)
+        self._resource = dict(Resource.create(attributes).attributes)
         self._dropped = dropped
-        self._scope = InstrumentationScope("etter_obs.logs")
-        self._exporter: LogRecordExporter | None = None
-        self._worker: BackgroundWorker[ReadableLogRecord] = BackgroundWorker(
+        self._encoder = Encoder()
+        self._transport: Transport | None = None
+        self._closing = threading.Event()
+        self._failing = False
+        self._worker: BackgroundWorker[bytes] = BackgroundWorker(
             "etter-obs-otlp-logs",
             capacity=_QUEUE,
             batch=_BATCH,
             linger=_LINGER,
             handle=self._export,
             dropped=lambda count: dropped("otlp_queue_full", count),
-            forked=self._forget_exporter,
+            forked=self._forget_connection,
         )
 
-    def offer(self, time_ns: int, fields: dict[str, Any]) -> None:
-        """Queue the record of a line that was rendered from ``fields``; never waits."""
-        self._worker.put(self._record(time_ns, fields))
+    def offer(self, time_ns: int, fixed: dict[str, Any], fields: dict[str, Any]) -> None:
+        """Queue the record of a line that was rendered from these fields; never waits."""
+        try:
+            encoded = self._encoder.record(time_ns, time.time_ns(), fixed, fields)
+        except Exception:  # noqa: BLE001  # the line is on standard output already
+            self._dropped("otlp_failed", 1)
+        else:
+            self._worker.put(encoded)
 
     def is_current_thread(self) -> bool:
         """Tell whether the caller runs on the exporting thread."""
         return self._worker.is_current_thread()
 
     def flush(self, deadline: float) -> bool:
-        """Export what waits, at most ``deadline`` seconds; returns whether all of it left."""
+        """Export what waits, at most ``deadline`` seconds; returns whether that was enough."""
         return self._worker.flush(deadline)
 
     def close(self, deadline: float) -> bool:
-        """Export what waits within ``deadline`` seconds, then cancel what is under way."""
+        """Export what waits within ``deadline`` seconds, then end what is under way."""
         done = self._worker.close(deadline)
-        if self._exporter is not None:
-            self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        self._closing.set()
+        if self._transport is not None:
+            self._transport.close()
         return done
 
-    def _record(self, time_ns: int, fields: dict[str, Any]) -> ReadableLogRecord:
-        body = fields[LogField.MESSAGE.value]
-        stack = fields.get(LogField.EXCEPTION.value)
-        level = fields[LogField.LEVEL.value]
-        record = LogRecord(
-            timestamp=time_ns,
-            observed_timestamp=time.time_ns(),
-            context=Context(),
-            severity_text=level,
-            severity_number=_SEVERITIES.get(level, SeverityNumber.UNSPECIFIED),
-            # A stack may be longer than what Loki takes as structured metadata (64 KB a line).
-            body=f"{body}\n{stack}" if stack else body,
-            attributes={
-                key: _attribute(value)
-                for key, value in fields.items()
-                if value is not None and key not in _ELSEWHERE
-            },
-        )
-        trace_id, span_id = fields[LogField.TRACE_ID.value], fields[LogField.SPAN_ID.value]
-        if trace_id and span_id:
-            record.trace_id = int(trace_id, 16)
-            record.span_id = int(span_id, 16)
-            sampled = fields[LogField.TRACE_SAMPLED.value]
-            record.trace_flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-        return ReadableLogRecord(record, self._resource, self._scope)
+    def _export(self, records: list[bytes]) -> None:
+        for part in _parts(records):
+            payload = request(self._resource, _SCOPE, part)
+            try:
+                self._deliver(payload)
+                reason = None
+            except NotSent as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001  # the thread must live on
+                reason = type(error).__name__
+            if reason is not None:
+                self._dropped("otlp_failed", len(part))
+            self._tell(reason)
 
-    def _export(self, batch: list[ReadableLogRecord]) -> None:
-        result = LogRecordExportResult.FAILURE
-        try:
-            if self._exporter is None:
-                self._exporter = self._make_exporter()
-            result = self._exporter.export(batch)
-        except Exception:  # noqa: BLE001, S110  # counted below; a line about it would follow it
-            pass
-        if result is not LogRecordExportResult.SUCCESS:
-            self._dropped("otlp_failed", len(batch))
+    def _deliver(self, payload: bytes) -> None:
+        end, delay = time.monotonic() + _TIMEOUT, _FIRST_DELAY
+        while True:
+            try:
+                if self._transport is None:
+                    self._transport = make_transport(self._settings)
+                self._transport.send(payload, max(0.1, end - time.monotonic()))
+            except NotSent as error:
+                late = time.monotonic() + delay >= end
+                if not error.retryable or late or self._closing.wait(delay):
+                    raise
+                delay *= 2
+            else:
+                return
 
-    def _forget_exporter(self) -> None:
-        self._exporter = None
+    def _tell(self, reason: str | None) -> None:
+        """Say once that lines do not arrive, and once that they do again."""
+        if (reason is not None) != self._failing:
+            self._failing = reason is not None
+            if reason is not None:
+                _log.warning("Log lines cannot be sent to the collector: %s", reason)
+            else:
+                _log.info("Log lines reach the collector again")
 
-
-def _attribute(value: Any) -> Any:
-    """Return ``value`` as OTLP's AnyValue can hold it: whole numbers have 64 bits there."""
-    if isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, dict):
-        return {key: _attribute(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_attribute(item) for item in value]
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    def _forget_connection(self) -> None:
+        self._transport = None
+        self._closing = threading.Event()
 
 
-def _exporter_factory(settings: Settings) -> Callable[[], LogRecordExporter]:
-    endpoint, insecure = settings.otlp_endpoint, settings.otlp_insecure
+def _parts(records: list[bytes]) -> Iterator[list[bytes]]:
+    """Divide a batch so that no request is larger than a server takes."""
+    part: list[bytes] = []
+    size = 0
+    for one in records:
+        if part and size + len(one) > _MAX_REQUEST:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += len(one)
+    if part:
+        yield part
+
+
+def _require_grpc() -> None:
     try:
-        if settings.otlp_protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
-                OTLPLogExporter as GrpcExporter,
-            )
-
-            return lambda: GrpcExporter(endpoint=endpoint, insecure=insecure, timeout=_TIMEOUT)
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import (
-            OTLPLogExporter as HttpExporter,
-        )
+        import grpc  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'OTLP logs need the exporter: pip install "etter-obs[otlp]" '
-            "(or set ETTER_OBS_OTLP_LOGS_ENABLED=false)"
+            'OTLP over gRPC needs grpcio: pip install "etter-obs[otlp]" '
+            "(or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, "
+            "or ETTER_OBS_OTLP_LOGS_ENABLED=false)"
         ) from error
-    base = endpoint if "://" in endpoint else f"http://{endpoint}"
-    return lambda: HttpExporter(endpoint=f"{base.rstrip('/')}/v1/logs", timeout=_TIMEOUT)

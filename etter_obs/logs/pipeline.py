@@ -253,7 +253,7 @@ class LogPipeline:
             for watcher in watchers:
                 watcher(data)
             if shipper is not None and not entry[9]:
-                shipper.offer(entry[0], fixed | fields)
+                shipper.offer(entry[0], fixed, fields)
         try:
             self._sink.write(b"".join(lines))
         except (OSError, ValueError):  # nobody reads any more, or the stream is closed

@@ -29,6 +29,9 @@ class Received:
     def __init__(self) -> None:
         self.endpoint = ""
         self.requests: list[ExportLogsServiceRequest] = []
+        self.headers: list[dict[str, str]] = []
+        self.refusals = 0
+        """How many requests are still to be refused, as a receiver does that is overloaded."""
 
     def records(self) -> list[LogRecord]:
         """Return every record received."""
@@ -51,7 +54,11 @@ class _Servicer(LogsServiceServicer):
         self._received = received
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's own name
-        """Keep the request."""
+        """Keep the request, or refuse it."""
+        self._received.headers.append(dict(context.invocation_metadata()))
+        if self._received.refusals:
+            self._received.refusals -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "try again")
         self._received.requests.append(request)
         return ExportLogsServiceResponse()
 
@@ -80,10 +87,14 @@ def http_receiver() -> Iterator[Received]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            known = self.path == "/v1/logs"
-            if known:
+            received.headers.append({key.lower(): value for key, value in self.headers.items()})
+            status = 200 if self.path == "/v1/logs" else 404
+            if received.refusals:
+                received.refusals -= 1
+                status = 503
+            if status == 200:
                 received.requests.append(ExportLogsServiceRequest.FromString(body))
-            self.send_response(200 if known else 404)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
