@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import Path
 from etter_obs.exchange import REQUEST_ID, Exchange, Message, Receive, Scope, Send
 from etter_obs.metrics.requests import RequestMetrics
-from etter_obs.routing import RouteTable
+from etter_obs.recorder import Recorder
 from etter_obs.tracing import Tracing
 from etter_obs.websocket import Connection
 
@@ -45,23 +45,13 @@ class Lifecycle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a request meets.
+    """What a request meets. ``report`` is told of exceptions that leave the app."""
 
-    ``logs_all`` says whether requests that did not fail have a line in the access log, ``slow`` is
-    the tightest latency target of the spec, in seconds.
-    """
-
-    table: RouteTable
     requests: RequestMetrics
     tracing: Tracing
-    access: Callable[[dict[str, Any]], None]
-    logs_all: bool
+    recorder: Recorder
     report: Callable[[BaseException, RequestContext], None]
-    finish_queries: Callable[[RequestContext], None]
-    client: Callable[[Scope], str | None]
     probes: Mapping[str, App]
-    slow: float
-    streaming: frozenset[str]
     lifecycle: Lifecycle
 
 

@@ -23,6 +23,7 @@ from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
 from etter_obs.middleware import App, ObservabilityMiddleware, Parts
+from etter_obs.recorder import Recorder
 from etter_obs.routing import RouteTable, Scope
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
@@ -53,6 +54,7 @@ class Observability:
         self.settings = settings
         self.spec = spec
         self._undo = ExitStack()
+        self._recorder: Recorder | None = None
         service = settings.service_name or spec.service
         environment = settings.environment or spec.environment
         deadline = settings.shutdown_deadline
@@ -92,6 +94,8 @@ class Observability:
 
         Returns whether everything was.
         """
+        if self._recorder is not None:
+            self._recorder.flush()
         flushed = [part.flush(deadline) for part in (self.errors, self.tracing, self.logs)]
         return all(flushed)
 
@@ -151,18 +155,26 @@ class Observability:
             self.health.serve(conventions.Path.METRICS, endpoint)
             if self.settings.management_port is None:
                 probes[conventions.Path.METRICS] = endpoint
-        return Parts(
+        recorder = Recorder(
             table=self.routes,
             requests=self.requests,
             tracing=self.tracing,
             access=self.logs.access,
             logs_all=self.settings.log_level in ("DEBUG", "INFO"),
-            report=self._report,
             finish_queries=self._query_report(),
             client=_client_of(self.settings.trusted_proxies),
-            probes=probes,
             slow=_tightest_latency(self.spec),
             streaming=frozenset(self.spec.streaming_routes),
+        )
+        self._undo.callback(self.metrics.on_scrape(recorder.flush))
+        self._undo.callback(recorder.flush)
+        self._recorder = recorder
+        return Parts(
+            requests=self.requests,
+            tracing=self.tracing,
+            recorder=recorder,
+            report=self._report,
+            probes=probes,
             lifecycle=self,
         )
 

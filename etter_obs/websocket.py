@@ -102,8 +102,9 @@ class Connection:
             parts.requests.websocket_duration.child(endpoint).observe(
                 duration, context.trace_id if kept else None
             )
-            if isinstance(error, Exception) or parts.logs_all:
-                parts.access(self._line(endpoint, duration, error, kept))
+            recorder = parts.recorder
+            if isinstance(error, Exception) or recorder.logs_all:
+                recorder.access(self._line(endpoint, duration, error, kept), time_ns())
         except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
             _log.warning("A connection could not be recorded", exc_info=True)
 
@@ -123,7 +124,7 @@ class Connection:
         )
 
     def _endpoint(self) -> str:
-        return self._parts.table.endpoint(self._scope) or UNMATCHED
+        return self._parts.recorder.table.endpoint(self._scope) or UNMATCHED
 
     def _count(self) -> None:
         if self._messages is None:  # messages flow after the route is known
@@ -144,7 +145,7 @@ class Connection:
             LogField.PATH.value: context.path,
             LogField.STATUS_CODE.value: self._status,
             LogField.DURATION_MS.value: round(duration * 1000, 3),
-            LogField.CLIENT_IP.value: self._parts.client(self._scope),
+            LogField.CLIENT_IP.value: self._parts.recorder.client(self._scope),
         }
         if error is not None:
             fields[LogField.ERROR_TYPE.value] = type(error).__name__

@@ -70,6 +70,7 @@ class LogPipeline:
             Renderer(service, environment, self.redactor, settings.log_max_bytes)
         )
         self._sink = StreamSink(stream if stream is not None else sys.stdout)
+        self._registry = registry
         self._lines = registry.counter(conventions.LOG_LINES)
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
         self.dropped = 0
@@ -103,16 +104,18 @@ class LogPipeline:
         """
         if not self._undos:
             level = self._settings.log_level
+            waiting = self._registry.gauge(conventions.LOG_QUEUE).child()
             self._undos = [
                 stdlib.install(self._emit_record, level),
                 structured.install(self._emit_event, level),
+                self._registry.on_scrape(lambda: waiting.set(float(len(self._writer)))),
             ]
             watching.living.add(self)
             atexit.register(self.close, self._settings.shutdown_deadline)
         return self._uninstall
 
-    def access(self, fields: dict[str, Any]) -> None:
-        """Queue the access line of a request that is over.
+    def access(self, fields: dict[str, Any], time_ns: int | None = None) -> None:
+        """Queue the access line of a request that ended at ``time_ns``; default: just now.
 
         ``fields`` is made by the caller for this line alone and not touched by it again; its keys
         are names of :class:`~etter_obs.conventions.LogField` and its values plain.
@@ -126,7 +129,7 @@ class LogPipeline:
             site = self._access_site = (frame.f_code, frame.f_lineno)
         self._writer.put(
             (
-                time.time_ns(),
+                time.time_ns() if time_ns is None else time_ns,
                 "ERROR" if failed else "INFO",
                 ACCESS,
                 "Request failed" if failed else "Request completed",

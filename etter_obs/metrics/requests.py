@@ -7,7 +7,6 @@ from typing import Final
 
 from etter_obs import conventions as names
 from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED
-from etter_obs.metrics.children import Gauge
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.routing import RouteInfo
 
@@ -25,7 +24,6 @@ class RequestSeries:
     """
 
     __slots__ = (
-        "_active",
         "_bytes",
         "_count",
         "_duration",
@@ -35,11 +33,8 @@ class RequestSeries:
         "_seconds",
     )
 
-    def __init__(
-        self, registry: MetricsRegistry, active: Gauge, method: str, endpoint: str, status: int
-    ) -> None:
+    def __init__(self, registry: MetricsRegistry, method: str, endpoint: str, status: int) -> None:
         class_ = status_class(status)
-        self._active = active
         self._count = registry.counter(names.REQUESTS).child(method, endpoint, str(status))
         self._duration = registry.histogram(names.REQUEST_DURATION).child(method, endpoint, class_)
         self._first_byte = registry.histogram(names.REQUEST_TTFB).child(method, endpoint)
@@ -67,7 +62,6 @@ class RequestSeries:
         bucket = bisect_left(seconds, duration)
         count = self._count
         with count.lock:
-            self._active.cells[0] -= 1.0
             count.cells[0] += 1.0
             cells = self._duration.cells
             cells[bucket] += 1.0
@@ -101,7 +95,6 @@ class OverflowSeries(RequestSeries):
         exemplar: str | None,
     ) -> None:
         """Count one request that is over, by the children's own methods."""
-        self._active.dec()
         self._count.inc()
         self._duration.observe(duration, exemplar)
         self._first_byte.observe(first_byte)
@@ -129,9 +122,9 @@ class RequestMetrics:
     def _bind(self, method: str, endpoint: str, status: int) -> RequestSeries:
         known = method in METHODS
         labels = (method if known else OTHER_METHOD, endpoint, status)
-        series = RequestSeries(self._registry, self.active, *labels)
+        series = RequestSeries(self._registry, *labels)
         if series.overflows:
-            series = OverflowSeries(self._registry, self.active, *labels)
+            series = OverflowSeries(self._registry, *labels)
         # The methods and statuses of strangers must not fill the memory.
         if known and len(self._series) < self._registry.series_cap:
             self._series[method, endpoint, status] = series
