@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 _SERVICE = [
     {"key": "service.name", "value": {"stringValue": "etter"}},
     {"key": "deployment.environment.name", "value": {"stringValue": "production"}},
-    {"key": "host.name", "value": {"stringValue": "here"}},
+    {"key": "service.instance.id", "value": {"stringValue": "here"}},
 ]
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 _SPAN = "b7ad6b7169203331"
@@ -114,7 +114,7 @@ def test_only_two_labels_index_a_log_line(stack: Stack) -> None:
     labels = {"service_name": "etter", "deployment_environment_name": "production"}
     assert labels in answer["data"]
     [found] = _lines(stack, f'{query} | request_id="r-1" | trace_id="{_TRACE}"')
-    assert found["stream"]["host_name"] == "here"
+    assert found["stream"]["service_instance_id"] == "here"
 
 
 def test_the_collector_masks_what_looks_secret_in_logs(stack: Stack) -> None:
