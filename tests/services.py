@@ -198,6 +198,8 @@ class Receiver:
     endpoint: str = ""
     spans: list[Received] = field(default_factory=list)
     calls: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the last call, names in lower case."""
     release: threading.Event = field(default_factory=threading.Event)
 
     def take(self, request: ExportTraceServiceRequest) -> None:
@@ -259,6 +261,7 @@ def otlp_grpc_receiver() -> Iterator[Receiver]:
 
     class Service(TraceServiceServicer):
         def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
+            receiver.headers = dict(context.invocation_metadata())
             receiver.take(request)
             return ExportTraceServiceResponse()
 
@@ -283,6 +286,7 @@ def otlp_http_receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             assert self.path == "/v1/traces"
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.take(ExportTraceServiceRequest.FromString(body))
             self.send_response(200)
             self.send_header("content-length", "0")

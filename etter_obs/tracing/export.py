@@ -42,28 +42,43 @@ def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
         ImportError: the exporter is not installed; the message has the line that installs it.
     """
     try:
-        if settings.otlp_protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
-                OTLPSpanExporter as GrpcExporter,
-            )
-
-            return lambda: GrpcExporter(
-                endpoint=settings.otlp_endpoint, insecure=settings.otlp_insecure
-            )
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
-            OTLPSpanExporter as HttpExporter,
-        )
+        return _grpc(settings) if settings.otlp_protocol == "grpc" else _http(settings)
     except ImportError as error:
         raise ImportError(
             "APM_ENABLED needs the OTLP exporter: pip install 'etter-obs[otlp]' "
             "(or set APM_ENABLED=false)"
         ) from error
-    base = (
-        settings.otlp_endpoint
-        if "://" in settings.otlp_endpoint
-        else f"http://{settings.otlp_endpoint}"
+
+
+def _grpc(settings: Settings) -> Callable[[], SpanExporter]:
+    from grpc import ssl_channel_credentials
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    def make() -> SpanExporter:
+        credentials = None
+        if not settings.otlp_insecure:
+            trusted = settings.otlp_certificate
+            credentials = ssl_channel_credentials(trusted.read_bytes() if trusted else None)
+        return OTLPSpanExporter(
+            endpoint=settings.otlp_endpoint,
+            insecure=settings.otlp_insecure,
+            credentials=credentials,
+            headers=[(name.lower(), value) for name, value in settings.otlp_headers],
+        )
+
+    return make
+
+
+def _http(settings: Settings) -> Callable[[], SpanExporter]:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    endpoint = settings.otlp_endpoint
+    base = endpoint if "://" in endpoint else f"http://{endpoint}"
+    return lambda: OTLPSpanExporter(
+        endpoint=f"{base.rstrip('/')}/v1/traces",
+        certificate_file=str(settings.otlp_certificate) if settings.otlp_certificate else None,
+        headers=dict(settings.otlp_headers),
     )
-    return lambda: HttpExporter(endpoint=f"{base.rstrip('/')}/v1/traces")
 
 
 class BoundedSpans(SpanProcessor):

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.semconv._incubating.attributes.db_attributes import DB_STATEMENT
+from opentelemetry.semconv.attributes.db_attributes import DB_QUERY_TEXT
 from opentelemetry.util._once import Once
 
+from etter_obs.database.statements import describe
 from etter_obs.tracing.export import BoundedSpans, DropCounter, Redact, otlp_exporter_factory
 from etter_obs.tracing.ids import PresetIds
 from etter_obs.tracing.late import LateSpans
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_ATTRIBUTE_CHARACTERS: Final = 16_384
 """Longest text of a span, unless OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise: a stack fits."""
+_STATEMENTS: Final = (DB_QUERY_TEXT, DB_STATEMENT)
+"""The text of a statement in the stable conventions, and in the old ones that a user may want."""
 
 
 class Pipeline:
@@ -44,7 +49,9 @@ class Pipeline:
         if limits.max_attribute_length is None:
             limits = SpanLimits(max_attribute_length=MAX_ATTRIBUTE_CHARACTERS)
         ids = PresetIds()
-        self.spans = BoundedSpans(make_exporter or otlp_exporter_factory(settings), redact, dropped)
+        self.spans = BoundedSpans(
+            make_exporter or otlp_exporter_factory(settings), without_sql_values(redact), dropped
+        )
         self.provider = TracerProvider(
             sampler=official_sampler(settings.sampler, settings.sampler_ratio),
             resource=resource,
@@ -65,6 +72,21 @@ class Pipeline:
         self._closed = True
         self._undo_global()
         return self.spans.close(timeout)
+
+
+def without_sql_values(redact: Redact) -> Redact:
+    """Return ``redact``, which then also takes the values out of a statement's text.
+
+    The instrumentation records the text as it was sent; only what is bound as a parameter is not
+    in it. (OpenTelemetry's database conventions ask for a sanitised ``db.query.text``.)
+    """
+
+    def redact_value(key: str, value: object) -> object:
+        if key in _STATEMENTS and isinstance(value, str):
+            value = describe(value).shown
+        return redact(key, value)
+
+    return redact_value
 
 
 def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:

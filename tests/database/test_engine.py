@@ -335,5 +335,5 @@ async def test_statements_make_spans_where_the_request_is_sampled(
     server = otlp.named("GET /rows/{count}")
     children = [span for span in otlp.spans if span.parent_id == server.span_id]
     texts = sorted(str(span.attributes.get("db.query.text")) for span in children)
-    assert texts == ["SELECT 0, 'Ann0' AS secret_name", "SELECT 1, 'Ann1' AS secret_name"]
+    assert texts == ["SELECT ?, ? AS secret_name"] * 2
     assert {span.attributes["db.system.name"] for span in children} == {"sqlite"}

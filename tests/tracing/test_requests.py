@@ -73,7 +73,13 @@ def an_app() -> FastAPI:
 
 async def test_a_sampled_request_leaves_a_server_span_with_its_own_ids(otlp: Receiver) -> None:
     """Name, route, status, resource and ids of the span are those of the request."""
-    async with observed(an_app(), otlp, service_version="1.2.3", environment="test") as client:
+    async with observed(
+        an_app(),
+        otlp,
+        service_version="1.2.3",
+        environment="test",
+        otlp_headers=(("Api-Key", "k1"),),
+    ) as client:
         response = await client.get("/items/7?q=1", PARENT)
     span = otlp.named("GET /items/{item}")
     assert span.trace_id == "a" * 32
@@ -91,6 +97,7 @@ async def test_a_sampled_request_leaves_a_server_span_with_its_own_ids(otlp: Rec
     assert len(span.resource["service.instance.id"]) == 36
     child = otlp.named("look up")
     assert (child.trace_id, child.parent_id) == (span.trace_id, span.span_id)
+    assert otlp.headers["api-key"] == "k1"
     assert len(otlp.spans) == 2  # none for receive and send
 
 
@@ -106,8 +113,11 @@ async def test_span_and_request_have_the_same_ids(otlp: Receiver, headers: dict[
 async def test_traces_arrive_over_http_too() -> None:
     """http/protobuf is an OTLP protocol like gRPC."""
     with otlp_http_receiver() as otlp:
-        async with observed(an_app(), otlp, otlp_protocol="http/protobuf") as client:
+        async with observed(
+            an_app(), otlp, otlp_protocol="http/protobuf", otlp_headers=(("Api-Key", "k1"),)
+        ) as client:
             await client.get("/items/7")
+        assert otlp.headers["api-key"] == "k1"
         assert otlp.named("GET /items/{item}").attributes["http.response.status_code"] == 200
 
 
