@@ -113,6 +113,7 @@ class Board:
             row = builders.Row(part.title).id(next(numbers)).grid_pos(at).collapsed(part.collapsed)
             panels: list[models.Panel] = []
             top += 1
+            below = top
             for one in part.lines:
                 left = 0
                 for panel, width in zip(one.panels, one.widths, strict=True):
@@ -124,6 +125,7 @@ class Board:
             built.append(header)
             if part.collapsed:
                 header.panels = panels
+                top = below  # what follows moves down when somebody opens the row
             else:
                 built += panels
         return built

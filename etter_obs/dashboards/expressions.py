@@ -19,6 +19,8 @@ _NOISE: Final = re.compile(
 )
 _NAME: Final = re.compile(r"(?<![\w:.$])[A-Za-z_:][\w:]*(?!\s*\()(?![\w:])")
 _RANGE: Final = re.compile(r"\b(\w+)\s*\((?:[^()]*?)\[([^\]]+)\]")
+_MADE: Final = re.compile(rf', "(\w+)", {_STRING}, "\w+", {_STRING}\)')
+"""The label that a ``label_replace`` writes."""
 _LABEL: Final = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -34,5 +36,5 @@ def ranges(expr: str) -> list[tuple[str, str]]:
 
 
 def words(expr: str) -> set[str]:
-    """Return every word of an expression outside its strings."""
-    return set(_LABEL.findall(re.sub(_STRING, '""', expr)))
+    """Return every word of an expression outside its strings, and labels that it makes."""
+    return set(_LABEL.findall(re.sub(_STRING, '""', expr))) | set(_MADE.findall(expr))

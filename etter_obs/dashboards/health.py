@@ -226,5 +226,6 @@ def _outgoing(app: App) -> Section:
                 Column("p95", app.quantile(0.95, CLIENT_DURATION, by=host, over=RANGE), "s"),
                 worst="5xx",
             ),
+            height=6,
         ),
     )

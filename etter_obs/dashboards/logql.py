@@ -31,6 +31,6 @@ def readable(pipeline: str) -> str:
     )
     request = f"{method} {path} {status} in {milliseconds} ms: "
     return (
-        f"{pipeline} | line_format `{{{{ if .{LogField.METHOD} }}}}{request}{{{{ end }}}}"
+        f"{pipeline} | line_format `{{{{ if .{LogField.STATUS_CODE} }}}}{request}{{{{ end }}}}"
         "{{ __line__ }}`"
     )

@@ -39,8 +39,10 @@ P = TypeVar(
     logs.Panel,
 )
 
-_BY_VALUE: Final = models.FieldColorModeId.CONTINUOUS_BL_YL_RD
-"""Blue to yellow to red: the highest series stands out, to any eye and on any background."""
+_THE_HIGHER_THE_WORSE: Final = models.FieldColorModeId.CONTINUOUS_BL_YL_RD
+"""Blue to yellow to red, where there is a ceiling."""
+_BY_VALUE: Final = models.FieldColorModeId.CONTINUOUS_YL_BL
+"""Yellow to blue, where high is not bad: each series stands out, to any eye, on any background."""
 
 
 def lines(
@@ -64,7 +66,8 @@ def lines(
         .mode(common_models.TooltipDisplayMode.MULTI)
         .sort(common_models.SortOrder.DESCENDING)
     )
-    panel.line_width(2).fill_opacity(25 if stacked else 0)
+    # Stacked, a line would be drawn in the colour of whichever series is zero there.
+    panel.line_width(0 if stacked else 2).fill_opacity(70 if stacked else 0)
     panel.show_points(common_models.VisibilityMode.NEVER)
     if minimum is not None:
         panel.min(minimum)
@@ -81,8 +84,10 @@ def lines(
             common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
         )
     if any(one.splits for one in series):
+        ceiling = about.limit is not None and not about.limit.floor
+        scale = _THE_HIGHER_THE_WORSE if ceiling else _BY_VALUE
         panel.color_scheme(
-            dashboard.FieldColor().mode(_BY_VALUE).series_by(models.FieldColorSeriesByMode.MAX)
+            dashboard.FieldColor().mode(scale).series_by(models.FieldColorSeriesByMode.MAX)
         )
     free = iter(SEQUENCE)
     for ref, one in zip(string.ascii_uppercase, series, strict=False):

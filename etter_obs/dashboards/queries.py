@@ -38,7 +38,7 @@ def panel_queries(
     Grafana's own what they hold for an hour.
     """
     board = BoardView("", dict(dashboard))
-    filled = {**DEFAULTS, **_opening(board), **(values or {})}
+    filled = opening_values(board) | dict(values or {})
     queries = [
         Query(
             board.title,
@@ -67,9 +67,9 @@ def fill(expr: str, values: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda m: values.get(m[1] or m[2], m[0]), expr)
 
 
-def _opening(board: BoardView) -> dict[str, str]:
-    """What the dashboard's own variables hold when it is opened."""
-    held: dict[str, str] = {}
+def opening_values(board: BoardView) -> dict[str, str]:
+    """What variables hold when the dashboard is opened: its own and Grafana's."""
+    held = dict(DEFAULTS)
     for name, variable in board.variables.items():
         value = variable.get("current", {}).get("value", "")
         held[name] = variable.get("allValue", ".*") if value == "$__all" else str(value)

@@ -138,14 +138,14 @@ def slo_overview(spec: Spec) -> Board:
                     lines(
                         About(
                             "Budget left",
-                            "Each objective's remaining error budget; it recovers as bad hours "
-                            "leave the period.",
+                            "Each objective's remaining error budget, drawn no lower than "
+                            "-100 %; it recovers as bad hours leave the period.",
                             "A cliff is an incident, a slope a lasting fault: open the SLO that "
                             "falls.",
                             "percentunit",
                             BUDGET,
                         ),
-                        Series(_by_slo(remaining), per(Label.SLO)),
+                        Series(f"clamp_min({_by_slo(remaining)}, -1)", per(Label.SLO)),
                         minimum=None,
                         click=_SERIES,
                     ),

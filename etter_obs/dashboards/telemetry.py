@@ -136,6 +136,8 @@ def _prometheus(spec: Spec) -> Section:
         peak(select(Prometheus.RULE_GROUP_DURATION, job), "rule_group"),
         peak(select(Prometheus.RULE_GROUP_INTERVAL, job), "rule_group"),
     )
+    # The label holds the file's path before the group's name.
+    named = f'label_replace({top(8, used)}, "group", "${{1}}", "rule_group", ".*;(.*)")'
     return section(
         "Prometheus",
         line(
@@ -188,7 +190,7 @@ def _prometheus(spec: Spec) -> Section:
                     _LATE,
                     links=[runbook(spec, Alert.RULE_EVALUATIONS_MISSED)],
                 ),
-                Series(top(8, used), per("rule_group")),
+                Series(named, per("group")),
             ),
             lines(
                 About(
@@ -302,7 +304,9 @@ def _collector(spec: Spec) -> Section:
 def _alerts(spec: Spec) -> Section:
     job = Job.ALERTMANAGER.matcher
     dropped = select(Prometheus.NOTIFICATIONS_DROPPED, Job.PROMETHEUS.matcher)
-    sent = total(rate(select(Alertmanager.NOTIFICATIONS, job)), "integration")
+    notified = select(Alertmanager.NOTIFICATIONS, job)
+    used = f"{total(notified, 'integration')} > 0"
+    sent = f"({total(rate(notified), 'integration')} and {used})"
     return section(
         "Alert delivery",
         line(
@@ -315,7 +319,7 @@ def _alerts(spec: Spec) -> Section:
                     "none",
                 ),
                 Series(
-                    f"60 * {top(5, sent)}",
+                    f"60 * {sent}",
                     per("integration"),
                 ),
                 Series(

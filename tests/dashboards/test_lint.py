@@ -152,6 +152,12 @@ def test_two_panels_on_one_place(service: Json, spec: Spec) -> None:
     assert "overlaps" in found(service, spec)["overlaps"][0]
 
 
+def test_panels_of_a_closed_row_on_one_place(service: Json, spec: Spec) -> None:
+    """overlaps: panels of a closed row are looked at too, among themselves."""
+    panel(service, "Calls")["gridPos"]["w"] = 12
+    assert "overlaps “Calls, p95”" in found(service, spec)["overlaps"][0]
+
+
 def test_a_panel_outside_the_grid(service: Json, spec: Spec) -> None:
     """overlaps: a panel wider than the grid is found."""
     panel(service, "In flight and disconnects")["gridPos"]["w"] = 20

@@ -1,0 +1,1 @@
+"""Pictures of the dashboards where no Grafana runs: their own queries, drawn by Matplotlib."""

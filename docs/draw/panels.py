@@ -1,0 +1,370 @@
+"""Draws one panel into its place, by its kind."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matplotlib import dates as mpl_dates
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
+
+from docs.draw.sources import Points, Sources, finite, seconds
+from docs.draw.theme import SCALES, Theme, colour_of, ink_on
+from docs.draw.units import shown
+from etter_obs.dashboards.palette import SEQUENCE
+from etter_obs.dashboards.queries import fill
+from etter_obs.dashboards.view import PanelView, expression_of, source_of
+
+_LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_MOST_LEGENDS: Final = 6
+_dates: Any = mpl_dates
+"""Matplotlib types these functions in part only."""
+_SMALL: Final = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a panel needs to be drawn: whom to ask, what variables hold, how long, which colours."""
+
+    sources: Sources
+    values: dict[str, str]
+    span: int
+    theme: Theme
+
+    def asked(self, panel: PanelView, target: dict[str, Any]) -> list[Points]:
+        """Ask a query over the time in view."""
+        return self.sources.over_time(
+            source_of(panel, target),
+            fill(expression_of(target), self.values),
+            self.span_of(panel),
+        )
+
+    def span_of(self, panel: PanelView) -> int:
+        """Return the seconds that the panel shows."""
+        return seconds(panel.raw["timeFrom"]) if panel.raw.get("timeFrom") else self.span
+
+
+def draw(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    """Draw ``panel`` with its title and frame."""
+    theme = drawing.theme
+    axes.set_facecolor(theme.panel)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title(
+        fill(panel.title, drawing.values),
+        loc="left",
+        fontsize=8.5,
+        color=theme.text,
+        pad=5,
+        fontweight="semibold",
+    )
+    axes.tick_params(colors=theme.faint, labelsize=_SMALL, length=0)
+    kinds: dict[str, Callable[[Axes, PanelView, Drawing], None]] = {
+        "stat": _stat,
+        "timeseries": _lines,
+        "table": _table,
+        "heatmap": _heat,
+        "state-timeline": _states,
+        "logs": _logs,
+    }
+    if panel.targets and source_of(panel, panel.targets[0]) == "tempo":
+        _note(axes, "asked of Tempo, which does not run here", theme)
+    else:
+        kinds[panel.kind](axes, panel, drawing)
+
+
+def _note(axes: Axes, text: str, theme: Theme) -> None:
+    axes.set_axis_off()
+    axes.text(
+        0.5,
+        0.5,
+        text,
+        ha="center",
+        va="center",
+        color=theme.faint,
+        fontsize=8,
+        transform=axes.transAxes,
+    )
+
+
+def _unit(panel: PanelView) -> str:
+    return str(panel.defaults.get("unit", "none"))
+
+
+def _name(legend: str, labels: dict[str, str]) -> str:
+    return _LABEL.sub(lambda m: labels.get(m[1], ""), legend).strip() or "value"
+
+
+def _stat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    found = drawing.asked(panel, panel.targets[0])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if not found or not finite(found[0].values):
+        _note(axes, "no data", drawing.theme)
+        return
+    points = found[0]
+    value = finite(points.values)[-1]
+    colour = colour_of(value, panel.steps)
+    filled = panel.raw["options"]["colorMode"] == "background_solid"
+    ink = ink_on(colour) if filled else colour
+    if filled:
+        axes.set_facecolor(colour)
+    low, high = min(finite(points.values)), max(finite(points.values))
+    axes.plot(points.times, points.values, color=ink, linewidth=1, alpha=0.5)
+    axes.set_ylim(low - 0.1 * (high - low or 1), high + 2.2 * (high - low or 1))
+    axes.margins(x=0)
+    text = shown(value, _unit(panel), panel.defaults.get("decimals"))
+    axes.text(
+        0.5,
+        0.56,
+        text,
+        ha="center",
+        va="center",
+        fontsize=19,
+        color=ink,
+        transform=axes.transAxes,
+        fontweight="semibold",
+    )
+
+
+def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    unit, theme = _unit(panel), drawing.theme
+    fixed = _fixed_colours(panel)
+    stacked = panel.defaults["custom"].get("stacking", {}).get("mode") == "normal"
+    found: list[tuple[str, str | None, Points]] = []
+    for target in panel.targets:
+        legend = str(target.get("legendFormat", ""))
+        for points in drawing.asked(panel, target):
+            name = _name(legend, points.labels)
+            found.append((name, fixed.get(name) or fixed.get(target["refId"]), points))
+    found = [one for one in found if finite(one[2].values)]
+    if not found:
+        _note(axes, "no data in this time", theme)
+        return
+    highest = {id(points): max(finite(points.values)) for _, _, points in found}
+    top = max(highest.values()) or 1.0
+    scale = SCALES.get(panel.defaults.get("color", {}).get("mode", ""), lambda _: SEQUENCE[0])
+    base: dict[float, float] = {}
+    for name, colour, points in found:
+        chosen = colour or scale(highest[id(points)] / top)
+        times = _at(points.times)
+        values = [value if math.isfinite(value) else math.nan for value in points.values]
+        if stacked:
+            under = [base.get(at, 0.0) for at in points.times]
+            values = [u + (0 if math.isnan(v) else v) for u, v in zip(under, values, strict=True)]
+            base |= dict(zip(points.times, values, strict=True))
+            axes.fill_between(times, under, values, color=chosen, alpha=0.7, linewidth=0)
+        width = 0 if stacked else 1.3
+        axes.plot(times, values, color=chosen, linewidth=width, label=name)
+    axes.xaxis_date()
+    _exemplars(axes, panel, drawing)
+    _limits(axes, panel, top)
+    _time_axis(axes, panel, drawing)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, unit)))
+    axes.grid(color=theme.grid, linewidth=0.6)
+    if "min" in panel.defaults:
+        axes.set_ylim(bottom=panel.defaults["min"])
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[:_MOST_LEGENDS],
+        [name[:38] for name in names[:_MOST_LEGENDS]],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.11),
+        ncol=3,
+        fontsize=6.5,
+        frameon=False,
+        labelcolor=theme.text,
+        handlelength=1.2,
+        columnspacing=1.0,
+    )
+
+
+def _exemplars(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    """Mark the observations whose trace was kept."""
+    for target in panel.targets:
+        if target.get("exemplar"):
+            expr = fill(expression_of(target), drawing.values)
+            found = drawing.sources.exemplars(expr, drawing.span_of(panel))
+            values = [value for _, value in found]
+            axes.scatter(
+                _at([at for at, _ in found]), values, s=9, marker="D", color="#CC79A7", zorder=3
+            )
+
+
+def _limits(axes: Axes, panel: PanelView, top: float) -> None:
+    """Draw the thresholds that lie near the data, dashed in their colours."""
+    if panel.defaults["custom"].get("thresholdsStyle", {}).get("mode") != "dashed":
+        return
+    floor = panel.steps[-1]["color"] == "#009E73"
+    for below, step in zip(panel.steps, panel.steps[1:], strict=False):
+        if step["value"] <= top * 3:
+            colour = below["color"] if floor else step["color"]
+            axes.axhline(step["value"], color=colour, linestyle="--", linewidth=1)
+
+
+def _time_axis(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    end = drawing.sources.now
+    axes.set_xlim(*_at([end - drawing.span_of(panel), end]))
+    locator = _dates.AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(_dates.ConciseDateFormatter(locator, show_offset=False))
+
+
+def _at(times: list[float]) -> Any:
+    """Return Unix times as Matplotlib counts them."""
+    return _dates.date2num([datetime.datetime.fromtimestamp(at, datetime.UTC) for at in times])
+
+
+def _fixed_colours(panel: PanelView) -> dict[str, str]:
+    """Return colours by series name or query letter."""
+    found = {}
+    for override in panel.raw.get("fieldConfig", {}).get("overrides", ()):
+        for one in override["properties"]:
+            if one["id"] == "color":
+                found[str(override["matcher"]["options"])] = str(one["value"]["fixedColor"])
+    return found or {"": SEQUENCE[0]}
+
+
+def _table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    axes.set_axis_off()
+    theme = drawing.theme
+    organized = panel.raw["transformations"][-1]["options"]
+    place_of, title_of = organized["indexByName"], organized["renameByName"]
+    (key, key_title), *columns = [
+        (name, title_of[name]) for name in sorted(place_of, key=place_of.get)
+    ]
+    settings = {
+        str(override["matcher"]["options"]): {p["id"]: p["value"] for p in override["properties"]}
+        for override in panel.raw["fieldConfig"]["overrides"]
+    }
+    rows: dict[str, dict[str, float]] = {}
+    for target, (_, title) in zip(panel.targets, columns, strict=True):
+        expr = fill(expression_of(target), drawing.values)
+        for labels, value in drawing.sources.now_only(expr):
+            rows.setdefault(labels.get(key, ""), {})[title] = value
+    worst = panel.raw["options"]["sortBy"][0]
+    ordered = sorted(
+        rows.items(),
+        key=lambda row: (
+            math.isnan(row[1].get(worst["displayName"], math.nan)),
+            row[1].get(worst["displayName"], math.inf) * (-1 if worst["desc"] else 1),
+        ),
+    )[: int(panel.raw["gridPos"]["h"] * 1.35) - 1]
+    if not ordered:
+        _note(axes, "no data in this time", theme)
+        return
+    titles = [title for _, title in columns]
+    cells = [
+        [name[:44]]
+        + [
+            shown(
+                row.get(title, math.nan), settings[title]["unit"], settings[title].get("decimals")
+            )
+            for title in titles
+        ]
+        for name, row in ordered
+    ]
+    width = 0.34
+    tall = min(1.0, (len(cells) + 1) * 0.62 / panel.raw["gridPos"]["h"])
+    table = axes.table(
+        cells,
+        colLabels=[key_title, *titles],
+        bbox=Bbox.from_bounds(0, 1 - tall, 1, tall),
+        cellLoc="right",
+        edges="horizontal",
+        colWidths=[width] + [(1 - width) / len(titles)] * len(titles),
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(7.5)
+    for (line, place), cell in table.get_celld().items():
+        cell.set_edgecolor(theme.grid)
+        cell.get_text().set_color(theme.faint if line == 0 else theme.text)
+        if place == 0:
+            cell.get_text().set_horizontalalignment("left")
+        elif line > 0 and (limit := settings[titles[place - 1]].get("thresholds")):
+            value = ordered[line - 1][1].get(titles[place - 1], math.nan)
+            if math.isfinite(value):
+                colour = colour_of(value, limit["steps"])
+                cell.get_text().set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 1.6})
+                cell.get_text().set_color(ink_on(colour))
+
+
+def _heat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    found = drawing.asked(panel, panel.targets[0])
+    found.sort(key=lambda points: float(points.labels["le"].replace("+Inf", "inf")))
+    times = sorted({at for points in found for at in points.times})
+    if not times:
+        _note(axes, "no data in this time", drawing.theme)
+        return
+    columns = [dict(zip(points.times, points.values, strict=True)) for points in found]
+    cumulative = [[column.get(at, 0.0) for at in times] for column in columns]
+    counts = [
+        [max(0.0, value - (cumulative[i - 1][j] if i else 0.0)) for j, value in enumerate(row)]
+        for i, row in enumerate(cumulative)
+    ]
+    peak = max(max(row) for row in counts) or 1.0
+    shades = [[value / peak if value else math.nan for value in row] for row in counts]
+    axes.pcolormesh(_at(times), range(len(found)), shades, cmap="cividis", shading="nearest")
+    axes.xaxis_date()
+    _time_axis(axes, panel, drawing)
+    every = max(1, len(found) // 6)
+    axes.set_yticks(range(0, len(found), every))
+    axes.set_yticklabels(
+        [shown(float(points.labels["le"].replace("+Inf", "inf")), "s") for points in found][::every]
+    )
+
+
+def _states(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    mapped = panel.defaults["mappings"][0]["options"]
+    names: list[str] = []
+    for target in panel.targets:
+        for points in drawing.asked(panel, target):
+            names.append(_name(str(target["legendFormat"]), points.labels))
+            step = points.times[1] - points.times[0] if len(points.times) > 1 else 15.0
+            for at, value in zip(points.times, points.values, strict=True):
+                colour = mapped.get(f"{value:g}", {}).get("color", drawing.theme.faint)
+                bar = [(_at([at])[0], step / 86400 * 1.05)]
+                axes.broken_barh(bar, (len(names) - 1.38, 0.76), facecolors=colour)
+    if not names:
+        _note(axes, "nothing to show in this time", drawing.theme)
+        return
+    axes.xaxis_date()
+    _time_axis(axes, panel, drawing)
+    axes.set_yticks(range(len(names)))
+    axes.set_yticklabels([name[:24] for name in names])
+
+
+def _logs(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
+    axes.set_axis_off()
+    expr = fill(expression_of(panel.targets[0]), drawing.values)
+    fits = int(panel.raw["gridPos"]["h"] * 1.75) - 2
+    lines = list(drawing.sources.log_lines(expr, drawing.span, fits))
+    if not lines:
+        _note(axes, "no lines in this time", drawing.theme)
+        return
+    most = int(panel.raw["gridPos"]["w"] * 8.2)
+    text = "\n".join(
+        f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%H:%M:%S}  {line.splitlines()[0]}"[
+            :most
+        ]
+        for at, line in lines
+    )
+    axes.text(
+        0,
+        1,
+        text,
+        ha="left",
+        va="top",
+        fontsize=6.3,
+        family="monospace",
+        color=drawing.theme.text,
+        transform=axes.transAxes,
+        linespacing=1.5,
+    )
