@@ -30,6 +30,11 @@ def path(spec: Spec, slo: Slo) -> str:
     return f"alerts/rules/{spec.service}.{slo.name}.yml"
 
 
+def group_name(spec: Spec, slo: Slo) -> str:
+    """Return the name of the group of ``slo``'s alerts."""
+    return f"{spec.service}/{slo.name}/alerts"
+
+
 def service_path(spec: Spec) -> str:
     """Return the file of the alerts that concern the whole service."""
     return f"alerts/rules/{spec.service}.yml"
@@ -40,7 +45,7 @@ def alerts(spec: Spec) -> dict[str, str]:
     files = {service_path(spec): _file(spec, f"{spec.service}/alerts", service_alerts(spec))}
     for slo in spec.slos:
         if rules := slo_alerts(spec, slo):
-            files[path(spec, slo)] = _file(spec, f"{spec.service}/{slo.name}/alerts", rules)
+            files[path(spec, slo)] = _file(spec, group_name(spec, slo), rules)
     return files
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from etter_obs.slo import rules
-from etter_obs.slo.alerts import alert_group, slo_alerts
+from etter_obs.slo.alerts import alert_group, group_name, slo_alerts
 from etter_obs.slo.service_alerts import service_alerts
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.stack_alerts import SERVICE, stack_alerts
@@ -19,7 +19,7 @@ def prometheus_rules(specs: Sequence[Spec]) -> str:
         for slo in spec.slos:
             groups = rules.groups(spec, slo)
             if found := slo_alerts(spec, slo):
-                groups = [*groups, alert_group(spec, f"{spec.service}/{slo.name}/alerts", found)]
+                groups = [*groups, alert_group(spec, group_name(spec, slo), found)]
             documents.append(_resource(f"{spec.service}.{slo.name}", spec, groups))
         own = alert_group(spec, f"{spec.service}/alerts", service_alerts(spec))
         documents.append(_resource(spec.service, spec, [own]))

@@ -448,12 +448,11 @@ def _matchers(labels: Mapping[str, str]) -> list[str]:
 
 
 def _file(spec: Spec, slo: Slo, pace: _Pace, tests: list[dict[str, object]]) -> str:
-    groups = [group["name"] for group in rules.groups(spec, slo)]
     return yaml_document(
         {
             "rule_files": [f"../../{rules.path(spec, slo)}", f"../../{alerts.path(spec, slo)}"],
             "evaluation_interval": duration_text(pace.evaluation),
-            "group_eval_order": [*groups, f"{spec.service}/{slo.name}/alerts"],
+            "group_eval_order": [*rules.group_names(spec, slo), alerts.group_name(spec, slo)],
             "tests": tests,
         }
     )

@@ -28,19 +28,25 @@ def rules(spec: Spec) -> dict[str, str]:
     return {path(spec, slo): yaml_document({"groups": groups(spec, slo)}) for slo in spec.slos}
 
 
+def group_names(spec: Spec, slo: Slo) -> tuple[str, str]:
+    """Return the names of ``slo``'s two groups: the steady one, and the period's."""
+    name = f"{spec.service}/{slo.name}"
+    return name, f"{name}/{duration_text(spec.period)}"
+
+
 def groups(spec: Spec, slo: Slo) -> list[dict[str, object]]:
     """Return ``slo``'s two groups of recordings."""
-    name = f"{spec.service}/{slo.name}"
+    steady, period = group_names(spec, slo)
     labels = sli.own_labels(spec, slo)
     return [
         {
-            "name": name,
+            "name": steady,
             "interval": duration_text(sli.interval(slo)),
             "rules": [_rule(record, expr, labels) for record, expr in _steady(spec, slo)]
             + [_rule(Rule.INFO, "vector(1)", labels | _info(spec, slo))],
         },
         {
-            "name": f"{name}/{duration_text(spec.period)}",
+            "name": period,
             "interval": duration_text(PERIOD_INTERVAL),
             "rules": [_rule(record, expr, labels) for record, expr in _period(spec, slo)],
         },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from etter_obs.slo.units import decimal_text
@@ -22,57 +23,53 @@ _AMBIGUOUS: Final = frozenset(("true", "false", "yes", "no", "on", "off", "null"
 
 def yaml_document(value: Mapping[str, object], *comments: str) -> str:
     """Write a YAML document under the generated-line and ``comments``."""
-    head = "".join(f"# {line}\n" for line in (GENERATED, *comments))
-    return f"{head}{''.join(_block(value, 0))}"
+    lines = [f"# {line}\n" for line in (GENERATED, *comments)]
+    _block(value, "", lines)
+    return "".join(lines)
 
 
-def _block(value: object, depth: int) -> Iterator[str]:
-    """Write the lines of a mapping or a sequence at ``depth``."""
-    pad = "  " * depth
-    if isinstance(value, Mapping):
+def _block(value: object, pad: str, lines: list[str]) -> None:
+    """Append the lines of a mapping or a list, indented by ``pad``."""
+    if isinstance(value, dict):
         for key, item in value.items():
-            yield from _entry(f"{pad}{_scalar(key)}:", item, depth)
-    else:
-        for item in value:  # type: ignore[attr-defined]  # a sequence, by _is_block
-            if _is_block(item):
-                first, *rest = _block(item, depth + 1)
-                yield f"{pad}- {first.lstrip(' ')}"
-                yield from rest
+            _entry(f"{pad}{_scalar(key)}:", item, pad, lines)
+    elif isinstance(value, list):
+        for item in value:
+            if item and isinstance(item, dict | list):
+                first = len(lines)
+                _block(item, f"{pad}  ", lines)
+                lines[first] = f"{pad}- {lines[first][len(pad) + 2 :]}"
             else:
-                yield from _entry(f"{pad}-", item, depth)
+                _entry(f"{pad}-", item, pad, lines)
 
 
-def _entry(head: str, value: object, depth: int) -> Iterator[str]:
-    if _is_block(value):
-        yield f"{head}\n"
-        yield from _block(value, depth + 1)
+def _entry(head: str, value: object, pad: str, lines: list[str]) -> None:
+    if value and isinstance(value, dict | list):
+        lines.append(f"{head}\n")
+        _block(value, f"{pad}  ", lines)
     elif isinstance(value, str) and "\n" in value:
-        pad = "  " * (depth + 1)
-        yield f"{head} |{'' if value.endswith(chr(10)) else '-'}\n"
-        for line in value.removesuffix("\n").split("\n"):
-            yield f"{pad}{line}\n" if line else "\n"
+        lines.append(f"{head} |{'' if value.endswith(chr(10)) else '-'}\n")
+        inner = value.removesuffix("\n").split("\n")
+        lines.extend(f"{pad}  {line}\n" if line else "\n" for line in inner)
     else:
-        yield f"{head} {_scalar(value)}\n"
-
-
-def _is_block(value: object) -> bool:
-    return bool(value) and (
-        isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
-    )
+        lines.append(f"{head} {_scalar(value)}\n")
 
 
 def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, Decimal):
         return decimal_text(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{}"
-    if not isinstance(value, str):
-        return "[]"
-    if (_PLAIN.match(value) and value.lower() not in _AMBIGUOUS) or _TIME.match(value):
+    return str(value) if isinstance(value, int) else "[]"
+
+
+@lru_cache(maxsize=4096)  # names, labels and values come again and again
+def _text(value: str) -> str:
+    if _TIME.match(value) or (_PLAIN.match(value) and value.lower() not in _AMBIGUOUS):
         return str(value)
     escaped = value.replace("'", "''")
     return f"'{escaped}'"

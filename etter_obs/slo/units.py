@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _SECONDS: Final = {
@@ -109,6 +110,7 @@ def percent_text(ratio: Decimal) -> str:
     return f"{decimal_text(ratio * 100)}%"
 
 
+@lru_cache(maxsize=1024)
 def duration_text(seconds: Decimal) -> str:
     """Write seconds as Prometheus and people do, in the largest unit that is exact: ``1h``."""
     for unit in ("d", "h", "m", "s", "ms"):
