@@ -67,10 +67,7 @@ class ManagementServer:
                 continue
             host, port = server.sockets[0].getsockname()[:2]
             _LOG.info("management port open on %s:%d", host, port)
-            try:
-                await server.serve_forever()
-            finally:
-                server.close()
+            await server.serve_forever()  # which closes the server when it is cancelled
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1

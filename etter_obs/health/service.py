@@ -218,9 +218,6 @@ class Health:
         return Summary(HealthStatus.UNHEALTHY, HealthReason.STARTING)
 
     async def _ready(self) -> Summary:
-        reason = self._state()
-        if reason is not HealthReason.OK:
-            return Summary(HealthStatus.UNHEALTHY, reason)
         summary = await self.summary(critical_only=True)
         # Which check it was is for those who may see the detail.
         return Summary(summary.status, summary.reason)

@@ -119,7 +119,11 @@ async def test_the_public_answers_name_no_check() -> None:
 async def test_ready_asks_the_critical_checks_alone() -> None:
     """An optional failure leaves the process ready; a critical one makes it 503."""
     checks = health()
-    assert (await ask(checks, "/health/ready")).status_code == 200
+    asked: list[int] = []
+    checks.add("cache", lambda: asked.append(1), critical=False)
+    response = await ask(checks, "/health/ready")
+    assert (response.status_code, response.json()["status"]) == (200, "healthy")
+    assert asked == []
     checks.add("database", broken, critical=True)
     response = await ask(checks, "/health/ready")
     assert (response.status_code, response.json()["status"]) == (503, "unhealthy")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 
 import httpx
 import psutil
@@ -71,11 +72,16 @@ async def opened(caplog: pytest.LogCaptureFixture, **settings: object) -> tuple[
     caplog.set_level(logging.INFO, "etter_obs.health")
     health = Health(Settings(management_port=0, **settings))  # type: ignore[arg-type]
     health.start()
-    for _ in range(500):
-        if caplog.records:
-            break
+    return health, int((await told(caplog, 0)).rsplit(":", 1)[1])
+
+
+async def told(caplog: pytest.LogCaptureFixture, number: int) -> str:
+    """The log's message of this number, once it is there."""
+    for _ in range(1_000):
+        if len(caplog.records) > number:
+            return caplog.records[number].getMessage()
         await asyncio.sleep(0.01)
-    return health, int(caplog.records[0].getMessage().rsplit(":", 1)[1])
+    raise AssertionError(f"only {caplog.messages}")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +121,23 @@ async def test_before_the_app_has_started_it_says_so(caplog: pytest.LogCaptureFi
             health.mark_started()
             for path in ("/startup", "/ready", "/detailed"):
                 assert (await http.get(path)).status_code == 200
+    finally:
+        health.close()
+
+
+async def test_a_port_in_use_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """While another holds the port it stands by, and says so once; freed, it serves it."""
+    caplog.set_level(logging.INFO, "etter_obs.health")
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        health = Health(Settings(management_port=port))
+        health.start()
+        assert "standing by" in await told(caplog, 0)
+    try:
+        assert "open on" in await told(caplog, 1)
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"http://127.0.0.1:{port}/health/live")
+            assert answer.status_code == 200
     finally:
         health.close()
 
