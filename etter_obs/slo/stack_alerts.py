@@ -222,7 +222,8 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
                 ],
                 quiet={
                     **{collector(name, loki): "7x120" for name in (*send, *full)},
-                    size: "4x120", capacity: "10x120",
+                    size: "4x120",
+                    capacity: "10x120",
                 },
             ),
         ),
