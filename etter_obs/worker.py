@@ -27,7 +27,7 @@ class BackgroundWorker(Generic[T]):
     Args:
         name: of the thread.
         capacity: items that may wait; what comes on top is refused and counted.
-        batch: most items handled at once. Between two batches other threads get to run.
+        batch: most items handled at once; where that ends in a system call, other threads run then.
         linger: seconds between two looks at an empty queue.
         handle: what is done with the items; those for which it raises count as dropped.
         dropped: told how many items were refused, on the thread that offered them.
@@ -154,7 +154,6 @@ class BackgroundWorker(Generic[T]):
             if marker is not None:
                 marker.set()
             if items or marker is not None:
-                time.sleep(0)  # lets go of the interpreter, so that a long queue holds nobody up
                 continue
             if self._closed:
                 return

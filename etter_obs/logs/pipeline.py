@@ -37,7 +37,7 @@ _BATCH: Final = 64
 _LINGER: Final = 0.02
 _SERVER_ERROR: Final = 500
 _LOCAL_LOGGERS: Final = ("opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk")
-"""Loggers of what carries lines away: theirs go to stdout alone, or they would feed themselves."""
+"""Loggers of what carries lines away: theirs stay here, or they would feed themselves."""
 _SIGNAL: Final = "log"
 
 
@@ -51,7 +51,7 @@ class LogPipeline:
         registry: where lines and drops are counted.
         stream: where lines go; default: the process's standard output.
 
-    No method raises, and none but :meth:`flush` and :meth:`close` waits for anything.
+    No method raises; none but :meth:`flush` and :meth:`close` waits.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class LogPipeline:
             Renderer(service, environment, self.redactor, settings.log_max_bytes)
         )
         self._sink = StreamSink(stream if stream is not None else sys.stdout)
-        self._registry = registry
         self._lines = registry.counter(conventions.LOG_LINES)
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
         self.dropped = 0
@@ -94,7 +93,7 @@ class LogPipeline:
         if settings.apm_enabled and settings.otlp_logs_enabled:
             from etter_obs.logs.otlp import LogShipper  # imports the SDK
 
-            self._shipper = LogShipper(settings, service, environment, self._count_unsent)
+            self._shipper = LogShipper(settings, service, environment, self._count)
 
     def install(self) -> Callable[[], None]:
         """Lead logging, structlog and the servers' loggers into this pipeline.
@@ -104,11 +103,9 @@ class LogPipeline:
         """
         if not self._undos:
             level = self._settings.log_level
-            waiting = self._registry.gauge(conventions.LOG_QUEUE).child()
             self._undos = [
                 stdlib.install(self._emit_record, level),
                 structured.install(self._emit_event, level),
-                self._registry.on_scrape(lambda: waiting.set(float(len(self._writer)))),
             ]
             watching.living.add(self)
             atexit.register(self.close, self._settings.shutdown_deadline)
@@ -238,9 +235,9 @@ class LogPipeline:
 
     def _count_dropped(self, reason: str, count: int) -> None:
         self.dropped += count
-        self._drops.child(_SIGNAL, reason).inc(count)
+        self._count(reason, count)
 
-    def _count_unsent(self, reason: str, count: int) -> None:
+    def _count(self, reason: str, count: int) -> None:
         self._drops.child(_SIGNAL, reason).inc(count)
 
     # -- on the writer's thread -------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from etter_obs.conventions import LOG_QUEUE
 from etter_obs.logs import LogPipeline, get_logger
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
@@ -24,6 +25,7 @@ logger = get_logger("tests.queue")
 
 PREAMBLE = """
 import json, logging, os, sys, threading, time
+from etter_obs.conventions import LOG_QUEUE
 from etter_obs.logs import LogPipeline, get_logger
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
@@ -266,3 +268,23 @@ def test_a_worker_refuses_what_is_too_much_and_after_the_end() -> None:
     worker.put(99)
     assert handled == list(range(11))
     assert sum(refused) == 21
+
+
+def test_the_queues_length_is_a_metric(tmp_path: Path) -> None:
+    """A scrape sees how many lines wait while the reader is stuck, and none after the end."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as reader:
+        with Logged(tmp_path / "unused", Settings(), stream) as logged:
+            waiting = logged.registry.gauge(LOG_QUEUE).child()
+            for _ in range(3_000):
+                logger.info("x" * 100)
+
+            def seen() -> float:
+                logged.registry.refresh()
+                return waiting.value
+
+            eventually(lambda: seen() > 0, deadline_s=5)
+            threading.Thread(target=reader.read, daemon=True).start()
+            assert logged.pipeline.flush(10.0)
+            assert seen() == 0
+        stream.close()
