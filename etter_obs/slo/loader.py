@@ -262,7 +262,7 @@ _TYPES: Final = {
 
 def _message(error: Any, tree: Located) -> str:
     kind, path = error["type"], tuple(error["loc"])
-    name = ".".join(str(part) for part in path if isinstance(part, str))
+    name = _named(path, tree)
     if kind == "value_error":
         return f"{name}: {error['ctx']['error']}"
     if kind == "extra_forbidden":
@@ -270,7 +270,7 @@ def _message(error: Any, tree: Located) -> str:
         hint = meant(str(path[-1]), known) or f"; known here: {', '.join(known)}"
         return f"unknown key {str(path[-1])!r}{hint}"
     if kind == "missing":
-        where = f" in {'.'.join(str(part) for part in path[:-1])}" if len(path) > 1 else ""
+        where = f" in {_named(path[:-1], tree)}" if len(path) > 1 else ""
         return f"{str(path[-1])!r} is missing{where}{_base_hint(path, tree)}"
     if kind == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "")
@@ -281,14 +281,33 @@ def _message(error: Any, tree: Located) -> str:
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
+def _named(path: tuple[str | int, ...], tree: Located) -> str:
+    """Write a path as people would: an SLO by its name, other places in a list by number."""
+    names = _slo_names(tree)
+    return ".".join(
+        names[part] or f"#{part + 1}"
+        if before == "slos" and isinstance(part, int) and part < len(names)
+        else str(part)
+        for before, part in zip((None, *path), path, strict=False)
+    )
+
+
+def _slo_names(tree: Located) -> list[str]:
+    slos = _mapping(tree, "the file").get("slos")
+    return (
+        [_text_at(slo, "name") for slo in slos.value]
+        if slos and isinstance(slos.value, list)
+        else []
+    )
+
+
 def _base_hint(path: tuple[str | int, ...], tree: Located) -> str:
-    """For an SLO that lacks its parts: it may be an override whose name is misspelt."""
-    if len(path) != 3 or path[0] != "slos" or not isinstance(path[1], int):
+    """For an SLO without a description: it may be an override whose name is misspelt."""
+    if len(path) != 3 or path[0] != "slos" or path[2] != "description":
         return ""
-    slos = _mapping(tree, "the file")["slos"].value
-    names = [_text_at(slo, "name") for slo in slos] if isinstance(slos, list) else []
-    own = names[path[1]]
-    return meant(own, [name for name in names if name != own])
+    names = _slo_names(tree)
+    own = names[path[1]] if isinstance(path[1], int) else ""
+    return meant(own, [name for name in names if name != own]) if own else ""
 
 
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:

@@ -47,6 +47,8 @@ def problems(spec: Spec) -> Iterator[Problem]:
     """Yield everything that is wrong with a spec whose fields are each right."""
     if spec.service in RESERVED_SERVICES:
         yield ("service",), f"{spec.service!r} is taken by the stack's own alerts; choose another"
+    if not spec.slos:
+        yield ("slos",), "no SLO stands here; without one there is nothing to generate"
     yield from _receivers(spec)
     seen: set[str] = set()
     for index, slo in enumerate(spec.slos):

@@ -460,7 +460,7 @@ class Spec(_Model):
     own_metrics: tuple[MetricName, ...] = Field(
         default=(), description="Full names of your own metrics that SLIs use."
     )
-    slos: tuple[Slo, ...] = Field(min_length=1, max_length=2000)
+    slos: tuple[Slo, ...] = Field(json_schema_extra={"minItems": 1})
     load_test: LoadTest | None = None
 
     def slo(self, name: str) -> Slo:
