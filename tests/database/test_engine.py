@@ -299,6 +299,13 @@ def repeating_app(engine: Engine) -> FastAPI:
                 connection.execute(text(f"SELECT {n}, 'Ann{n}' AS secret_name"))
         return count
 
+    @app.get("/columns/{count}")
+    def columns(count: int) -> int:
+        with engine.connect() as connection:
+            for n in range(count):
+                connection.execute(text(f"SELECT 1 AS column_{n}"))
+        return count
+
     return app
 
 
@@ -311,6 +318,7 @@ async def test_n_plus_one_is_counted_and_told_once(
     ) as client:
         with caplog.at_level(logging.WARNING):
             await client.get("/rows/4")
+            await client.get("/columns/12")
             assert not [r for r in caplog.records if r.name.startswith("etter_obs.database")]
             await client.get("/rows/12")
         metrics = (await client.get("/metrics")).text

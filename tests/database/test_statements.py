@@ -67,7 +67,7 @@ def test_memory_stays_bounded() -> None:
     kind, shown = statements(huge)
     assert kind == "insert"
     assert len(shown) <= 1000
+    assert max(len(text) for text in statements._known) <= 4096
     for n in range(5000):
         statements(f"SELECT {n}")
     assert len(statements._known) <= 1024
-    assert max(len(text) for text in statements._known) <= 4096

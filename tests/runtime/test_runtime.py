@@ -136,7 +136,10 @@ def test_a_closed_loop_is_forgotten(registry: MetricsRegistry, runtime: Runtime)
     async def watch() -> None:
         runtime.watch_loop()
 
-    asyncio.run(watch())
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(watch())
+    assert gauge(registry, conventions.THREADPOOL_LIMIT) > 0
+    loop.close()
     assert gauge(registry, conventions.THREADPOOL_LIMIT) == 0
 
     async def look() -> float:

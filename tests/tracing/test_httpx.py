@@ -7,12 +7,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fakeredis import FakeRedis
 from fastapi import FastAPI
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Tracer, TracerProvider
+from sqlalchemy import create_engine, text
 
 from etter_obs import conventions
 from etter_obs.logs.redaction import Redactor
@@ -206,3 +210,37 @@ async def test_the_users_own_instrumentation_stays(
         HTTPXClientInstrumentor().uninstrument()
     assert [len(headers["traceparent"]) for headers in peer.headers] == [55, 55]
     assert otlp.recorded == []
+
+
+async def test_an_unsampled_request_enters_no_instrumentation(
+    otlp: Receiver, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements, commands and calls of an unsampled request do not even ask for a span."""
+    asked: list[str] = []
+    start_span = Tracer.start_span
+
+    def spy(self: Tracer, name: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(name)
+        return start_span(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(Tracer, "start_span", spy)
+    engine = create_engine(f"sqlite:///{tmp_path}/test.db")
+    redis = FakeRedis()
+    app = calling_app(peer.url)
+
+    @app.get("/all")
+    def everything() -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        redis.set("key", "value")
+        with httpx.Client(trust_env=False) as client:
+            client.get(f"{peer.url}/200/")
+
+    parts = {"engine": engine, "redis": redis}
+    async with observed(app, otlp, sampler="always_off", **parts) as client:
+        assert (await client.get("/all")).status_code == 200
+    assert asked == []
+    async with observed(app, otlp, **parts) as client:
+        await client.get("/all")
+    assert len(asked) == 4
+    engine.dispose()
