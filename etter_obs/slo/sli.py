@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from etter_obs import conventions
@@ -61,7 +62,13 @@ def own_labels(spec: Spec, slo: Slo) -> dict[str, str]:
 
 def recorded(rule: str, spec: Spec, slo: Slo) -> str:
     """Write the selector of a recording of ``slo``."""
-    return series(rule, (equals(label, value) for label, value in own_labels(spec, slo).items()))
+    return _recorded(rule, spec.service, spec.environment, slo.name)
+
+
+@lru_cache(maxsize=4096)  # the same few selectors stand in every rule and test of an SLO
+def _recorded(rule: str, service: str, environment: str, slo: str) -> str:
+    own = ((Label.SERVICE, service), (Label.ENVIRONMENT, environment), (Label.SLO, slo))
+    return series(rule, (equals(label, value) for label, value in own))
 
 
 def interval(slo: Slo) -> Decimal:

@@ -282,6 +282,9 @@ def _runs(
     per_slice = max(1, int(slice_ / seconds))
     for step in steps:
         slices = max(1, _samples(step, seconds) // per_slice)
+        if step.bad in (0, 1):
+            yield (bad if step.bad else good), slices * per_slice
+            continue
         worse = [int((i + 1) * step.bad) > int(i * step.bad) for i in range(slices)]
         start = 0
         for index in range(1, slices + 1):
