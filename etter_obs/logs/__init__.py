@@ -2,6 +2,6 @@
 
 from etter_obs.logs.pipeline import LogPipeline
 from etter_obs.logs.redaction import REDACTED, Redactor
-from etter_obs.logs.structured import FilteringLogger, get_logger
+from etter_obs.logs.structured import get_logger
 
-__all__ = ["REDACTED", "FilteringLogger", "LogPipeline", "Redactor", "get_logger"]
+__all__ = ["REDACTED", "LogPipeline", "Redactor", "get_logger"]

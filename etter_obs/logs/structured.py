@@ -11,10 +11,11 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from types import CodeType, FrameType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
 import structlog
 from structlog import contextvars as structlog_contextvars
+from structlog.typing import FilteringBoundLogger
 
 Emit = Callable[[str, str, Any, dict[str, Any], CodeType, int], None]
 """Takes level, logger, message, fields (its own to change), and the code and line that logged."""
@@ -22,31 +23,6 @@ Emit = Callable[[str, str, Any, dict[str, Any], CodeType, int], None]
 
 class BoundLogger(structlog.BoundLoggerBase):
     """Class of all loggers; :func:`install` gives it the methods of the level in force."""
-
-
-class FilteringLogger(Protocol):
-    """What :func:`get_logger` returns: structlog's filtering bound logger."""
-
-    def bind(self, **fields: Any) -> FilteringLogger:
-        """Return a logger with ``fields`` on every line."""
-
-    def debug(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at DEBUG."""
-
-    def info(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at INFO."""
-
-    def warning(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at WARNING."""
-
-    def error(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at ERROR."""
-
-    def critical(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at CRITICAL."""
-
-    def exception(self, event: str, *args: Any, **fields: Any) -> Any:
-        """Log at ERROR with the exception that is being handled."""
 
 
 _LEVELS: Final = {
@@ -84,14 +60,16 @@ class _NamedLogger:
     debug = info = msg = warning = warn = error = exception = critical = fatal = _done
 
 
-def get_logger(name: str | None = None, **fields: Any) -> FilteringLogger:
+def get_logger(name: str | None = None, **fields: Any) -> FilteringBoundLogger:
     """Return a structlog bound logger for ``name``, with ``fields`` on every line.
 
     It may be made before :func:`etter_obs.setup_observability` runs; without a name, lines carry
     the name of the module that logs them.
     """
-    logger = structlog.get_logger(*(() if name is None else (name,)), **fields)
-    return cast(FilteringLogger, logger)
+    logger: FilteringBoundLogger = structlog.get_logger(
+        *(() if name is None else (name,)), **fields
+    )
+    return logger
 
 
 def bound_variables() -> dict[str, Any]:

@@ -175,7 +175,7 @@ def test_bound_fields_are_on_every_line(logged: Logged) -> None:
 async def test_async_methods_name_the_caller(logged: Logged) -> None:
     """A line of `await log.ainfo()` runs on another thread and names the line that awaited it."""
     token = current_request.set(a_request())
-    await module_logger.ainfo("async")  # type: ignore[attr-defined]
+    await module_logger.ainfo("async")
     current_request.reset(token)
     line = logged.line()
     assert line["function"] == "test_async_methods_name_the_caller"

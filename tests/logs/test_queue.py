@@ -165,6 +165,18 @@ def test_several_workers_share_one_pipe_without_mixing_lines() -> None:
     assert len({line["pid"] for line in lines}) == 4
 
 
+def test_a_pipe_that_does_not_block_loses_nothing() -> None:
+    """Where another holder of the pipe has made it non-blocking, the writer waits for room."""
+    script = (
+        "os.set_blocking(1, False)\n"
+        "for n in range(5000): logger.info('x' * 100, n=n)\n"
+        "pipeline.close(30)\n"
+    )
+    done = run(script)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["n"] for line in done.stdout.splitlines()] == list(range(5000))
+
+
 def test_a_forked_child_logs_its_own_lines_once() -> None:
     """After a fork the child's lines come, the parent's are not repeated, and both writers live."""
     script = (
