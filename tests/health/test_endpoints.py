@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from etter_obs.conventions import HealthReason
 from etter_obs.health import Health
@@ -144,10 +145,20 @@ async def test_draining_is_not_ready_but_alive() -> None:
 
 async def test_head_has_the_headers_without_the_body() -> None:
     """HEAD answers as GET would, without the bytes."""
-    response = await ask(health(), "/health/detailed", method="HEAD")
-    assert response.status_code == 200
-    assert response.content == b""
-    assert int(response.headers["content-length"]) > 0
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "headers": []}
+    await health().endpoints["/health/live"](scope, receive, send)
+    start, body = sent
+    assert start["status"] == 200
+    assert int(dict(start["headers"])[b"content-length"]) > 0
+    assert body["body"] == b""
 
 
 async def test_other_methods_are_refused() -> None:
