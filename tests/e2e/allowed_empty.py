@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-SELECTORS: Final[dict[str, str]] = {}
+SELECTORS: Final[dict[str, str]] = {
+    "sha256!=": "it looks for an app whose slo.yaml is not that of the rules; here there is none",
+}
 """Part of a series selector as a rule holds it → why no such series need exist here."""
 
 _NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there is no such server"
