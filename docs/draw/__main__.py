@@ -7,6 +7,7 @@ dashboard's grid puts the panel; every picture says so.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib.figure import Figure
+from PIL import Image
 
 from docs.draw.panels import Drawing, draw
 from docs.draw.sources import Sources, seconds
@@ -48,10 +50,18 @@ def main() -> None:
         if given.slo:
             values["slo"] = given.slo
         file = given.out / f"{path.stem}.png"
-        _picture(board, Drawing(sources, values, seconds(span), THEMES[given.theme])).savefig(
-            file, facecolor=THEMES[given.theme].page
-        )
+        figure = _picture(board, Drawing(sources, values, seconds(span), THEMES[given.theme]))
+        _save(figure, file, THEMES[given.theme])
         sys.stdout.write(f"{file}\n")
+
+
+def _save(figure: Figure, file: Path, theme: Theme) -> None:
+    """Write a PNG of 256 colours: a third of the size, and no difference to the eye."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, facecolor=theme.page)
+    buffer.seek(0)
+    few = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 def _picture(board: BoardView, drawing: Drawing) -> Figure:
@@ -104,7 +114,7 @@ def _place(figure: Figure, panel: PanelView, height: int, drawing: Drawing) -> N
         yticks=[],
     ).spines[:].set_color(theme.grid)
     graph = panel.kind in ("timeseries", "heatmap", "state-timeline")
-    margin_left = (96 if panel.kind == "state-timeline" else 58) if graph else 14
+    margin_left = (138 if panel.kind == "state-timeline" else 58) if graph else 14
     margin_bottom = 62 if panel.kind == "timeseries" else 26 if graph else 10
     draw(
         figure.add_axes(

@@ -15,9 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Bbox
 
 from docs.draw.sources import Points, Sources, finite, seconds
-from docs.draw.theme import SCALES, Theme, colour_of, ink_on
+from docs.draw.theme import BY_VALUE, Theme, colour_of, ink_on
 from docs.draw.units import shown
-from etter_obs.dashboards.palette import SEQUENCE
 from etter_obs.dashboards.queries import fill
 from etter_obs.dashboards.view import PanelView, expression_of, source_of
 
@@ -62,7 +61,7 @@ def draw(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
         fontsize=8.5,
         color=theme.text,
         pad=5,
-        fontweight="semibold",
+        fontweight="bold",
     )
     axes.tick_params(colors=theme.faint, labelsize=_SMALL, length=0)
     kinds: dict[str, Callable[[Axes, PanelView, Drawing], None]] = {
@@ -112,7 +111,7 @@ def _stat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     value = finite(points.values)[-1]
     colour = colour_of(value, panel.steps)
     filled = panel.raw["options"]["colorMode"] == "background_solid"
-    ink = ink_on(colour) if filled else colour
+    ink = ink_on(colour) if filled else drawing.theme.text
     if filled:
         axes.set_facecolor(colour)
     low, high = min(finite(points.values)), max(finite(points.values))
@@ -129,7 +128,7 @@ def _stat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
         fontsize=19,
         color=ink,
         transform=axes.transAxes,
-        fontweight="semibold",
+        fontweight="bold",
     )
 
 
@@ -149,7 +148,7 @@ def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
         return
     highest = {id(points): max(finite(points.values)) for _, _, points in found}
     top = max(highest.values()) or 1.0
-    scale = SCALES.get(panel.defaults.get("color", {}).get("mode", ""), lambda _: SEQUENCE[0])
+    scale = BY_VALUE[drawing.theme.name]
     base: dict[float, float] = {}
     for name, colour, points in found:
         chosen = colour or scale(highest[id(points)] / top)
@@ -159,9 +158,11 @@ def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
             under = [base.get(at, 0.0) for at in points.times]
             values = [u + (0 if math.isnan(v) else v) for u, v in zip(under, values, strict=True)]
             base |= dict(zip(points.times, values, strict=True))
-            axes.fill_between(times, under, values, color=chosen, alpha=0.7, linewidth=0)
-        width = 0 if stacked else 1.3
-        axes.plot(times, values, color=chosen, linewidth=width, label=name)
+            axes.fill_between(
+                times, under, values, color=chosen, alpha=0.7, linewidth=0, label=name
+            )
+        else:
+            axes.plot(times, values, color=chosen, linewidth=1.3, label=name)
     axes.xaxis_date()
     _exemplars(axes, panel, drawing)
     _limits(axes, panel, top)
@@ -229,7 +230,7 @@ def _fixed_colours(panel: PanelView) -> dict[str, str]:
         for one in override["properties"]:
             if one["id"] == "color":
                 found[str(override["matcher"]["options"])] = str(one["value"]["fixedColor"])
-    return found or {"": SEQUENCE[0]}
+    return found
 
 
 def _table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:

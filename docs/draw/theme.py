@@ -8,17 +8,18 @@ from typing import Any, Final
 
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-SCALES: Final = {
-    "continuous-BlYlRd": LinearSegmentedColormap.from_list("", ["#1F60C4", "#FFF899", "#C4162A"]),
-    "continuous-YlBl": LinearSegmentedColormap.from_list("", ["#FFF899", "#1F60C4"]),
+BY_VALUE: Final = {
+    "dark": LinearSegmentedColormap.from_list("", ["#FFF899", "#1F60C4"]),
+    "light": LinearSegmentedColormap.from_list("", ["#FFEE52", "#1F60C4"]),
 }
-"""Grafana's scales for series that take their colour from their value."""
+"""Grafana's continuous-YlBl, for series that take their colour from their value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Colours of what is no data."""
 
+    name: str
     page: str
     panel: str
     text: str
@@ -27,8 +28,8 @@ class Theme:
 
 
 THEMES: Final = {
-    "dark": Theme("#111217", "#181B1F", "#CCCCDC", "#8E8E9B", "#2C3035"),
-    "light": Theme("#F4F5F5", "#FFFFFF", "#24292E", "#6E757C", "#E3E5E8"),
+    "dark": Theme("dark", "#111217", "#181B1F", "#CCCCDC", "#8E8E9B", "#2C3035"),
+    "light": Theme("light", "#F4F5F5", "#FFFFFF", "#24292E", "#6E757C", "#E3E5E8"),
 }
 
 

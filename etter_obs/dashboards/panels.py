@@ -39,10 +39,8 @@ P = TypeVar(
     logs.Panel,
 )
 
-_THE_HIGHER_THE_WORSE: Final = models.FieldColorModeId.CONTINUOUS_BL_YL_RD
-"""Blue to yellow to red, where there is a ceiling."""
 _BY_VALUE: Final = models.FieldColorModeId.CONTINUOUS_YL_BL
-"""Yellow to blue, where high is not bad: each series stands out, to any eye, on any background."""
+"""Yellow to blue: series stand apart to any eye, and none looks alarming by its colour alone."""
 
 
 def lines(
@@ -84,10 +82,8 @@ def lines(
             common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
         )
     if any(one.splits for one in series):
-        ceiling = about.limit is not None and not about.limit.floor
-        scale = _THE_HIGHER_THE_WORSE if ceiling else _BY_VALUE
         panel.color_scheme(
-            dashboard.FieldColor().mode(scale).series_by(models.FieldColorSeriesByMode.MAX)
+            dashboard.FieldColor().mode(_BY_VALUE).series_by(models.FieldColorSeriesByMode.MAX)
         )
     free = iter(SEQUENCE)
     for ref, one in zip(string.ascii_uppercase, series, strict=False):
@@ -105,7 +101,7 @@ def single(about: About, expr: str, *, decimals: int | None = None) -> stat.Pane
     panel.color_mode(
         common_models.BigValueColorMode.BACKGROUND_SOLID
         if about.limit
-        else common_models.BigValueColorMode.VALUE
+        else common_models.BigValueColorMode.NONE
     )
     panel.graph_mode(common_models.BigValueGraphMode.AREA)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))

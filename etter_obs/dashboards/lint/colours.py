@@ -18,9 +18,7 @@ from etter_obs.dashboards.view import BoardView, PanelView
 
 LEAST: Final = 15.0
 """Least CIE76 difference, under any colour vision; about 2.3 is just noticeable side by side."""
-_SCHEMES: Final = frozenset(
-    {"thresholds", "fixed", "shades", "continuous-BlYlRd", "continuous-YlBl"}
-)
+_SCHEMES: Final = frozenset({"thresholds", "fixed", "shades", "continuous-YlBl"})
 _HEAT_SCHEMES: Final = frozenset({"Cividis", "Viridis"})
 _HEX: Final = re.compile(r"^#[0-9A-Fa-f]{6}$")
 
