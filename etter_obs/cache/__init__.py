@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from etter_obs.cache.decorator import bind, cached
     from etter_obs.cache.check import redis_check
     from etter_obs.cache.commands import instrument_redis
+    from etter_obs.cache.decorator import bind, cached
     from etter_obs.cache.store import Cache
 
 __all__ = ["Cache", "bind", "cached", "instrument_redis", "redis_check"]
