@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
-from examples.etter_backend.embedded import free_port
+from examples.etter_backend.embedded import free_port, redis_server
+from tests.services import Postgres
 from tests.waiting import eventually
 
 API = "/api/etter"
 ONCE = httpx.Limits(max_keepalive_connections=0)
 
 
-@pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    """Two workers with nothing configured: SQLite and a Redis of their own."""
+@pytest.fixture(scope="module", params=["embedded", "by URL"])
+def backend(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Backend]:
+    """Two workers: with nothing configured (SQLite, Redis of their own), and on servers by URL."""
     run_dir = tmp_path_factory.mktemp("backend")
-    with backend_running(run_dir, port=free_port(), workers=2) as started:
-        yield started
+    with ExitStack() as servers:
+        urls = {}
+        if request.param == "by URL":
+            postgres: Postgres = request.getfixturevalue("shared_postgres")
+            urls["DATABASE_URL"] = postgres.url().replace("+psycopg", "")
+            urls["REDIS_URL"] = servers.enter_context(redis_server(free_port()))
+        port = free_port()
+        yield servers.enter_context(backend_running(run_dir, port=port, workers=2, **urls))
 
 
 @pytest.fixture
@@ -33,12 +42,12 @@ def http(backend: Backend) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_two_workers_seed_the_database_once(backend: Backend, http: httpx.Client) -> None:
+def test_two_workers_seed_the_database_once(http: httpx.Client) -> None:
     """Workers that start at the same moment leave one set of companies and workflows."""
     assert len(http.get(f"{API}/master_companies").json()["data"]) == 64
-    assert backend.stdout is not None
-    with sqlite3.connect(backend.stdout.parents[1] / "etter.sqlite3") as database:
-        assert database.execute("SELECT count(*) FROM workflows").fetchone() == (256,)
+    pages = [http.get(f"{API}/workflows?page_size=100&page={page}").json() for page in (1, 2, 3)]
+    titles = [(row["company_id"], row["title"]) for page in pages for row in page["data"]]
+    assert len(titles) == len(set(titles)) == 256
 
 
 def test_search_and_autocomplete_find_companies(http: httpx.Client) -> None:
