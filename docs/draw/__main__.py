@@ -18,7 +18,8 @@ mpl.use("Agg")
 from matplotlib.figure import Figure
 from PIL import Image
 
-from docs.draw.panels import Drawing, draw
+from docs.draw.drawing import Drawing
+from docs.draw.panels import draw
 from docs.draw.sources import Sources, seconds
 from docs.draw.theme import THEMES, Theme
 from etter_obs.dashboards.queries import fill, opening_values

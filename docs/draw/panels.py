@@ -6,16 +6,16 @@ import datetime
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from matplotlib import dates as mpl_dates
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from matplotlib.transforms import Bbox
 
-from docs.draw.sources import Points, Sources, finite, seconds
-from docs.draw.theme import BY_VALUE, Theme, colour_of, ink_on
+from docs.draw.drawing import Drawing, note
+from docs.draw.lists import log_lines, table
+from docs.draw.sources import Points, finite
+from docs.draw.theme import BY_VALUE, colour_of, ink_on
 from docs.draw.units import shown
 from etter_obs.dashboards.queries import fill
 from etter_obs.dashboards.view import PanelView, expression_of, source_of
@@ -25,28 +25,6 @@ _MOST_LEGENDS: Final = 6
 _dates: Any = mpl_dates
 """Matplotlib types these functions in part only."""
 _SMALL: Final = 7.0
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """What a panel needs to be drawn: whom to ask, what variables hold, how long, which colours."""
-
-    sources: Sources
-    values: dict[str, str]
-    span: int
-    theme: Theme
-
-    def asked(self, panel: PanelView, target: dict[str, Any]) -> list[Points]:
-        """Ask a query over the time in view."""
-        return self.sources.over_time(
-            source_of(panel, target),
-            fill(expression_of(target), self.values),
-            self.span_of(panel),
-        )
-
-    def span_of(self, panel: PanelView) -> int:
-        """Return the seconds that the panel shows."""
-        return seconds(panel.raw["timeFrom"]) if panel.raw.get("timeFrom") else self.span
 
 
 def draw(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
@@ -67,29 +45,15 @@ def draw(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     kinds: dict[str, Callable[[Axes, PanelView, Drawing], None]] = {
         "stat": _stat,
         "timeseries": _lines,
-        "table": _table,
+        "table": table,
         "heatmap": _heat,
         "state-timeline": _states,
-        "logs": _logs,
+        "logs": log_lines,
     }
     if panel.targets and source_of(panel, panel.targets[0]) == "tempo":
-        _note(axes, "asked of Tempo, which does not run here", theme)
+        note(axes, "asked of Tempo, which does not run here", theme)
     else:
         kinds[panel.kind](axes, panel, drawing)
-
-
-def _note(axes: Axes, text: str, theme: Theme) -> None:
-    axes.set_axis_off()
-    axes.text(
-        0.5,
-        0.5,
-        text,
-        ha="center",
-        va="center",
-        color=theme.faint,
-        fontsize=8,
-        transform=axes.transAxes,
-    )
 
 
 def _unit(panel: PanelView) -> str:
@@ -105,7 +69,7 @@ def _stat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     if not found or not finite(found[0].values):
-        _note(axes, "no data", drawing.theme)
+        note(axes, "no data", drawing.theme)
         return
     points = found[0]
     value = finite(points.values)[-1]
@@ -144,7 +108,7 @@ def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
             found.append((name, fixed.get(name) or fixed.get(target["refId"]), points))
     found = [one for one in found if finite(one[2].values)]
     if not found:
-        _note(axes, "no data in this time", theme)
+        note(axes, "no data in this time", theme)
         return
     highest = {id(points): max(finite(points.values)) for _, _, points in found}
     top = max(highest.values()) or 1.0
@@ -233,76 +197,12 @@ def _fixed_colours(panel: PanelView) -> dict[str, str]:
     return found
 
 
-def _table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
-    axes.set_axis_off()
-    theme = drawing.theme
-    organized = panel.raw["transformations"][-1]["options"]
-    place_of, title_of = organized["indexByName"], organized["renameByName"]
-    (key, key_title), *columns = [
-        (name, title_of[name]) for name in sorted(place_of, key=place_of.get)
-    ]
-    settings = {
-        str(override["matcher"]["options"]): {p["id"]: p["value"] for p in override["properties"]}
-        for override in panel.raw["fieldConfig"]["overrides"]
-    }
-    rows: dict[str, dict[str, float]] = {}
-    for target, (_, title) in zip(panel.targets, columns, strict=True):
-        expr = fill(expression_of(target), drawing.values)
-        for labels, value in drawing.sources.now_only(expr):
-            rows.setdefault(labels.get(key, ""), {})[title] = value
-    worst = panel.raw["options"]["sortBy"][0]
-    ordered = sorted(
-        rows.items(),
-        key=lambda row: (
-            math.isnan(row[1].get(worst["displayName"], math.nan)),
-            row[1].get(worst["displayName"], math.inf) * (-1 if worst["desc"] else 1),
-        ),
-    )[: int(panel.raw["gridPos"]["h"] * 1.35) - 1]
-    if not ordered:
-        _note(axes, "no data in this time", theme)
-        return
-    titles = [title for _, title in columns]
-    cells = [
-        [name[:44]]
-        + [
-            shown(
-                row.get(title, math.nan), settings[title]["unit"], settings[title].get("decimals")
-            )
-            for title in titles
-        ]
-        for name, row in ordered
-    ]
-    width = 0.34
-    tall = min(1.0, (len(cells) + 1) * 0.62 / panel.raw["gridPos"]["h"])
-    table = axes.table(
-        cells,
-        colLabels=[key_title, *titles],
-        bbox=Bbox.from_bounds(0, 1 - tall, 1, tall),
-        cellLoc="right",
-        edges="horizontal",
-        colWidths=[width] + [(1 - width) / len(titles)] * len(titles),
-    )
-    table.auto_set_font_size(False)
-    table.set_fontsize(7.5)
-    for (line, place), cell in table.get_celld().items():
-        cell.set_edgecolor(theme.grid)
-        cell.get_text().set_color(theme.faint if line == 0 else theme.text)
-        if place == 0:
-            cell.get_text().set_horizontalalignment("left")
-        elif line > 0 and (limit := settings[titles[place - 1]].get("thresholds")):
-            value = ordered[line - 1][1].get(titles[place - 1], math.nan)
-            if math.isfinite(value):
-                colour = colour_of(value, limit["steps"])
-                cell.get_text().set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 1.6})
-                cell.get_text().set_color(ink_on(colour))
-
-
 def _heat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     found = drawing.asked(panel, panel.targets[0])
     found.sort(key=lambda points: float(points.labels["le"].replace("+Inf", "inf")))
     times = sorted({at for points in found for at in points.times})
     if not times:
-        _note(axes, "no data in this time", drawing.theme)
+        note(axes, "no data in this time", drawing.theme)
         return
     columns = [dict(zip(points.times, points.values, strict=True)) for points in found]
     cumulative = [[column.get(at, 0.0) for at in times] for column in columns]
@@ -334,38 +234,9 @@ def _states(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
                 bar = [(_at([at])[0], step / 86400 * 1.05)]
                 axes.broken_barh(bar, (len(names) - 1.38, 0.76), facecolors=colour)
     if not names:
-        _note(axes, "nothing to show in this time", drawing.theme)
+        note(axes, "nothing to show in this time", drawing.theme)
         return
     axes.xaxis_date()
     _time_axis(axes, panel, drawing)
     axes.set_yticks(range(len(names)))
     axes.set_yticklabels([name[:24] for name in names])
-
-
-def _logs(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
-    axes.set_axis_off()
-    expr = fill(expression_of(panel.targets[0]), drawing.values)
-    fits = int(panel.raw["gridPos"]["h"] * 1.75) - 2
-    lines = list(drawing.sources.log_lines(expr, drawing.span, fits))
-    if not lines:
-        _note(axes, "no lines in this time", drawing.theme)
-        return
-    most = int(panel.raw["gridPos"]["w"] * 8.2)
-    text = "\n".join(
-        f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%H:%M:%S}  {line.splitlines()[0]}"[
-            :most
-        ]
-        for at, line in lines
-    )
-    axes.text(
-        0,
-        1,
-        text,
-        ha="left",
-        va="top",
-        fontsize=6.3,
-        family="monospace",
-        color=drawing.theme.text,
-        transform=axes.transAxes,
-        linespacing=1.5,
-    )

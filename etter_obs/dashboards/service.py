@@ -6,20 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from etter_obs.conventions import (
     ACTIVE_REQUESTS,
-    BUILD_INFO,
-    EXCEPTIONS,
-    FUNCTION_CALLS,
-    FUNCTION_DURATION,
-    FUNCTION_EXCEPTIONS,
     REQUEST_DURATION,
-    REQUEST_SIZE,
-    REQUEST_TTFB,
     REQUESTS,
-    RESPONSE_SIZE,
     STATUS_CLIENT_CLOSED,
-    WEBSOCKET_DURATION,
-    WEBSOCKET_MESSAGES,
-    WEBSOCKETS_ACTIVE,
     Dashboard,
     Label,
 )
@@ -27,12 +16,12 @@ from etter_obs.dashboards import scope, targets
 from etter_obs.dashboards.about import About
 from etter_obs.dashboards.board import Board, Section, line, section
 from etter_obs.dashboards.links import to
-from etter_obs.dashboards.palette import BAD, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from etter_obs.dashboards.palette import BAD, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from etter_obs.dashboards.panels import heat, lines, single
-from etter_obs.dashboards.promql import RANGE, App, or_zero, peak, rate, share, top, total
-from etter_obs.dashboards.series import Column, Series, per
-from etter_obs.dashboards.tables import rows
-from etter_obs.slo.promql import equals, matches
+from etter_obs.dashboards.promql import App, or_zero, rate, share, top, total
+from etter_obs.dashboards.series import Series, per
+from etter_obs.dashboards.service_details import bodies, functions, routes, versions
+from etter_obs.dashboards.service_matchers import FAILED, LEFT, REFUSED, ROUTE
 
 if TYPE_CHECKING:
     from etter_obs.slo.spec import Spec
@@ -44,10 +33,6 @@ STATUS_COLORS: Final = {
     "5xx": VERMILION,
     str(STATUS_CLIENT_CLOSED): PURPLE,
 }
-_ROUTE: Final = matches(Label.ENDPOINT, "$route")
-_FAILED: Final = matches(Label.STATUS, "5..")
-_REFUSED: Final = matches(Label.STATUS, "4..")
-_LEFT: Final = equals(Label.STATUS, str(STATUS_CLIENT_CLOSED))
 _ROUTE_LOGS: Final = to(
     Dashboard.LOGS_TRACES,
     "Logs and traces of this route",
@@ -66,10 +51,10 @@ def service(spec: Spec) -> Board:
             _glance(spec, app),
             _rate_and_errors(spec, app),
             _duration(spec, app),
-            _routes(spec, app),
-            _versions(spec, app),
-            _bodies(app),
-            _functions(app),
+            routes(spec, app),
+            versions(spec, app),
+            bodies(app),
+            functions(app),
         ],
         [
             scope.service(spec.service),
@@ -82,8 +67,8 @@ def service(spec: Spec) -> Board:
 
 
 def _glance(spec: Spec, app: App) -> Section:
-    all_requests = app.rate(REQUESTS, _ROUTE)
-    failed = share(or_zero(app.rate(REQUESTS, _ROUTE, _FAILED), all_requests), all_requests)
+    all_requests = app.rate(REQUESTS, ROUTE)
+    failed = share(or_zero(app.rate(REQUESTS, ROUTE, FAILED), all_requests), all_requests)
     return section(
         "At a glance",
         line(
@@ -121,7 +106,7 @@ def _glance(spec: Spec, app: App) -> Section:
                         "s",
                         targets.quantile(spec, REQUEST_DURATION, q),
                     ),
-                    app.quantile(q, REQUEST_DURATION, _ROUTE),
+                    app.quantile(q, REQUEST_DURATION, ROUTE),
                 )
                 for q in targets.quantiles(spec, REQUEST_DURATION)
             ),
@@ -141,8 +126,8 @@ def _glance(spec: Spec, app: App) -> Section:
 
 
 def _rate_and_errors(spec: Spec, app: App) -> Section:
-    everything = app.rate(REQUESTS, _ROUTE)
-    by_class = app.rate(REQUEST_DURATION, _ROUTE, by=(Label.STATUS_CLASS,), part="_count")
+    everything = app.rate(REQUESTS, ROUTE)
+    by_class = app.rate(REQUEST_DURATION, ROUTE, by=(Label.STATUS_CLASS,), part="_count")
     return section(
         "Rate and errors",
         line(
@@ -169,12 +154,12 @@ def _rate_and_errors(spec: Spec, app: App) -> Section:
                     [to(Dashboard.HEALTH, "Health and dependencies")],
                 ),
                 Series(
-                    share(or_zero(app.rate(REQUESTS, _ROUTE, _FAILED), everything), everything),
+                    share(or_zero(app.rate(REQUESTS, ROUTE, FAILED), everything), everything),
                     "5xx",
                     BAD,
                 ),
                 Series(
-                    share(or_zero(app.rate(REQUESTS, _ROUTE, _REFUSED), everything), everything),
+                    share(or_zero(app.rate(REQUESTS, ROUTE, REFUSED), everything), everything),
                     "4xx",
                     ORANGE,
                 ),
@@ -189,7 +174,7 @@ def _rate_and_errors(spec: Spec, app: App) -> Section:
                 ),
                 Series(f"sum({app(ACTIVE_REQUESTS)})", "in flight", BLUE),
                 Series(
-                    or_zero(app.rate(REQUESTS, _ROUTE, _LEFT), everything),
+                    or_zero(app.rate(REQUESTS, ROUTE, LEFT), everything),
                     "disconnects per second",
                     PURPLE,
                 ),
@@ -214,7 +199,7 @@ def _duration(spec: Spec, app: App) -> Section:
                 ),
                 *(
                     Series(
-                        app.quantile(q, REQUEST_DURATION, _ROUTE),
+                        app.quantile(q, REQUEST_DURATION, ROUTE),
                         f"p{q * 100:g}",
                         exemplar=q == max(quantiles),
                     )
@@ -235,7 +220,7 @@ def _duration(spec: Spec, app: App) -> Section:
                     ],
                 ),
                 Series(
-                    top(10, app.quantile(0.95, REQUEST_DURATION, _ROUTE, by=(Label.ENDPOINT,))),
+                    top(10, app.quantile(0.95, REQUEST_DURATION, ROUTE, by=(Label.ENDPOINT,))),
                     per(Label.ENDPOINT),
                     exemplar=True,
                 ),
@@ -249,204 +234,7 @@ def _duration(spec: Spec, app: App) -> Section:
                     "a lock, a slow dependency.",
                     "s",
                 ),
-                total(rate(app(REQUEST_DURATION, _ROUTE, part="_bucket")), "le"),
+                total(rate(app(REQUEST_DURATION, ROUTE, part="_bucket")), "le"),
             ),
         ),
-    )
-
-
-def _routes(spec: Spec, app: App) -> Section:
-    by = (Label.ENDPOINT,)
-    requests = app.count(REQUESTS, _ROUTE, by=by)
-    return section(
-        "Routes",
-        line(
-            rows(
-                About(
-                    "Routes, the most failing first",
-                    "Every route over the time range in view. Click a title to sort by duration "
-                    "or traffic instead.",
-                    "Click the route: its log lines and traces are on the next page.",
-                    "short",
-                    targets.bad_status(spec, "5xx"),
-                ),
-                Label.ENDPOINT,
-                "Route",
-                Column("Requests", requests, "short", decimals=0),
-                Column(
-                    "5xx",
-                    share(or_zero(app.count(REQUESTS, _ROUTE, _FAILED, by=by), requests), requests),
-                    "percentunit",
-                    targets.bad_status(spec, "5xx"),
-                    2,
-                ),
-                Column(
-                    "4xx",
-                    share(
-                        or_zero(app.count(REQUESTS, _ROUTE, _REFUSED, by=by), requests), requests
-                    ),
-                    "percentunit",
-                    targets.bad_status(spec, "4xx"),
-                    2,
-                ),
-                Column(
-                    "p95",
-                    app.quantile(0.95, REQUEST_DURATION, _ROUTE, by=by, over=RANGE),
-                    "s",
-                    targets.quantile(spec, REQUEST_DURATION, 0.95),
-                ),
-                Column(
-                    "First byte, p95",
-                    app.quantile(0.95, REQUEST_TTFB, _ROUTE, by=by, over=RANGE),
-                    "s",
-                ),
-                worst="5xx",
-                key_link=to(
-                    Dashboard.LOGS_TRACES, "Its logs and traces", "var-route=${__value.raw}"
-                ),
-            ),
-            lines(
-                About(
-                    "Unhandled exceptions",
-                    "Exceptions per second that left the app, by kind.",
-                    "Search the kind in Logs and traces; Sentry groups them by where they rose.",
-                    "cps",
-                    None,
-                    [to(Dashboard.LOGS_TRACES, "Logs and traces")],
-                ),
-                Series(
-                    top(10, app.rate(EXCEPTIONS, _ROUTE, by=(Label.EXCEPTION,))),
-                    per(Label.EXCEPTION),
-                ),
-            ),
-            height=10,
-            widths=(16, 8),
-        ),
-    )
-
-
-def _versions(spec: Spec, app: App) -> Section:
-    def by_version(expr: str) -> str:
-        """Join what an instance did with the version that it ran."""
-        build = peak(app(BUILD_INFO), Label.INSTANCE, Label.VERSION)
-        joined = (
-            f"sum by ({Label.INSTANCE}) ({expr}) * on ({Label.INSTANCE}) "
-            f"group_left ({Label.VERSION}) {build}"
-        )
-        return f"sum by ({Label.VERSION}) ({joined})"
-
-    requests = by_version(rate(app(REQUESTS, _ROUTE)))
-    failed = by_version(rate(app(REQUESTS, _ROUTE, _FAILED)))
-    seconds = by_version(rate(app(REQUEST_DURATION, _ROUTE, part="_sum")))
-    legend = per(Label.VERSION)
-    return section(
-        "Versions side by side",
-        line(
-            lines(
-                About(
-                    "Requests by version",
-                    "How much each running version answers.",
-                    "An old version that keeps its share was not replaced: look at the roll-out.",
-                    "reqps",
-                ),
-                Series(requests, legend),
-            ),
-            lines(
-                About(
-                    "Server errors by version",
-                    "Share of 5xx of each running version.",
-                    "The new version above the old one: roll back first, look afterwards.",
-                    "percentunit",
-                    targets.bad_status(spec, "5xx"),
-                ),
-                Series(share(or_zero(failed, requests), requests), legend),
-            ),
-            lines(
-                About(
-                    "Mean duration by version",
-                    "Mean time to the last byte of each running version.",
-                    "The new version slower than the old one: compare their traces on the "
-                    "slowest route.",
-                    "s",
-                ),
-                Series(share(seconds, requests), legend),
-            ),
-            height=7,
-        ),
-    )
-
-
-def _bodies(app: App) -> Section:
-    life = app.quantile(0.5, WEBSOCKET_DURATION, over=RANGE)
-    return section(
-        "Bodies and WebSockets",
-        line(
-            lines(
-                About(
-                    "Size of bodies, p95",
-                    "95 of 100 request and response bodies are smaller than this.",
-                    "Answers that grow without end want pagination; uploads that grow want a "
-                    "limit.",
-                    "bytes",
-                ),
-                Series(app.quantile(0.95, REQUEST_SIZE, _ROUTE), "requests", BLUE),
-                Series(app.quantile(0.95, RESPONSE_SIZE, _ROUTE), "responses", ORANGE),
-            ),
-            lines(
-                About(
-                    "WebSockets",
-                    "Open connections, messages per second, and how long half of the "
-                    "connections last.",
-                    "Connections that fall together point at a proxy's timeout or a restart.",
-                    "short",
-                ),
-                Series(f"sum({app(WEBSOCKETS_ACTIVE)})", "open", BLUE),
-                Series(app.rate(WEBSOCKET_MESSAGES), "messages per second", SKY),
-                Series(f"{life} / 60", "life in minutes, p50", GREY),
-            ),
-            height=7,
-        ),
-        collapsed=True,
-    )
-
-
-def _functions(app: App) -> Section:
-    by = (Label.FUNCTION,)
-    legend = per(Label.FUNCTION)
-    return section(
-        "Decorated functions",
-        line(
-            lines(
-                About(
-                    "Calls",
-                    "Calls per second of functions that the app's code decorates.",
-                    "A function called far more than its route is called in a loop: look for N+1 "
-                    "in Database.",
-                    "cps",
-                ),
-                Series(top(10, app.rate(FUNCTION_CALLS, by=by)), legend),
-            ),
-            lines(
-                About(
-                    "Calls, p95",
-                    "Time within which 95 of 100 calls return.",
-                    "Open a trace of the route that calls it and see what it waits for.",
-                    "s",
-                ),
-                Series(
-                    top(10, app.quantile(0.95, FUNCTION_DURATION, by=by)), legend, exemplar=True
-                ),
-            ),
-            lines(
-                About(
-                    "Exceptions",
-                    "Exceptions per second by function.",
-                    "Search the function's name in Logs and traces.",
-                    "cps",
-                ),
-                Series(top(10, app.rate(FUNCTION_EXCEPTIONS, by=by)), legend),
-            ),
-            height=7,
-        ),
-        collapsed=True,
     )
