@@ -5,15 +5,22 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Final
 
+from etter_obs.random_ids import random_ids
+
+_new_ids: Final = random_ids(48)
+
 
 class RequestContext:
     """State of one request. The middleware makes it; logs, traces, database and cache read it.
 
     It is a plain object with slots, not a dataclass: one is made for every request.
-    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as W3C writes them.
+    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as W3C writes them;
+    empty where nobody has decided on a trace.
     """
 
     __slots__ = (
+        "_span_id",
+        "_trace_id",
         "endpoint",
         "finished",
         "method",
@@ -21,17 +28,15 @@ class RequestContext:
         "queries",
         "request_id",
         "sampled",
-        "span_id",
         "statements",
-        "trace_id",
     )
 
     def __init__(
         self, request_id: str, trace_id: str, span_id: str, sampled: bool, method: str, path: str
     ) -> None:
         self.request_id = request_id
-        self.trace_id = trace_id
-        self.span_id = span_id
+        self._trace_id = trace_id
+        self._span_id = span_id
         self.sampled = sampled
         self.method = method
         self.path = path
@@ -43,6 +48,24 @@ class RequestContext:
         """Database statements so far."""
         self.statements: dict[str, int] | None = None
         """How often each statement ran, for N+1 detection; None until the first query."""
+
+    @property
+    def trace_id(self) -> str:
+        """Trace of the request; where nothing is traced, made up when somebody asks."""
+        if not self._trace_id:
+            self._make_ids()
+        return self._trace_id
+
+    @property
+    def span_id(self) -> str:
+        """Server span of the request; where nothing is traced, made up when somebody asks."""
+        if not self._span_id:
+            self._make_ids()
+        return self._span_id
+
+    def _make_ids(self) -> None:
+        digits = _new_ids()
+        self._trace_id, self._span_id = digits[:32], digits[32:]
 
 
 current_request: Final[ContextVar[RequestContext | None]] = ContextVar(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,14 +28,14 @@ _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
 """A request id from outside goes into headers, logs and spans, so it must be harmless in each."""
-_new_id: Final = random_ids(32)
+_TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
+"""The guide's form of a response time; to format a number costs more than to look it up."""
+new_id: Final = random_ids(32)
 
 
-def request_id(given: bytes | None) -> str:
+def request_id(given: bytes) -> str:
     """Return the caller's request id where it is short and safe, else a new one."""
-    if given is not None and _SAFE_ID.fullmatch(given):
-        return given.decode("ascii")
-    return _new_id()
+    return given.decode("ascii") if _SAFE_ID.fullmatch(given) else new_id()
 
 
 class Exchange:
@@ -83,14 +83,17 @@ class Exchange:
         self.error: BaseException | None = None
         self.decision = decision
         self.context = RequestContext(
-            request_id(given_id),
+            new_id() if given_id is None else request_id(given_id),
             decision.trace_id,
             decision.span_id,
             decision.sampled,
             scope["method"],
             scope["path"],
         )
-        parts.requests.active.inc()
+        recorder = parts.recorder
+        recorder.active += 1
+        if not recorder.is_due:
+            recorder.schedule()
 
     async def receive(self) -> Message:
         """Pass a message to the app; notice a client that leaves."""
@@ -105,17 +108,16 @@ class Exchange:
         """Pass a message to the server; add the headers, and finish after the last byte."""
         kind = message["type"]
         complete = False
-        if kind == "http.response.body":
+        if kind == "http.response.start":
+            self._start_response(message)
+        elif kind == "http.response.body":
             body = message.get("body")
+            more = message.get("more_body")
             if body:
-                if not self.bytes_out and message.get("more_body"):
+                if more and not self.bytes_out:
                     self.first_byte = perf_counter() - self.start
                 self.bytes_out += len(body)
-            complete = not (message.get("more_body") or self._trailers)
-        elif kind == "http.response.start":
-            self.status = message["status"]
-            self._trailers = message.get("trailers", False)
-            message = {**message, "headers": self._headers(message.get("headers", ()))}
+            complete = not (more or self._trailers)
         elif kind == "http.response.trailers":
             complete = not message.get("more_trailers", False)
         elif kind == "http.response.pathsend":
@@ -134,6 +136,22 @@ class Exchange:
                 self.status = STATUS_CLIENT_CLOSED
             self._finish()
 
+    def _start_response(self, message: Message) -> None:
+        self.status = message["status"]
+        self._trailers = message.get("trailers", False)
+        # A new list: the app may keep its own, and send it again with another response.
+        headers = list(message.get("headers", ()))
+        for name, _ in headers:
+            if name in _OURS:
+                headers = [pair for pair in headers if pair[0] not in _OURS]
+                break
+        passed = perf_counter() - self.start
+        headers.append((REQUEST_ID, self.context.request_id.encode()))
+        headers.append(
+            (_RESPONSE_TIME, _TIMES[int(passed * 1000)] if passed < 1.0 else b"%.3fs" % passed)
+        )
+        message["headers"] = headers
+
     def abandon(self, error: BaseException | None) -> None:
         """Take note that the app is done, or raised ``error``; its response may be incomplete."""
         gone = self._left and (error is None or _says_gone(error))
@@ -150,18 +168,7 @@ class Exchange:
         if not self.context.finished:
             self.context.finished = True
             self.duration = perf_counter() - self.start
-            self._parts.requests.active.dec()
             self._parts.recorder.add(self)
-
-    def _headers(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        headers = list(given)
-        for name, _ in headers:
-            if name in _OURS:
-                headers = [pair for pair in headers if pair[0] not in _OURS]
-                break
-        headers.append((REQUEST_ID, self.context.request_id.encode()))
-        headers.append((_RESPONSE_TIME, b"%.3fs" % (perf_counter() - self.start)))
-        return headers
 
 
 def _says_gone(error: BaseException) -> bool:

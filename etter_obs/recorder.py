@@ -70,22 +70,27 @@ class Recorder:
     client: Callable[[Scope], str | None]
     slow: float
     streaming: Collection[str]
+    active: int = 0
+    """Requests in flight; the gauge follows with the next flush."""
+    is_due: bool = False
+    """Whether a flush is scheduled."""
     _waiting: deque[Exchange] = field(default_factory=deque)
-    _is_due: bool = False
 
     def add(self, exchange: Exchange) -> None:
         """Write a finished request down, now or soon."""
+        self.active -= 1
         waiting = self._waiting
         waiting.append(exchange)
         if exchange.status >= 500 or exchange.duration > self.slow or exchange.context.queries:
             self.flush()  # its log lines want the request to be the current one
         elif len(waiting) >= _BATCH:
             self.flush()
-        elif not self._is_due:
-            self._schedule()
+        elif not self.is_due:
+            self.schedule()
 
     def flush(self) -> None:
         """Write down what waits. It may be called in any thread."""
+        self.requests.active.set(self.active)
         waiting = self._waiting
         while waiting:
             try:
@@ -97,17 +102,18 @@ class Recorder:
             except Exception:  # noqa: BLE001  # the response is fine whatever is wrong here
                 _log.warning("A request could not be recorded", exc_info=True)
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Flush in some milliseconds."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # another kind of loop
             self.flush()
             return
-        self._is_due = True
+        self.is_due = True
         loop.call_later(_DELAY_SECONDS, self._on_time)
 
     def _on_time(self) -> None:
-        self._is_due = False
+        self.is_due = False
         self.flush()
 
     def endpoint(self, scope: Scope, status: int) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, Header, KeptBecause, LogField
-from etter_obs.exchange import Message, Receive, Scope, Send, request_id
+from etter_obs.exchange import Message, Receive, Scope, Send, new_id, request_id
 from etter_obs.tracing.sampling import Decision
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Connection:
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
         self.context = RequestContext(
-            request_id(given_id),
+            new_id() if given_id is None else request_id(given_id),
             decision.trace_id,
             decision.span_id,
             decision.sampled,

@@ -19,7 +19,7 @@ from etter_obs.tracing.propagation import (
     decider,
     detach,
 )
-from etter_obs.tracing.sampling import Decision, HeadSampler
+from etter_obs.tracing.sampling import UNTRACED, Decision, HeadSampler
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -72,7 +72,7 @@ class Tracing:
         """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
         self.carriers = carriers()
         """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
-        self.begin = head.begin
+        self.begin = head.begin if self.enabled else lambda: UNTRACED
         """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
         self._unsampled = UnsampledSpan if self.enabled else CallersSpan

@@ -79,6 +79,10 @@ class Decision:
         return self.parent_id is None and self.baggage is None and self.context is None
 
 
+UNTRACED: Final = Decision("", "", False)
+"""For every request that brings no trace to a service that traces nothing."""
+
+
 class HeadSampler:
     """Decides by one of the names that ``OTEL_TRACES_SAMPLER`` takes.
 
