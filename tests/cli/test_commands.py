@@ -1,0 +1,243 @@
+"""The command line as a user meets it: what it writes, what it says, how it exits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stack.build import binary
+
+PROGRAM = [sys.executable, "-m", "etter_obs.cli"]
+
+
+def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run ``etter-obs`` and return its exit code and everything it said."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    return done.returncode, said
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project as `etter-obs init` makes it; tests that change one make their own."""
+    folder = tmp_path_factory.mktemp("project")
+    code, said = run("init", cwd=folder)
+    assert code == 0, said
+    return folder
+
+
+@pytest.fixture
+def project(shipped: Path, tmp_path: Path) -> Path:
+    """A project of the test's own."""
+    return shutil.copytree(shipped, tmp_path / "project")
+
+
+def test_a_new_project_is_complete_and_its_own_generator_agrees(shipped: Path) -> None:
+    """After init: the configs, the secrets (readable only by the owner), and no drift."""
+    for path in (
+        "slo.yaml",
+        "docker-compose.yml",
+        "prometheus/prometheus.yml",
+        "prometheus/targets/etter.yml",
+        "alerts/alertmanager.yml",
+        "alerts/templates/etter.tmpl",
+        "alerts/runbooks/ServiceDown.md",
+        "otel-collector/config.yaml",
+        "grafana/dashboards/slo-overview.json",
+        "secrets/alertmanager/webhook-url",
+    ):
+        assert (shipped / path).is_file(), path
+    assert (shipped / "secrets").stat().st_mode & 0o777 == 0o700
+    assert "/secrets/" in (shipped / ".gitignore").read_text()
+    code, said = run("generate", "--check", cwd=shipped)
+    assert (code, "files follow from slo.yaml" in said) == (0, True)
+
+
+def test_init_overwrites_nothing_that_was_changed(project: Path) -> None:
+    """With a changed file it writes nothing, names it, exits 1; --force takes the shipped one."""
+    (project / "loki/config.yaml").write_text("mine: true\n")
+    (project / "tempo/config.yaml").unlink()
+    code, said = run("init", cwd=project)
+    assert code == 1
+    assert "loki/config.yaml: differs from the shipped one" in said
+    assert (project / "loki/config.yaml").read_text() == "mine: true\n"
+    assert not (project / "tempo/config.yaml").exists()
+    assert run("init", "--force", cwd=project)[0] == 0
+    assert (project / "loki/config.yaml").read_text() != "mine: true\n"
+    assert (project / "tempo/config.yaml").exists()
+
+
+def test_init_keeps_secrets_and_makes_missing_ones(project: Path) -> None:
+    """After a fresh clone --secrets-only makes what git does not hold, and only that."""
+    (project / "slo.yaml").write_text("# mine\n" + (project / "slo.yaml").read_text())
+    kept = (project / "secrets/postgres-password").read_text()
+    (project / "secrets/grafana-admin-password").unlink()
+    code, said = run("init", "--secrets-only", cwd=project)
+    assert code == 0
+    assert "grafana-admin-password" in said
+    assert (project / "secrets/postgres-password").read_text() == kept
+    assert (project / "slo.yaml").read_text().startswith("# mine\n")
+
+
+def test_generate_follows_a_renamed_service(project: Path) -> None:
+    """Another service's name: its files replace the old ones, its targets file is begun once."""
+    spec = project / "slo.yaml"
+    spec.write_text(spec.read_text().replace("service: etter", "service: billing"))
+    assert run("generate", "--check", cwd=project)[0] == 1
+    code, said = run("generate", cwd=project)
+    assert code == 0, said
+    assert (project / "prometheus/rules/billing.availability.yml").exists()
+    assert not (project / "prometheus/rules/etter.availability.yml").exists()
+    targets = project / "prometheus/targets/billing.yml"
+    assert "host.docker.internal" in targets.read_text()
+    targets.write_text('- targets: ["10.0.0.1:8000"]\n')
+    assert run("generate", cwd=project)[0] == 0
+    assert targets.read_text() == '- targets: ["10.0.0.1:8000"]\n'
+    assert run("generate", "--check", cwd=project)[0] == 0
+
+
+def test_generate_check_names_each_file_that_differs(project: Path) -> None:
+    """Changed, missing and stale files are named, nothing is written, exit code 1."""
+    changed = project / "alerts/rules/etter.yml"
+    changed.write_text(changed.read_text().replace("page", "ticket"))
+    (project / "alerts/rules/stack.yml").unlink()
+    stale = project / "prometheus/rules/etter.gone.yml"
+    stale.write_text((project / "prometheus/rules/etter.cpu.yml").read_text())
+    code, said = run("generate", "--check", cwd=project)
+    assert code == 1
+    assert "alerts/rules/etter.yml: differs" in said
+    assert "alerts/rules/stack.yml: missing" in said
+    assert "prometheus/rules/etter.gone.yml: stale" in said
+    assert "run `etter-obs generate`" in said
+    assert stale.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["generate"], ["generate", "--check"], ["check"], ["slo", "check"], ["doctor"]],
+    ids=" ".join,
+)
+def test_a_wrong_spec_is_one_clear_message_and_exit_code_2(
+    arguments: list[str], project: Path
+) -> None:
+    """Every command names the line and the remedy, and writes nothing."""
+    spec = project / "slo.yaml"
+    text = spec.read_text()
+    line = text[: text.index("99.9%")].count("\n") + 1
+    spec.write_text(text.replace("99.9%", "100%", 1))
+    before = {p: p.stat().st_mtime_ns for p in project.rglob("*") if p.is_file()}
+    code, said = run(*arguments, cwd=project)
+    assert code == 2
+    assert f"slo.yaml:{line}:16: slos.availability.objective: an objective of 100%" in said
+    assert {p: p.stat().st_mtime_ns for p in project.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_without_a_spec_and_a_folder_that_is_none(tmp_path: Path) -> None:
+    """What is missing is named, with the command that makes it; exit code 2."""
+    code, said = run("generate", cwd=tmp_path)
+    assert code == 2
+    assert "slo.yaml: no such file; `etter-obs init` writes one" in said
+    assert run("generate", "--dir", "nowhere", cwd=tmp_path)[0] == 2
+    assert run("slo", "chek", cwd=tmp_path)[0] == 2
+
+
+def test_a_place_that_cannot_be_written_is_named(project: Path) -> None:
+    """A file where a folder must be: one message with its path, exit code 2, nothing changed."""
+    spec = project / "slo.yaml"
+    spec.write_text(spec.read_text().replace("99.9%", "99.8%"))
+    for file in (project / "alerts/tests").iterdir():
+        file.unlink()
+    (project / "alerts/tests").rmdir()
+    (project / "alerts/tests").write_text("")
+    before = (project / "alerts/rules/etter.availability.yml").read_text()
+    code, said = run("generate", cwd=project)
+    assert code == 2
+    assert "alerts/tests" in said
+    assert (project / "alerts/rules/etter.availability.yml").read_text() == before
+
+
+def test_slo_check_tells_what_can_fire_and_what_a_change_does(project: Path) -> None:
+    """The table, the tiers left out, and the effect on the period behind are all there."""
+    spec = project / "slo.yaml"
+    text = spec.read_text()
+    assert "change:" not in run("slo", "check", cwd=project)[1]
+    spec.write_text(text.replace("99.9%", "99.5%").replace("threshold: 500ms", "threshold: 400ms"))
+    code, said = run("slo", "check", cwd=project)
+    assert code == 0
+    assert "page-1h" in said
+    assert "etter/latency-p50: ticket-1d is left out" in said
+    assert "etter/availability: objective 99.9% → 99.5%" in said
+    assert "etter/latency-p95: what counts as an event or as bad has changed" in said
+
+
+def test_another_environment_has_its_own_rules(project: Path) -> None:
+    """--environment lays that environment's overrides over the base, in rules and scrape job."""
+    spec = project / "slo.yaml"
+    override = "environments:\n  staging:\n    slos:\n      - { name: cpu, alerting: off }\n"
+    spec.write_text(override + spec.read_text())
+    assert run("generate", "--environment", "staging", cwd=project)[0] == 0
+    assert "replacement: staging" in (project / "prometheus/scrape/etter.yml").read_text()
+    rules = (project / "prometheus/rules/etter.availability.yml").read_text()
+    assert 'environment="staging"' in rules
+    assert not (project / "alerts/rules/etter.cpu.yml").exists()
+
+
+def test_check_runs_the_programs_own_checkers(project: Path) -> None:
+    """With promtool and amtool given it is content; a rule that promtool refuses is shown."""
+    tools = ["--promtool", str(binary("promtool")), "--amtool", str(binary("amtool"))]
+    code, said = run("check", "--no-tests", *tools, cwd=project)
+    assert (code, "rules: good" in said, "routing: good" in said) == (0, True, True), said
+    (project / "alerts/rules/mine.yml").write_text("groups: [{name: a, rules: [{alert: A}]}]\n")
+    code, said = run("check", "--no-tests", *tools, cwd=project)
+    assert code == 1
+    assert "rules: FAILED" in said
+    code, said = run("check", "--promtool", "nowhere/promtool", cwd=project)
+    assert code == 2
+    assert "nowhere/promtool" in said
+
+
+def test_check_says_what_it_left_out(project: Path) -> None:
+    """Without promtool and amtool the checks that could not run are named."""
+    empty = {"PATH": str(project / "empty"), "HOME": str(project)}
+    code, said = run("check", cwd=project, env=empty)
+    assert code == 0, said
+    assert "rules: not checked" in said
+    assert "routing: not checked" in said
+
+
+def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
+    """Each fault has its remedy; a bad variable is exit code 2, an absent server 1."""
+    nowhere = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
+    code, said = run("doctor", *nowhere, cwd=shipped)
+    assert code == 1
+    assert "ok   slo.yaml" in said
+    assert said.count("does not answer") == 3
+    code, said = run("doctor", *nowhere, cwd=shipped, env={"LOG_LEVEL": "LOUD"})
+    assert code == 2
+    assert "LOG_LEVEL holds 'LOUD'" in said
+    env = {"APM_ENABLED": "true", "OTLP_ENDPOINT": "127.0.0.1:9"}
+    code, said = run("doctor", *nowhere, cwd=shipped, env=env)
+    assert "OTLP endpoint 127.0.0.1:9: no connection" in said
+
+
+def test_every_command_teaches_itself() -> None:
+    """--help of each command shows what it does and an example that begins with its name."""
+    here = Path(__file__).parent
+    for name in ("init", "generate", "check", "slo check", "doctor"):
+        code, said = run(*name.split(), "--help", cwd=here)
+        assert code == 0
+        assert f"  etter-obs {name}" in said.replace("Usage:", "")

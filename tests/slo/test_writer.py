@@ -1,0 +1,85 @@
+"""A generator that is killed leaves no torn file."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etter_obs.slo.loader import SpecError, load_specs, parse_specs
+from etter_obs.slo.plan import Change, plan
+from etter_obs.slo.writer import write
+from tests.slo.specs import SHIPPED
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from etter_obs.slo.plan import Change
+from etter_obs.slo.writer import write
+root, version = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+while True:
+    write(root, [Change(f"folder/{i}.yml", version * 20_000, "differs") for i in range(200)])
+    version = "b" if version == "a" else "a"
+"""
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names in a folder, hidden ones too."""
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_a_killed_run_leaves_every_file_whole(tmp_path: Path) -> None:
+    """At whatever moment kill -9 comes, each file is wholly old or new, and the next run cleans."""
+    chance = random.Random(7)
+    write(tmp_path, [Change(f"folder/{i}.yml", "a" * 20_000, "missing") for i in range(200)])
+    whole = {"a" * 20_000, "b" * 20_000}
+    torn_apart = 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), "b"], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(chance.uniform(0.0, 0.15))  # when the kill comes is what is varied
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        contents = {file.read_text() for file in (tmp_path / "folder").glob("*.yml")}
+        assert contents <= whole
+        assert len(list((tmp_path / "folder").glob("*.yml"))) == 200
+        left = [name for name in names(tmp_path / "folder") if name.startswith(".")]
+        torn_apart += bool(left) or len(contents) == 2
+    assert torn_apart, "no kill ever came in the middle: the test proves nothing"
+    write(tmp_path, [Change("folder/0.yml", "c", "differs")])
+    assert names(tmp_path / "folder") == {f"{i}.yml" for i in range(200)}
+
+
+def test_a_failure_before_the_end_changes_nothing(tmp_path: Path) -> None:
+    """When one file cannot be staged, no file has changed and nothing is left over."""
+    write(tmp_path, [Change("a.yml", "old", "missing")])
+    with pytest.raises(OSError, match="too long"):
+        write(tmp_path, [Change("a.yml", "new", "differs"), Change("x" * 300, "y", "missing")])
+    assert (tmp_path / "a.yml").read_text() == "old"
+    assert names(tmp_path) == {"a.yml"}
+
+
+def test_a_wrong_spec_writes_nothing(tmp_path: Path) -> None:
+    """Everything is made before the first file is touched: an error leaves the folder as it was."""
+    write(tmp_path, plan(load_specs(SHIPPED)).changes(tmp_path))
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(SpecError):
+        plan(parse_specs(SHIPPED.read_text().replace("99.9%", "100%"), "slo.yaml"))
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_what_has_not_changed_is_not_written(tmp_path: Path) -> None:
+    """A second run touches no file, so that nothing reloads without need."""
+    everything = plan(load_specs(SHIPPED))
+    write(tmp_path, everything.changes(tmp_path))
+    assert everything.changes(tmp_path) == []
