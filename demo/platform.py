@@ -6,16 +6,20 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.backend import Backend, backend_running
+from demo.history import backfill
 from demo.processes import ROOT
 from demo.receiver import Receiver
 from etter_obs.secret_files import ensure_secrets
+from etter_obs.slo.loader import load_spec
 from examples.etter_backend.embedded import free_port, redis_server
+from stack.build import binary
 from stack.layout import Ports, PortTakenError
 from stack.native import running
 
@@ -88,6 +92,14 @@ def native(run_dir: Path) -> Iterator[Platform]:
     """Run everything as processes of this machine, on loopback, in ``run_dir``."""
     shutil.rmtree(run_dir, ignore_errors=True)  # an earlier run's history would blur this one's
     port, receiver_port, ports = _ports()
+    file, data = run_dir / "history.om", run_dir / "stack/data/prometheus"
+    data.mkdir(parents=True)
+    backfill(
+        load_spec(ROOT / "slo.yaml"),
+        int(time.time()),
+        file,
+        lambda command: _promtool(str(binary("promtool")), *command, str(file), str(data)),
+    )
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
         services = stack.enter_context(
@@ -117,6 +129,12 @@ def native(run_dir: Path) -> Iterator[Platform]:
         )
 
 
+def _promtool(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise PlatformError(f"promtool made no blocks of the history: {done.stderr.strip()}")
+
+
 def _ports() -> tuple[int, int, str]:
     """The ports that the documents name, where all of them are free; else any."""
     try:
@@ -130,11 +148,27 @@ def _ports() -> tuple[int, int, str]:
 
 
 @contextmanager
-def docker(_run_dir: Path) -> Iterator[Platform]:
+def docker(run_dir: Path) -> Iterator[Platform]:
     """Run everything by Docker Compose, from the file that users get."""
     ensure_secrets(ROOT)
     try:
         _compose("down", "--volumes")  # an earlier run's history would blur this one's
+        file = run_dir / "history.om"
+        # The container's own file system is read-only, and promtool wants a temporary folder.
+        inside = ("run", "--rm", "--no-deps", "--env=TMPDIR=/prometheus", "--entrypoint=promtool")
+        backfill(
+            load_spec(ROOT / "slo.yaml"),
+            int(time.time()),
+            file,
+            lambda command: _compose(
+                *inside,
+                f"--volume={file}:/history.om:ro",
+                "prometheus",
+                *command,
+                "/history.om",
+                "/prometheus",
+            ),
+        )
         _compose("up", "--build", "--detach", "--wait", "--wait-timeout", "600")
         port = {
             name: os.environ.get(f"{name}_PORT", default)

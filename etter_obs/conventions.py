@@ -402,6 +402,8 @@ class Rule:
     BUDGET_REMAINING: Final = "slo:error_budget_remaining:ratio"
     BURN_RATE: Final = "slo:burn_rate:ratio_1h"
     EXHAUSTION: Final = "slo:error_budget_exhaustion:seconds"
+    SYNTHETIC: Final = "etter_obs_synthetic_history"
+    """1 where the demo backfilled invented history. No rule records it, and it carries no slo."""
 
     @staticmethod
     def bad_ratio(window: str) -> str:

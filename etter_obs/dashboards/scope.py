@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from etter_obs.conventions import BUILD_INFO, PROCESS_START, Label, Rule
 from etter_obs.dashboards.foreign import Scrape
-from etter_obs.dashboards.palette import BLUE, VERMILION
+from etter_obs.dashboards.palette import BLUE, GREY, VERMILION
 from etter_obs.dashboards.promql import App, peak, recorded, select
 from etter_obs.dashboards.series import Source
 from etter_obs.slo.promql import equals
@@ -91,6 +91,15 @@ def alerts(*matchers: str) -> builders.AnnotationQuery:
         _annotation("Alerts", VERMILION, firing)
         .title_format("{{alertname}}")
         .text_format(f"{{{{{Label.SEVERITY}}}}}: {{{{{Label.SLO}}}}}")
+    )
+
+
+def synthetic() -> builders.AnnotationQuery:
+    """Where the history is an invented one, for a first look."""
+    return (
+        _annotation("Synthetic history", GREY, peak(recorded(Rule.SYNTHETIC)))
+        .title_format("Synthetic history")
+        .text_format("invented by the demo, incidents included")
     )
 
 

@@ -38,7 +38,7 @@ def slo_detail(spec: Spec) -> Board:
             scope.environment(spec.environment),
             scope.slo(spec.slos[0].name),
         ],
-        [scope.starts(App(spec.metric_prefix)), scope.alerts(_SLO)],
+        [scope.starts(App(spec.metric_prefix)), scope.alerts(_SLO), scope.synthetic()],
         span="6h",
     )
 

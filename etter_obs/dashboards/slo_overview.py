@@ -166,7 +166,7 @@ def slo_overview(spec: Spec) -> Board:
             ),
         ],
         [scope.service(spec.service), scope.environment(spec.environment)],
-        [scope.alerts()],
+        [scope.alerts(), scope.synthetic()],
         span="24h",
     )
 

@@ -12,6 +12,7 @@ SELECTORS: Final[dict[str, str]] = {
 _NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there is no such server"
 _NO_TEMPO: Final = "Tempo has no native build; the collector's file stands in its place"
 _CALM: Final = "nothing is shown while no alert of the service is pending or firing"
+_REAL: Final = "only the demo has invented history"
 _NOT_USED: Final = "the example backend times its function and does not count it apart"
 
 PANELS: Final[dict[tuple[str, str], str]] = {
@@ -30,6 +31,8 @@ PANELS: Final[dict[tuple[str, str], str]] = {
     ("Service", "Exceptions"): _NOT_USED,
     ("SLO detail", "Time left"): "a budget that does not burn lasts for ever",
     ("SLO detail", "Alerts of this SLO"): _CALM,
+    ("SLO overview", "annotation Synthetic history"): _REAL,
+    ("SLO detail", "annotation Synthetic history"): _REAL,
     ("Runtime and host", "Network"): "a sandbox may have no interface but loopback",
     **{
         (dashboard, "annotation Alerts"): _CALM

@@ -1,0 +1,174 @@
+"""Thirty days of synthetic history for a first look, made into blocks of the real Prometheus.
+
+Events are invented (:mod:`demo.incidents`); every recording follows from them by the formulas of
+:mod:`etter_obs.slo.rules`, under the names and labels that those rules give. A sample stands for
+five minutes: the shortest window of a rule, so that any window holds exactly the events of its
+time, and as long as Prometheus looks back, so that there is always a sample. A series of its own
+marks the time as synthetic; a label would split the series.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TextIO, TypeAlias, cast
+
+from demo.incidents import Events, events
+from etter_obs.conventions import Alert, Label, Rule
+from etter_obs.dashboards.foreign import Scrape
+from etter_obs.slo.alerts import guard, slo_alerts
+from etter_obs.slo.promql import equals, series
+from etter_obs.slo.reachability import threshold, tiers_of
+from etter_obs.slo.rules import groups
+from etter_obs.slo.spec import Slo, Spec
+from etter_obs.slo.units import duration_text
+from etter_obs.slo.windows import WINDOWS
+
+STEP: Final = int(WINDOWS[0])
+"""Seconds that one sample stands for."""
+_HOUR: Final = Decimal(3600)
+_BLOCKS: Final = ("tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=64d")
+"""One block for all of it: with blocks of two hours this would take minutes."""
+
+Values: TypeAlias = Sequence[float | None]
+"""One value for each time, None where there is no sample."""
+Series: TypeAlias = tuple[str, Mapping[str, str], Values]
+"""Name, labels, values."""
+
+
+def backfill(spec: Spec, end: int, file: Path, promtool: Callable[[tuple[str, ...]], None]) -> None:
+    """Give Prometheus, which must not run yet, a history of ``spec.period``.
+
+    Args:
+        spec: whose SLOs get one.
+        end: when it ends, in Unix seconds; not later than now.
+        file: takes the samples on their way.
+        promtool: runs promtool with these arguments, followed by the file as promtool sees it and
+            by the folder of Prometheus's data.
+
+    Raises:
+        OSError: the file cannot be written; beside it, whatever ``promtool`` raises.
+    """
+    days, started = duration_text(spec.period), time.monotonic()
+    print(f"inventing {days} of history, incidents included …", flush=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8") as samples:
+        count = write(spec, end, samples)
+    promtool(_BLOCKS)
+    file.unlink()
+    took = time.monotonic() - started
+    print(f"{count:,} samples of synthetic history are in Prometheus ({took:.0f} s)", flush=True)
+
+
+def sample_times(spec: Spec, end: int) -> list[int]:
+    """Return when the samples of the period before ``end`` stand, in Unix seconds."""
+    count = int(spec.period) // STEP
+    return [end - STEP * (count - 1 - i) for i in range(count)]
+
+
+def write(spec: Spec, end: int, file: TextIO) -> int:
+    """Write every SLO's history up to ``end`` (Unix seconds) as OpenMetrics; count the samples."""
+    times = sample_times(spec, end)
+    stamps = [f" {at}\n" for at in times]
+    own = {Label.SERVICE.value: spec.service, Label.ENVIRONMENT.value: spec.environment}
+    written = 0
+    marker: Series = (Rule.SYNTHETIC, own, [1] * len(times))
+    recorded = (_history(spec, slo, events(slo, times, STEP)) for slo in spec.slos)
+    for name, labels, values in itertools.chain([marker], *recorded):
+        head = series(name, itertools.starmap(equals, labels.items()))
+        lines = [
+            f"{head} {value}{stamp}"
+            for value, stamp in zip(values, stamps, strict=True)
+            if value is not None
+        ]
+        file.writelines(lines)
+        written += len(lines)
+    file.write("# EOF\n")
+    return written
+
+
+def _history(spec: Spec, slo: Slo, happened: Events) -> Iterator[Series]:
+    """Yield every recording of ``slo`` as its rules name it, and when its alerts fired."""
+    values = _recordings(spec, slo, happened)
+    for group in groups(spec, slo):
+        for rule in cast("list[dict[str, Any]]", group["rules"]):
+            yield rule["record"], rule["labels"], values[rule["record"]]
+    rules = {rule.name: rule for rule in slo_alerts(spec, slo)}
+    for tier in tiers_of(slo, spec.period):
+        rule_ = rules[Alert.burn_rate(tier.severity, tier.long_text)]
+        limit = float(threshold(tier, slo, spec.period))
+        enough = float(guard(spec, slo)) if slo.is_event_based else 0.0
+        conditions = zip(
+            _ratio(happened, tier.long),
+            _ratio(happened, tier.short),
+            _over(happened.bad, tier.long),
+            strict=True,
+        )
+        labels = {
+            Label.ALERTNAME: rule_.name,
+            "alertstate": "firing",
+            **rule_.labels,
+            Label.SEVERITY: rule_.severity,
+        }
+        whole = int(tier.long) // STEP  # before, one error weighs as much as a fault
+        firing = [
+            1 if i >= whole and long > limit and short > limit and bad >= enough else None
+            for i, (long, short, bad) in enumerate(conditions)
+        ]
+        yield Scrape.ALERTS, labels, firing
+
+
+def _recordings(spec: Spec, slo: Slo, happened: Events) -> dict[str, Values]:
+    """Compute the recordings of ``slo``, by name."""
+    budget, period = float(slo.budget), float(spec.period)
+    count = len(happened.total)
+    burn = [ratio / budget for ratio in _ratio(happened, _HOUR)]
+    left = [1 - ratio / budget for ratio in _ratio(happened, spec.period)]
+    ratios = {
+        Rule.bad_ratio(duration_text(window)): _ratio(happened, window)
+        for window in (*WINDOWS, spec.period)
+    }
+    return {
+        **ratios,
+        Rule.SATURATION: _measured(slo, happened),
+        Rule.TOTAL_INCREASE: happened.total,
+        Rule.BAD_INCREASE: happened.bad,
+        Rule.BURN_RATE: burn,
+        Rule.BUDGET_REMAINING: left,
+        Rule.EXHAUSTION: [
+            max(share, 0.0) * period / speed if speed > 0 else None
+            for share, speed in zip(left, burn, strict=True)
+        ],
+        Rule.OBJECTIVE: [float(slo.objective)] * count,
+        Rule.PERIOD: [period] * count,
+        Rule.INFO: [1] * count,
+    }
+
+
+def _ratio(happened: Events, window: Decimal) -> list[float]:
+    """Return the bad share over ``window``; there is no step without an event."""
+    return list(map(operator.truediv, _over(happened.bad, window), _over(happened.total, window)))
+
+
+def _over(counts: Sequence[int], window: Decimal) -> list[int]:
+    """Return the sum over ``window`` up to each step; before the first one nothing happened."""
+    steps = int(window) // STEP
+    sums = [0, *itertools.accumulate(counts)]
+    return [sums[i] - sums[max(0, i - steps)] for i in range(1, len(sums))]
+
+
+def _measured(slo: Slo, happened: Events) -> list[float]:
+    """Return what a saturation SLI measures: beyond its bound where most slices were bad."""
+    kind = slo.sli.saturation
+    if kind is None:
+        return []
+    bound = float(kind.below if kind.below is not None else kind.above or 0)
+    towards = 1 if kind.below is not None else -1
+    return [
+        bound * (1 + towards * (0.06 if 2 * bad > total else 0.6 * load - 0.7))
+        for total, bad, load in zip(happened.total, happened.bad, happened.load, strict=True)
+    ]
