@@ -60,9 +60,11 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     backfill(spec, end, file, promtool)
     times = sample_times(spec, end)
     truth = {slo.name: events(slo, times, STEP) for slo in spec.slos}
-    with running(run_dir, only=("prometheus",)) as stack:
-        with httpx.Client(base_url=f"{stack.prometheus}/api/v1", timeout=30) as http:
-            yield Known(http, spec, times, truth)
+    with (
+        running(run_dir, only=("prometheus",)) as stack,
+        httpx.Client(base_url=f"{stack.prometheus}/api/v1", timeout=30) as http,
+    ):
+        yield Known(http, spec, times, truth)
 
 
 def test_attainment_is_that_of_the_events(known: Known) -> None:
