@@ -23,7 +23,7 @@ from etter_obs.slo.service_alerts import service_alerts
 from etter_obs.slo.spec import Slo, Spec
 from etter_obs.slo.text import yaml_document
 from etter_obs.slo.traffic import Step, input_series, is_recorded, noise, without
-from etter_obs.slo.units import duration_text
+from etter_obs.slo.units import decimal_text, duration_text, percent_text
 from etter_obs.slo.windows import (
     EVALUATION_INTERVAL,
     PORTABLE_RANGE,
@@ -93,7 +93,8 @@ def _pace(spec: Spec, slo: Slo, long: Decimal) -> _Pace:
     """
     if not slo.is_event_based:
         slice_ = sli.interval(slo)
-        scrape = slice_ if slice_ in (30, 60) else SCRAPE_INTERVAL
+        sparse = slice_ == _MINUTE and spec.rule_form == "exact"
+        scrape = _MINUTE if sparse else SCRAPE_INTERVAL
         return _Pace(scrape, slice_ if long <= 6 * _HOUR else _SLOW, Decimal(0))
     if spec.rule_form == "portable":
         return _Pace(_MINUTE, _MINUTE, PORTABLE_RANGE)
@@ -154,7 +155,8 @@ def _bad_slices(spec: Spec, slo: Slo, tier: Tier, pace: _Pace) -> dict[str, obje
     """A slice is bad as a whole: as many in a row as the long window forgives, then one more."""
     limit = threshold(tier, slo, spec.period)
     forgiven = (tier.long / pace.evaluation * limit).to_integral_value(ROUND_FLOOR)
-    begin = pace.up(tier.long)
+    # Twice, so that a window that looks back too far is diluted and fires too late.
+    begin = pace.up(2 * tier.long)
     quiet = begin + forgiven * pace.evaluation
     end = quiet + 2 * pace.evaluation
     # The short window forgets when it holds no more bad slices than it forgives.
@@ -181,29 +183,31 @@ def _bad_slices(spec: Spec, slo: Slo, tier: Tier, pace: _Pace) -> dict[str, obje
 
 
 def _low_traffic(spec: Spec, slo: Slo, tier: Tier, pace: _Pace) -> dict[str, object]:
-    """Every event is bad, but there are too few of them; then there are enough."""
+    """Every event is bad, but there are too few of them within the window; then there are enough.
+
+    The first ones have left the window when the next come, and those are in it, but in no shorter
+    one, when the last come.
+    """
     events = Decimal(slo.alerting.min_bad_events)
-    # The portable form counts 0.8 to 1.05 of the truth, so it is asked only about clear cases.
-    few, more = (events - 1, _ONE) if not pace.blur else (events // 2, events * 2)
-    # Long enough that the first ones are in no other window than the long one.
-    later = pace.up(tier.long * Decimal("0.4"))
+    few, next_ = events - 1, min(_ONE, events - 1)
+    last = events - next_
+    if pace.blur:  # the portable form counts less or more, so it is asked only about clear cases
+        few, last = events // 2, events * 2
     calm = Step(pace.evaluation * 2, Decimal(0), _ONE)
-    steps = [
-        calm,
-        _burst(few, pace),
-        Step(later, Decimal(0), _ONE),
-        _burst(more, pace),
-        Step(pace.up(2 * pace.evaluation + pace.blur), Decimal(0), _ONE),
-    ]
-    first = calm.seconds + pace.scrape
-    second = first + later + pace.scrape
+    left = Step(pace.up(tier.long * Decimal("1.05")), Decimal(0), _ONE)
+    kept = Step(pace.up(tier.long * Decimal("0.15")), Decimal(0), _ONE)
+    after = Step(pace.up(2 * pace.evaluation + pace.blur), Decimal(0), _ONE)
+    bursts = [_burst(count, pace) for count in (few, next_, last)]
+    steps = [calm, bursts[0], left, bursts[1], kept, bursts[2], after]
+    ends = [sum((step.seconds for step in steps[:n]), Decimal(0)) + pace.blur for n in (2, 4, 6)]
     return _test(
         f"quiet below {events} bad events within {tier.long_text}, fires from there on",
         pace,
         input_series(spec, slo, steps, pace.scrape),
         [
-            _check(tier, pace.up(first + pace.blur), []),
-            _check(tier, pace.up(second + pace.blur), [_firing(spec, slo, tier)]),
+            _check(tier, pace.up(ends[0]), []),
+            _check(tier, pace.up(ends[1]), []),
+            _check(tier, pace.up(ends[2]), [_firing(spec, slo, tier)]),
         ],
     )
 
@@ -240,46 +244,65 @@ def _slo_file(spec: Spec, slo: Slo) -> str:
     if slo.is_event_based:
         tests += [_no_traffic(spec, slo, pace)]
         if not is_recorded(spec, slo):
-            tests += [_no_bad_series(spec, slo, pace)]
+            tests += [_no_bad_series(spec, slo, pace), _nothing_yet(spec, slo, pace)]
     if slo.sli.latency is not None:
         tests.append(_missing_bucket(spec, slo, pace))
     return _file(spec, slo, pace, tests)
 
 
 def _recordings(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
-    """Half of the budget's share is bad: burn 0.5, half of the budget left, a period to go."""
-    share = slo.budget / 2
-    length = 2 * _HOUR if slo.is_event_based else pace.up(2 * pace.evaluation / share)
-    length = min(length, 6 * _HOUR)
-    steps = [Step(length, Decimal(10), share)]
+    """A quarter of the budget's share is bad, or one slice is: what follows is known."""
+    # Slices for so long that one more or less, at the start, makes no odds.
+    length = 2 * _HOUR if slo.is_event_based else 12 * _HOUR
+    if slo.is_event_based:
+        steps = [Step(length, Decimal(10), slo.budget / 4)]
+        recent = whole = before = slo.budget / 4
+    else:
+        # Scraped as in life, so that one bad slice is one; and early enough that the time to go,
+        # which is made from the budget of an evaluation before, knows of it.
+        pace = _Pace(SCRAPE_INTERVAL, pace.evaluation, pace.blur)
+        calm = 2 * pace.evaluation
+        steps = [
+            Step(length - calm - pace.evaluation, _ONE, Decimal(0)),
+            Step(pace.evaluation, _ONE, _ONE),
+            Step(calm, _ONE, Decimal(0)),
+        ]
+        seen = length / pace.evaluation
+        recent, whole, before = pace.evaluation / _HOUR, 1 / (seen + 1), 1 / seen
+    burn, left = recent / slo.budget, 1 - whole / slo.budget
+    to_go = max(1 - before / slo.budget, Decimal(0)) * spec.period / burn
     series_ = input_series(spec, slo, steps, pace.scrape) | noise(spec, slo, steps, pace.scrape)
     labels = sli.own_labels(spec, slo)
 
-    def about(rule: str, value: Decimal, digits: str = "0.001") -> dict[str, object]:
-        expr = f"round({sli.recorded(rule, spec, slo)}, {digits})"
-        return _expression(expr, length, [(series("", _matchers(labels)), value)])
+    def about(rule: str, value: Decimal) -> dict[str, object]:
+        found = sli.recorded(rule, spec, slo)
+        margin = max(abs(value) / 50, Decimal("0.0001"))
+        low, high = (decimal_text(round(edge, 6)) for edge in (value - margin, value + margin))
+        expr = f"({found} > bool {low}) * ({found} < bool {high})"
+        return _expression(expr, length, [(series("", _matchers(labels)), _ONE)])
 
-    checks = [
-        _expression(
-            sli.recorded(Rule.OBJECTIVE, spec, slo),
-            length,
-            [(series(Rule.OBJECTIVE, _matchers(labels)), slo.objective)],
-        ),
-        _expression(
-            sli.recorded(Rule.PERIOD, spec, slo),
-            length,
-            [(series(Rule.PERIOD, _matchers(labels)), spec.period)],
-        ),
-    ]
-    if slo.is_event_based:
-        checks += [
-            about(Rule.BURN_RATE, Decimal("0.5")),
-            about(Rule.BUDGET_REMAINING, Decimal("0.5")),
-            about(Rule.EXHAUSTION, spec.period, "1000"),
-        ]
+    def exactly(rule: str, value: Decimal, more: Mapping[str, str]) -> dict[str, object]:
+        known = series(rule, _matchers({**labels, **more}))
+        return _expression(sli.recorded(rule, spec, slo), length, [(known, value)])
+
+    info = {
+        "objective": percent_text(slo.objective),
+        "period": duration_text(spec.period),
+        "sli": slo.sli.kind,
+        "alerting": slo.alerting.mode,
+        "team": spec.team_of(slo),
+        "description": slo.description,
+    }
     return {
-        **_test("records burn, budget and time to go", pace, series_, []),
-        "promql_expr_test": checks,
+        **_test("records burn, budget and time to go, and what the SLO is", pace, series_, []),
+        "promql_expr_test": [
+            exactly(Rule.OBJECTIVE, slo.objective, {}),
+            exactly(Rule.PERIOD, spec.period, {}),
+            exactly(Rule.INFO, _ONE, info),
+            about(Rule.BURN_RATE, burn),
+            about(Rule.BUDGET_REMAINING, left),
+            about(Rule.EXHAUSTION, to_go),
+        ],
     }
 
 
@@ -343,7 +366,29 @@ def _no_bad_series(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
     name = series(Rule.bad_ratio("5m"), _matchers(sli.own_labels(spec, slo)))
     return {
         **_test("knows a share of 0 before the first bad event", pace, kept, []),
-        "promql_expr_test": [_expression(expr, length, [(name, Decimal(0))])],
+        "promql_expr_test": [
+            _expression(expr, length, [(name, Decimal(0))]),
+            # Nothing burns, so there is no time at which the budget will be gone.
+            _expression(sli.recorded(Rule.EXHAUSTION, spec, slo), length, []),
+        ],
+    }
+
+
+def _nothing_yet(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
+    """Of no event at all, no share is bad and none is good."""
+    length = Decimal(1200)
+    standing = input_series(spec, slo, [Step(length, Decimal(0), Decimal(0))], pace.scrape)
+    shares = sli.recorded("", spec, slo).replace("{", '{__name__=~"slo:bad:ratio_.+",', 1)
+    return {
+        **_test("knows no share before the first event", pace, standing, []),
+        "promql_expr_test": [
+            _expression(shares, length, []),
+            _expression(
+                sli.recorded(Rule.TOTAL_INCREASE, spec, slo),
+                length,
+                [(series(Rule.TOTAL_INCREASE, _matchers(sli.own_labels(spec, slo))), Decimal(0))],
+            ),
+        ],
     }
 
 
@@ -367,10 +412,16 @@ def _missing_bucket(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
         for selector, values in lacking.items()
         if "_bucket" not in selector or 'le="+Inf"' in selector
     }
+    # Of what does not count, no bucket is missed.
+    steps = [Step(2 * length, _ONE, Decimal(0))]
+    uncounted = {
+        selector.replace('instance="a"', 'instance="c"'): values
+        for selector, values in without(noise(spec, slo, steps, pace.scrape), "_bucket").items()
+    }
     return _test(
         "says that an instance lacks the threshold's bucket, and only then",
         pace,
-        whole | second,
+        whole | second | uncounted,
         [
             _alert_check(Alert.SLO_MISSING_BUCKET, Decimal(300), []),
             _alert_check(Alert.SLO_MISSING_BUCKET, Decimal(900), [labels]),

@@ -189,7 +189,9 @@ def _resource(spec: Spec, sli: Saturation) -> str:
     counted = f"[{window}] anchored" if spec.rule_form == "exact" else f"[{window}]"
     if sli.resource == "cpu":
         idle = node("node_cpu_seconds_total", equals("mode", "idle"))
-        return f"1 - avg(rate({idle}{counted}))"
+        # Of a host's first sample `anchored` makes a rate of 0, and so a processor 100 % busy.
+        known = f" and {idle} offset {window}" if spec.rule_form == "exact" else ""
+        return f"1 - avg(rate({idle}{counted}){known})"
     if sli.resource == "memory":
         available = node("node_memory_MemAvailable_bytes")
         return _average(f"avg(1 - {available} / {node('node_memory_MemTotal_bytes')})", sli.slice)

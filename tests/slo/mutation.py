@@ -139,8 +139,7 @@ def _reached(test: dict[str, Any], groups: list[dict[str, Any]]) -> list[dict[st
         named = {
             name
             for name in listed
-            if name not in wanted
-            and any(re.search(rf"(?<![\w:]){name}(?![\w:])", text) for text in texts)
+            if name not in wanted and any(_mentions(text, name) for text in texts)
         }
         wanted |= named
         texts = [listed[name]["expr"] for name in named]
@@ -148,6 +147,14 @@ def _reached(test: dict[str, Any], groups: list[dict[str, Any]]) -> list[dict[st
         {**group, "rules": [rule for rule in group["rules"] if _name(rule) in wanted]}
         for group in groups
     ]
+
+
+def _mentions(expr: str, name: str) -> bool:
+    """Whether an expression reads a rule, by its name or by a pattern of names."""
+    patterns = re.findall(r'__name__=~"([^"]*)"', expr)
+    return any(re.fullmatch(pattern, name) for pattern in patterns) or bool(
+        re.search(rf"(?<![\w:]){name}(?![\w:])", expr)
+    )
 
 
 def run(case: Case, mutant: Mutant | None) -> str:
