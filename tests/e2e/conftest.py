@@ -84,7 +84,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def observed_under_load(
     observed: Observed, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:

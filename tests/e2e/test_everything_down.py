@@ -53,7 +53,7 @@ def test_the_app_starts_answers_and_says_what_is_away(away: int, tmp_path: Path)
     command += ["--port", str(port)]
     with (
         child("backend", command, log_dir=tmp_path, env=environment) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, limits=ONCE) as http,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, limits=ONCE) as http,
     ):
         begun = time.monotonic()
 
@@ -62,7 +62,7 @@ def test_the_app_starts_answers_and_says_what_is_away(away: int, tmp_path: Path)
                 return http.get("/health/live").status_code == 200
             return False
 
-        eventually(live, deadline_s=20, every_s=0.1, tell=lambda: tail(tmp_path / "backend.err"))
+        eventually(live, deadline_s=60, every_s=0.1, tell=lambda: tail(tmp_path / "backend.err"))
 
         detailed = http.get("/health/detailed")
         assert detailed.status_code == 503
@@ -81,7 +81,7 @@ def test_the_app_starts_answers_and_says_what_is_away(away: int, tmp_path: Path)
         assert failed.status_code == 500
         assert failed.headers["X-Request-ID"]
         assert 'etter_health_check_up{check="database"} 0' in http.get("/metrics").text
-        assert time.monotonic() - begun < 45
+        assert time.monotonic() - begun < 100
 
         process.terminate()
         try:
