@@ -32,15 +32,13 @@ async def reason_of(checks: Health, name: str) -> HealthReason:
 
 
 async def test_checks_run_at_once() -> None:
-    """Three checks of 0.3 s, sync and async, take together less than two of them one by one."""
-    checks = health()
+    """Checks that wait for each other, two sync and two async, pass: one by one none would."""
+    threads, tasks = threading.Barrier(2, timeout=5), asyncio.Barrier(2)
+    checks = health(health_timeout=5.0)
     for name in ("a", "b"):
-        checks.add(name, lambda: time.sleep(0.3))
-    checks.add("c", lambda: asyncio.sleep(0.3))
-    begun = time.perf_counter()
-    summary = await checks.summary()
-    assert summary.status is HealthStatus.HEALTHY
-    assert time.perf_counter() - begun < 0.6
+        checks.add(f"sync {name}", threads.wait)
+        checks.add(f"async {name}", tasks.wait)
+    assert (await checks.summary()).status is HealthStatus.HEALTHY
 
 
 class ClientError(Exception):
@@ -119,7 +117,7 @@ async def test_a_hanging_check_times_out_and_recovers(kind: str) -> None:
     checks.add("slow", {"sync": hang, "async": wait, "deaf": deaf}[kind], timeout=0.2)
     begun = time.perf_counter()
     assert await reason_of(checks, "slow") is HealthReason.TIMEOUT
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 10
     release.set()
     for _ in range(100):
         if await reason_of(checks, "slow") is HealthReason.OK:
@@ -146,11 +144,11 @@ async def test_a_check_that_hangs_in_a_thread_holds_one_thread_only() -> None:
 async def test_the_total_deadline_bounds_the_answer() -> None:
     """A check with a longer timeout than the whole deadline does not hold the answer."""
     checks = health(health_deadline=0.2)
-    checks.add("slow", lambda: asyncio.sleep(5), timeout=3.0)
+    checks.add("slow", lambda: asyncio.sleep(60), timeout=30.0)
     checks.add("fast", lambda: None)
     begun = time.perf_counter()
     summary = await checks.summary()
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 10
     assert summary.outcomes is not None
     assert summary.outcomes["slow"].reason is HealthReason.TIMEOUT
     assert summary.outcomes["fast"].healthy

@@ -20,7 +20,7 @@ def test_sigterm_turns_ready_to_503_while_requests_are_served() -> None:
     """After SIGTERM ready is 503 and live 200 for the drain time; then the process ends."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/health"
-    with served(port, ETTER_OBS_DRAIN_SECONDS="2") as process:
+    with served(port, ETTER_OBS_DRAIN_SECONDS="5") as process:
         ready = answer(f"{url}/ready")
         assert ready is not None
         assert ready.status_code == 200
@@ -31,12 +31,12 @@ def test_sigterm_turns_ready_to_503_while_requests_are_served() -> None:
             response = answer(f"{url}/ready")
             return response is not None and response.json().get("reason") == "draining"
 
-        eventually(refused, deadline_s=1.5, every_s=0.05)
+        eventually(refused, deadline_s=4, every_s=0.05)
         live = answer(f"{url}/live")
         assert live is not None
         assert live.status_code == 200
-        process.wait(10)
-        assert 1.8 < time.monotonic() - told < 8
+        process.wait(30)
+        assert time.monotonic() - told > 4.5
 
 
 def test_a_second_sigterm_ends_the_wait() -> None:
