@@ -18,6 +18,7 @@ from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
 from demo.processes import ROOT, child
 from demo.view import view_for
+from etter_obs.slo.loader import SpecError
 from stack.build import BuildError
 from stack.native import StackError
 
@@ -40,7 +41,14 @@ def main() -> int:
             parts.enter_context(alone(RUN_DIR))
             platform = parts.enter_context(start(RUN_DIR))
             return _perform(platform, console, once=once)
-    except (PlatformError, StackError, BuildError, BackendError, httpx.HTTPError) as error:
+    except (
+        PlatformError,
+        StackError,
+        BuildError,
+        BackendError,
+        SpecError,
+        httpx.HTTPError,
+    ) as error:
         return _fail(console, str(error))
     except KeyboardInterrupt:
         console.print("stopped")

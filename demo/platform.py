@@ -92,14 +92,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
     """Run everything as processes of this machine, on loopback, in ``run_dir``."""
     shutil.rmtree(run_dir, ignore_errors=True)  # an earlier run's history would blur this one's
     port, receiver_port, ports = _ports()
-    file, data = run_dir / "history.om", run_dir / "stack/data/prometheus"
-    data.mkdir(parents=True)
-    backfill(
-        load_spec(ROOT / "slo.yaml"),
-        int(time.time()),
-        file,
-        lambda command: _promtool(str(binary("promtool")), *command, str(file), str(data)),
-    )
+    _backfill_folder(run_dir / "history.om", run_dir / "stack/data/prometheus")
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
         services = stack.enter_context(
@@ -129,10 +122,15 @@ def native(run_dir: Path) -> Iterator[Platform]:
         )
 
 
-def _promtool(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise PlatformError(f"promtool made no blocks of the history: {done.stderr.strip()}")
+def _backfill_folder(file: Path, data: Path) -> None:
+    def promtool(command: tuple[str, ...]) -> None:
+        whole = [str(binary("promtool")), *command, str(file), str(data)]
+        done = subprocess.run(whole, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise PlatformError(f"promtool made no blocks of the history: {done.stderr.strip()}")
+
+    data.mkdir(parents=True)
+    backfill(load_spec(ROOT / "slo.yaml"), int(time.time()), file, promtool)
 
 
 def _ports() -> tuple[int, int, str]:
@@ -153,22 +151,7 @@ def docker(run_dir: Path) -> Iterator[Platform]:
     ensure_secrets(ROOT)
     try:
         _compose("down", "--volumes")  # an earlier run's history would blur this one's
-        file = run_dir / "history.om"
-        # The container's own file system is read-only, and promtool wants a temporary folder.
-        inside = ("run", "--rm", "--no-deps", "--env=TMPDIR=/prometheus", "--entrypoint=promtool")
-        backfill(
-            load_spec(ROOT / "slo.yaml"),
-            int(time.time()),
-            file,
-            lambda command: _compose(
-                *inside,
-                f"--volume={file}:/history.om:ro",
-                "prometheus",
-                *command,
-                "/history.om",
-                "/prometheus",
-            ),
-        )
+        _backfill_volume(run_dir / "history.om")
         _compose("up", "--build", "--detach", "--wait", "--wait-timeout", "600")
         port = {
             name: os.environ.get(f"{name}_PORT", default)
@@ -193,6 +176,17 @@ def docker(run_dir: Path) -> Iterator[Platform]:
         )
     finally:
         _compose("down", "--volumes")
+
+
+def _backfill_volume(file: Path) -> None:
+    def promtool(command: tuple[str, ...]) -> None:
+        file.chmod(0o644)  # the container's user is another one
+        # Its file system is read-only, and promtool wants a temporary folder.
+        inside = ("run", "--rm", "--no-deps", "--env=TMPDIR=/prometheus", "--entrypoint=promtool")
+        mount = f"--volume={file}:/history.om:ro"
+        _compose(*inside, mount, "prometheus", *command, "/history.om", "/prometheus")
+
+    backfill(load_spec(ROOT / "slo.yaml"), int(time.time()), file, promtool)
 
 
 def _compose(*arguments: str) -> None:
