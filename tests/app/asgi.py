@@ -144,7 +144,7 @@ class Metrics:
 def parse(text: str) -> Metrics:
     """Parse OpenMetrics by prometheus_client's strict parser."""
     metrics = Metrics({}, {})
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
         for sample in family.samples:
             key = (sample.name, tuple(sample.labels.values()))
             assert key not in metrics.samples, f"{key} is there twice"

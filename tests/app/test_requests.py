@@ -19,11 +19,13 @@ UNMATCHED = "__unmatched__"
 
 @pytest.fixture
 def app() -> FastAPI:
+    """A fresh app."""
     return make_app()
 
 
 @pytest.fixture
 def observability(app: FastAPI) -> Iterator[Observability]:
+    """The app's handle."""
     with observed(app) as handle:
         yield handle
 
@@ -75,7 +77,7 @@ async def test_a_method_that_is_none_of_https_is_counted_as_other(app: FastAPI) 
 
 
 async def test_a_root_path_is_no_part_of_the_route(app: FastAPI) -> None:
-    """Behind a proxy that strips a prefix, and below a server's root path, templates are the same."""
+    """Behind a proxy that strips a prefix, templates are the same."""
     await request(app, "GET", "/api/fixed/things/1", root_path="/api")
     await request(app, "GET", "/v1/outer/a/inner/3", root_path="/api")
     metrics = await scrape(app)
@@ -86,7 +88,7 @@ async def test_a_root_path_is_no_part_of_the_route(app: FastAPI) -> None:
 
 
 async def test_what_a_middleware_answers_is_counted_under_the_route_it_hid(app: FastAPI) -> None:
-    """A middleware that breaks every request burns the budget of the routes, not of the unmatched."""
+    """A middleware that breaks every request burns the routes' budget."""
 
     class Breaks:
         def __init__(self, app: Any) -> None:
@@ -111,7 +113,7 @@ async def test_what_a_middleware_answers_is_counted_under_the_route_it_hid(app: 
 
 
 async def test_an_unhandled_exception_is_a_500_with_ids_and_is_counted(app: FastAPI) -> None:
-    """The answer that ServerErrorMiddleware makes carries the id; the exception goes on to the server."""
+    """ServerErrorMiddleware's answer carries the id; the exception goes on to the server."""
     answer = await request(app, "GET", "/fails", [(b"x-request-id", b"from-outside")])
     metrics = await scrape(app)
     assert isinstance(answer.error, RuntimeError)
@@ -154,7 +156,7 @@ async def test_a_background_task_is_not_part_of_the_response(app: FastAPI) -> No
     app.state.go_on.clear()
     running = asyncio.create_task(request(app, "GET", "/background"))
     while not (metrics := await scrape(app)).of("requests_total"):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # noqa: ASYNC110  # it is the answer of a scrape that counts
     assert not running.done()
     assert metrics.value("active_requests") == 0
     assert metrics.of("requests_total") == {("GET", "/background", "200"): 1.0}
@@ -324,10 +326,10 @@ async def test_a_websocket_has_metrics_of_its_own(app: FastAPI) -> None:
     )
     sent: list[dict[str, Any]] = []
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Any:
         return next(incoming)
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Any) -> None:
         sent.append(message)
 
     connection = scope("GET", "/socket/lobby") | {"type": "websocket", "subprotocols": []}
