@@ -97,7 +97,8 @@ def _pace(spec: Spec, slo: Slo, long: Decimal) -> _Pace:
         scrape = _MINUTE if sparse else SCRAPE_INTERVAL
         return _Pace(scrape, slice_ if long <= 6 * _HOUR else _SLOW, Decimal(0))
     if spec.rule_form == "portable":
-        return _Pace(_MINUTE, _MINUTE, PORTABLE_RANGE)
+        blur = Decimal(0) if is_recorded(spec, slo) else PORTABLE_RANGE
+        return _Pace(_MINUTE, _MINUTE, blur)
     if long <= _HOUR:
         scrape = EVALUATION_INTERVAL if is_recorded(spec, slo) else SCRAPE_INTERVAL
         return _Pace(scrape, EVALUATION_INTERVAL, Decimal(0))
@@ -191,7 +192,7 @@ def _low_traffic(spec: Spec, slo: Slo, tier: Tier, pace: _Pace) -> dict[str, obj
     events = Decimal(slo.alerting.min_bad_events)
     few, next_ = events - 1, min(_ONE, events - 1)
     last = events - next_
-    if pace.blur:  # the portable form counts less or more, so it is asked only about clear cases
+    if spec.rule_form == "portable":  # counts less or more, so it is asked only about clear cases
         few, last = events // 2, events * 2
     calm = Step(pace.evaluation * 2, Decimal(0), _ONE)
     left = Step(pace.up(tier.long * Decimal("1.05")), Decimal(0), _ONE)
@@ -245,6 +246,7 @@ def _slo_file(spec: Spec, slo: Slo) -> str:
         tests += [_no_traffic(spec, slo, pace)]
         if not is_recorded(spec, slo):
             tests += [_no_bad_series(spec, slo, pace), _nothing_yet(spec, slo, pace)]
+        tests.append(_overspent(spec, slo, pace))
     if slo.sli.latency is not None:
         tests.append(_missing_bucket(spec, slo, pace))
     return _file(spec, slo, pace, tests)
@@ -387,6 +389,30 @@ def _nothing_yet(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
                 sli.recorded(Rule.TOTAL_INCREASE, spec, slo),
                 length,
                 [(series(Rule.TOTAL_INCREASE, _matchers(sli.own_labels(spec, slo))), Decimal(0))],
+            ),
+        ],
+    }
+
+
+def _overspent(spec: Spec, slo: Slo, pace: _Pace) -> dict[str, object]:
+    """When more than the budget is gone, no time is left: not less than none."""
+    length = Decimal(1200)
+    steps = [Step(length, Decimal(10), min(_ONE, slo.budget * 2))]
+    known = series("", _matchers(sli.own_labels(spec, slo)))
+    to_go = f"{sli.recorded(Rule.EXHAUSTION, spec, slo)} + 0"
+    return {
+        **_test(
+            "has no time to go once the budget is spent",
+            pace,
+            input_series(spec, slo, steps, pace.scrape),
+            [],
+        ),
+        "promql_expr_test": [
+            _expression(to_go, length, [(known, Decimal(0))]),
+            _expression(
+                f"{sli.recorded(Rule.BUDGET_REMAINING, spec, slo)} < bool 0",
+                length,
+                [(known, _ONE)],
             ),
         ],
     }

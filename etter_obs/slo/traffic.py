@@ -75,8 +75,12 @@ def is_recorded(spec: Spec, slo: Slo) -> bool:
 
 
 def noise(spec: Spec, slo: Slo, steps: Sequence[Step], step_seconds: Decimal) -> Series:
-    """Return series of total failure that must not count: other jobs, scanners, 499s, streams."""
-    failing = [Step(step.seconds, Decimal(1000), Decimal(1)) for step in steps]
+    """Return series that must not count: other jobs, scanners, 499s, streams.
+
+    Half of their events are bad, so that counting them alarms, and half good, so that counting
+    those alone hides a fault.
+    """
+    failing = [Step(step.seconds, Decimal(1000), Decimal("0.5")) for step in steps]
     other: Series = {}
     for selector, values in input_series(spec, slo, failing, step_seconds).items():
         if selector.startswith("slo:"):
