@@ -104,6 +104,6 @@ def remarks(specs: Sequence[Spec]) -> Iterator[str]:
         )
     if first.rule_form == "portable":
         yield (
-            "rule_form: portable counts 0.8 to 1.05 of the true events on uneven traffic; times "
+            "rule_form: portable counts 0.8 to 1.06 of the true events on uneven traffic; times "
             "above are later by up to 5 min, and the guard asks for 0.8 of its events"
         )

@@ -78,9 +78,10 @@ def noise(spec: Spec, slo: Slo, steps: Sequence[Step], step_seconds: Decimal) ->
     """Return series that must not count: other jobs, scanners, 499s, streams.
 
     Half of their events are bad, so that counting them alarms, and half good, so that counting
-    those alone hides a fault.
+    those alone hides a fault. Slices have no half: all of theirs are bad.
     """
-    failing = [Step(step.seconds, Decimal(1000), Decimal("0.5")) for step in steps]
+    share = Decimal("0.5") if slo.is_event_based else Decimal(1)
+    failing = [Step(step.seconds, Decimal(1000), share) for step in steps]
     other: Series = {}
     for selector, values in input_series(spec, slo, failing, step_seconds).items():
         if selector.startswith("slo:"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -232,3 +233,37 @@ def test_alertmanager_accepts_every_kind_of_receiver(tmp_path: Path) -> None:
         command += [f"--verify.receivers={receiver}", *labels.split()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{labels}: {done.stdout}{done.stderr}"
+
+
+def test_mail_is_laid_out_with_its_links_and_escaped(tmp_path: Path) -> None:
+    """The HTML of an e-mail, by Alertmanager's own renderer: burn, links, and no foreign markup."""
+    alert = {
+        "status": "firing",
+        "labels": {"severity": "page", "service": "shop", "slo": "up"},
+        "annotations": {
+            "summary": "shop: up <b>burns</b>",
+            "description": "It answers.",
+            "burn_rate": "20.0 times too fast",
+            "dashboard": "https://grafana.example.org/d/x?var-slo=up",
+            "runbook": "alerts/runbooks/SLOBurnRatePage1h.md#up",
+        },
+        "startsAt": "2020-01-01T10:00:00Z",
+    }
+    data = {
+        "status": "firing",
+        "alerts": [alert],
+        "groupLabels": {"slo": "up"},
+        "commonLabels": alert["labels"],
+        "externalURL": "http://127.0.0.1:9093",
+    }
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    command = [str(binary("amtool")), "template", "render", "--template.type=html"]
+    command += [f"--template.glob={ROOT / 'alerts/templates/*.tmpl'}"]
+    command += [f"--template.data={tmp_path / 'data.json'}"]
+    command += ['--template.text={{ template "etter.html" . }}']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "shop: up &lt;b&gt;burns&lt;/b&gt;" in done.stdout
+    assert "Burning now: 20.0 times too fast" in done.stdout
+    assert '"https://grafana.example.org/d/x?var-slo=up&from=1577869200000&to=now"' in done.stdout
+    assert "silences/new?filter=%7Bslo%3D%22up%22%7D" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 
 from etter_obs.slo.buckets import db_buckets, request_buckets
 from etter_obs.slo.loader import SpecError, load_spec, load_specs, parse_specs
-from tests.slo.specs import SHIPPED, error_of, spec_of, text_of
+from tests.slo.specs import ROOT, SHIPPED, error_of, spec_of, text_of
 
 SLI = "requests: { bad_status: 5xx }"
 GOOD = f"{{ name: up, description: It answers., objective: 99.9%, sli: {{ {SLI} }} }}"
@@ -236,3 +236,14 @@ def test_a_missing_file_or_service_is_a_clear_error(tmp_path: Path) -> None:
         load_spec(tmp_path)
     with pytest.raises(SpecError, match=r"no service 'eter'; did you mean etter\?"):
         load_spec(SHIPPED, service="eter")
+
+
+def test_the_examples_of_the_documentation_are_valid() -> None:
+    """What docs/slo.md shows is taken as it stands, its overrides laid over it."""
+    text = (ROOT / "docs/slo.md").read_text(encoding="utf-8")
+    example, overrides = (part.split("```")[0] for part in text.split("```yaml\n")[1:])
+    cpu = "  - { name: cpu, description: Calm., objective: 99%, sli: { saturation: "
+    cpu += "{ resource: cpu, below: 70% } } }\n"
+    specs = parse_specs(example + cpu + overrides, "docs/slo.md", "staging")
+    assert [spec.service for spec in specs] == ["shop", "billing"]
+    assert specs[0].slo("availability").objective == Decimal("0.99")
