@@ -36,7 +36,7 @@ class MetricsEndpoint:
 
     def __init__(self, registry: MetricsRegistry, token: str | None = None) -> None:
         self._registry = registry
-        self._expected = None if token is None else f"Bearer {token}".encode()
+        self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scrape."""
@@ -44,8 +44,7 @@ class MetricsEndpoint:
         if scope["method"] not in ("GET", "HEAD"):
             await _refuse(send, 405, (b"allow", b"GET, HEAD"))
             return
-        given = headers.get(b"authorization", b"")
-        if self._expected is not None and not hmac.compare_digest(given, self._expected):
+        if self._token is not None and not _bears(headers.get(b"authorization"), self._token):
             await _refuse(send, 401, (b"www-authenticate", b"Bearer"))
             return
         openmetrics = _prefers_openmetrics(headers.get(b"accept", b"").decode("latin-1"))
@@ -99,6 +98,12 @@ def _prefers_openmetrics(accept: str) -> bool:
         if kind in ranks:
             ranks[kind] = max(ranks[kind], quality)
     return 0.0 < ranks["application/openmetrics-text"] >= ranks["text/plain"]
+
+
+def _bears(authorization: bytes | None, token: bytes) -> bool:
+    """Tell whether a header brings the token (RFC 6750), in constant time."""
+    scheme, _, given = (authorization or b"").partition(b" ")
+    return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token)
 
 
 async def _refuse(send: Send, status: int, header: tuple[bytes, bytes]) -> None:

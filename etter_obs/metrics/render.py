@@ -7,12 +7,12 @@ format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from etter_obs.conventions import Metric, MetricKind
+from etter_obs.conventions import METRICS, Metric, MetricKind
 from etter_obs.metrics.cells import Labels, Peer, Record
 from etter_obs.metrics.children import exemplar_of
-from etter_obs.metrics.registry import Family, MetricsRegistry
+from etter_obs.metrics.registry import MetricsRegistry
 
 _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -28,14 +28,15 @@ def render(registry: MetricsRegistry, *, openmetrics: bool) -> Iterator[str]:
     for peer, _ in peers:
         for _ in peer.refresh():
             yield ""
-    for family in tuple(registry.families.values()):
-        metric = family.metric
+    # Every metric there is: another worker may count what this one has not begun to.
+    for metric in METRICS:
         name = metric.name(registry.prefix)
+        bounds = registry.bounds(metric)
         head = _head(metric, name, openmetrics)
         for labels, records in _gather(registry, metric, peers):
             text = _label_text(metric, labels)
             if metric.kind is MetricKind.HISTOGRAM:
-                piece = _histogram(name, text, family, records, openmetrics)
+                piece = _histogram(name, text, bounds, records, openmetrics)
             else:
                 value = _combine(metric, records)
                 if value is None:
@@ -92,9 +93,8 @@ def _combine(metric: Metric, records: list[Record]) -> float | None:
 
 
 def _histogram(
-    name: str, text: str, family: Family[Any], records: list[Record], openmetrics: bool
+    name: str, text: str, bounds: tuple[float, ...], records: list[Record], openmetrics: bool
 ) -> str:
-    bounds = family.bounds
     buckets = len(bounds) + 1
     rows = [record[: 2 * buckets + 1].tolist() for record in records]
     summed = rows[0] if len(rows) == 1 else [sum(column) for column in zip(*rows, strict=True)]

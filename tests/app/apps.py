@@ -99,8 +99,8 @@ async def body(request: Request) -> int:
 @routes.get("/waits")
 async def waits(request: Request) -> str:
     """Answer when the client is gone."""
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.005)  # noqa: ASYNC110  # Starlette has no event for this
+    while not await request.is_disconnected():  # noqa: ASYNC110  # there is no event for it
+        await asyncio.sleep(0.005)
     return "nobody reads this"
 
 

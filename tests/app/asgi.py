@@ -37,7 +37,7 @@ class Answer:
 
     def header(self, name: str) -> list[str]:
         """Every value of a header."""
-        headers = next((m["headers"] for m in self.messages if "headers" in m), [])
+        headers: Headers = next((m["headers"] for m in self.messages if "headers" in m), [])
         return [value.decode("latin-1") for key, value in headers if key == name.lower().encode()]
 
 
