@@ -64,12 +64,18 @@ def _expressions(expr: str) -> Iterator[tuple[str, str, str]]:
             yield "comparison", *_replaced(expr, match, 1, _OPPOSITE[match[1]])
             if match[1] in (">=", "<="):
                 yield "comparison", *_replaced(expr, match, 1, match[1][0])
+    # What is multiplied by 0 counts only by being there: another number or window is no mistake.
+    nothing = [
+        range(found.start(), _operand_after(expr, found.end()))
+        for found in re.finditer(r"(?<![\w.])0 \* ", expr)
+    ]
     for match in _RANGE.finditer(expr):
-        yield "window", *_replaced(expr, match, 1, str(int(match[1]) * 2))
+        if not any(match.start() in part for part in nothing):
+            yield "window", *_replaced(expr, match, 1, str(int(match[1]) * 2))
     for match in _WINDOW_IN_NAME.finditer(expr):
         yield "window", *_replaced(expr, match, 1, _NEIGHBOUR[match[1]])
     for match in _NUMBER.finditer(expr):
-        if match[1] and float(match[1]):
+        if match[1] and float(match[1]) and not any(match.start() in part for part in nothing):
             for factor in (1.5, 1 / 1.5):
                 yield "factor", *_replaced(expr, match, 1, f"{float(match[1]) * factor:g}")
     for match in _MATCHER.finditer(expr):
