@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar
 
 from etter_obs import conventions as names
+from etter_obs.around import around
 from etter_obs.context import current_request
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Measure = Callable[[], AbstractContextManager[None]]
 
 
 class _Bound:
@@ -74,7 +71,7 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
         finally:
             requests.called(endpoint, status, perf_counter() - start)
 
-    return _around(measure)
+    return around(measure)
 
 
 def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -82,6 +79,7 @@ def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]
 
     ``name`` is the label ``function``, by default the qualified name with its module.
     """
+    _refuse_function(name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -95,13 +93,14 @@ def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]
                 if _bound:
                     _bound[-1].durations.child(label).observe(perf_counter() - start, _exemplar())
 
-        return _around(measure)(function)
+        return around(measure)(function)
 
     return decorate
 
 
 def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Count each call; ``name`` as in :func:`timed`."""
+    _refuse_function(name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -112,13 +111,14 @@ def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R
                 _bound[-1].calls.child(label).inc()
             yield
 
-        return _around(measure)(function)
+        return around(measure)(function)
 
     return decorate
 
 
 def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Count the exceptions that a function raises, by their type; ``name`` as in :func:`timed`."""
+    _refuse_function(name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -132,9 +132,14 @@ def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Call
                     _bound[-1].exceptions.child(label, type(error).__name__).inc()
                 raise
 
-        return _around(measure)(function)
+        return around(measure)(function)
 
     return decorate
+
+
+def _refuse_function(name: object) -> None:
+    if callable(name):
+        raise TypeError("write @timed(), or @timed('a name'): the parentheses are needed")
 
 
 def _label(function: Callable[..., Any]) -> str:
@@ -144,46 +149,3 @@ def _label(function: Callable[..., Any]) -> str:
 def _exemplar() -> str | None:
     request = current_request.get()
     return request.trace_id if request is not None and request.sampled else None
-
-
-def _around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Put ``measure`` around every call of a function, whatever kind it is."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        kind: Callable[..., Any] = function
-        wrapped: Callable[..., Any]
-        if inspect.iscoroutinefunction(kind):
-
-            async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with measure():
-                    return await kind(*args, **kwargs)
-
-        elif inspect.isasyncgenfunction(kind):
-
-            async def wrapped(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
-                with measure():
-                    inner = kind(*args, **kwargs)
-                    try:
-                        sent = yield await anext(inner)
-                        while True:
-                            sent = yield await inner.asend(sent)
-                    except StopAsyncIteration:
-                        return
-                    finally:
-                        await inner.aclose()
-
-        elif inspect.isgeneratorfunction(kind):
-
-            def wrapped(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-                with measure():
-                    return (yield from kind(*args, **kwargs))
-
-        else:
-
-            def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with measure():
-                    return kind(*args, **kwargs)
-
-        return cast("Callable[P, R]", functools.wraps(function)(wrapped))
-
-    return decorate

@@ -1,0 +1,76 @@
+"""Puts something around every call of a function, whatever kind of function it is."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractContextManager, aclosing
+from typing import Any, ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Measure = Callable[[], AbstractContextManager[object]]
+
+
+def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that runs each call inside the context that ``measure()`` makes.
+
+    The context of a coroutine function ends when it is done, not when it is called; that of a
+    generator when it is used up or closed. The function keeps its kind, signature and type.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        for is_kind, wrap in (
+            (inspect.iscoroutinefunction, _coroutine),
+            (inspect.isasyncgenfunction, _async_generator),
+            (inspect.isgeneratorfunction, _generator),
+        ):
+            if is_kind(function):
+                return cast("Callable[P, R]", functools.wraps(function)(wrap(function, measure)))
+
+        @functools.wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            with measure():
+                return function(*args, **kwargs)
+
+        return called
+
+    return decorate
+
+
+def _coroutine(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
+    async def called(*args: Any, **kwargs: Any) -> Any:
+        with measure():
+            return await function(*args, **kwargs)
+
+    return called
+
+
+def _generator(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with measure():
+            return (yield from function(*args, **kwargs))
+
+    return called
+
+
+def _async_generator(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
+    async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with measure():
+            async with aclosing(function(*args, **kwargs)) as inner:
+                step = anext(inner)
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = inner.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  # it is meant for the inner one
+                        step = inner.athrow(error)
+
+    return called
