@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.backend import Backend, backend_running
+from demo.measurements import Prometheus
 from demo.processes import child
 from demo.receiver import Receiver
 from examples.etter_backend.embedded import free_port, redis_server
@@ -89,14 +90,15 @@ def observed_under_load(
     observed: Observed, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:
     """The same backend after every route was used in every way, and with users still on it."""
+    prometheus = Prometheus(observed.stack.prometheus)
+    # What happens before the first scrape is in no increase, so no alert would tell of it.
+    eventually(prometheus.sees_the_app, deadline_s=60, every_s=1)
     use_everything(observed.backend)
     with load(observed, tmp_path_factory.mktemp("load"), users=10):
-        eventually(lambda: _scraped_twice(observed), deadline_s=120, every_s=2)
+        eventually(lambda: _scraped_twice(prometheus), deadline_s=120, every_s=2)
         yield observed
 
 
-def _scraped_twice(observed: Observed) -> bool:
-    from demo.measurements import Prometheus
-
-    requests = Prometheus(observed.stack.prometheus).measure().requests
+def _scraped_twice(prometheus: Prometheus) -> bool:
+    requests = prometheus.measure().requests
     return requests is not None and requests > 1
