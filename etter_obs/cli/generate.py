@@ -61,8 +61,9 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
         write(root, changes)
         for remark in remarks(specs):
             click.echo(f"note: {remark}")
+    everywhere = (everything.files, everything.kept, everything.starters)
     removed = sum(change.content is None for change in changes)
     click.echo(
         f"{len(changes) - removed} written, {removed} removed, "
-        f"{len(everything.files) + len(everything.kept) - len(changes) + removed} as they were"
+        f"{sum(map(len, everywhere)) - len(changes) + removed} as they were"
     )
