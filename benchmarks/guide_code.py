@@ -134,7 +134,5 @@ def set_up(app: FastAPI, otlp: str, dsn: str) -> None:
     sentry_sdk.init(dsn=dsn, integrations=[FastApiIntegration()], traces_sample_rate=0.1)
     provider = TracerProvider()
     trace.set_tracer_provider(provider)
-    provider.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp, insecure=True))
-    )
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp, insecure=True)))
     FastAPIInstrumentor.instrument_app(app)
