@@ -105,7 +105,7 @@ async def _subject(name: str, sinks: Sinks, pipe: Connection) -> None:
         )
     )
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
     pipe.send(server.servers[0].sockets[0].getsockname()[1])
     while (count := await asyncio.to_thread(pipe.recv)) is not None:
@@ -155,7 +155,7 @@ class Runner:
 
     def median(self, measure: str) -> float:
         """Return the median of a measure in µs."""
-        return statistics.median(getattr(r, measure) for r in self.rounds) * 1e6
+        return float(statistics.median(getattr(r, measure) for r in self.rounds)) * 1e6
 
     def close(self) -> None:
         """End the process."""

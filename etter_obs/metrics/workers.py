@@ -76,11 +76,17 @@ class WorkerFolder:
     def forked(self) -> int:
         """Claim anew in a forked child, which must not keep its parent's lock alive."""
         self._looking = threading.Lock()
-        self.release()
+        self._close()
         return self.claim()
 
     def release(self) -> None:
         """Give the file up: what it counted stays, for the next worker to count on in it."""
+        if self._fd is not None:
+            # Closing would not do: whoever still holds a mapped record holds the file open.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._close()
+
+    def _close(self) -> None:
         for peer in self._peers.values():
             peer.close()
         self._peers.clear()

@@ -91,6 +91,19 @@ def test_restarts_leave_no_more_files_than_there_were_workers(tmp_path: Path) ->
     assert read(registry).value("cache_hits_total", "a") == 50
 
 
+def test_a_closed_registry_gives_its_file_up_at_once(tmp_path: Path) -> None:
+    """Within one process too, the successor counts on in the file that was given up."""
+    first = MetricsRegistry("etter", multiproc_dir=tmp_path)
+    for number in range(5):
+        second = MetricsRegistry("etter", multiproc_dir=tmp_path)
+        hits = second.counter(conventions.CACHE_HITS).child("a")
+        hits.inc()
+        assert hits.value == number + 1
+        second.close()
+    assert len(list(tmp_path.glob("worker-*"))) == 2
+    assert read(first).value("cache_hits_total", "a") == 5
+
+
 def test_a_service_that_was_down_starts_afresh(tmp_path: Path) -> None:
     """Where no worker lives, the next to come resets the counters, as a lone process does."""
     with worker(tmp_path):
