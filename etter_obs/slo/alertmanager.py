@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from etter_obs.conventions import Alert, Label
-from etter_obs.slo.spec import Receiver, Spec
+from etter_obs.slo.receivers import Receiver
+from etter_obs.slo.spec import Spec
 from etter_obs.slo.text import yaml_document
 from etter_obs.slo.windows import Severity
 

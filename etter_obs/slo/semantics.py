@@ -13,11 +13,11 @@ from typing import Final
 from etter_obs import conventions
 from etter_obs.conventions import Label, Metric, MetricKind
 from etter_obs.slo.reachability import reachable_objectives, tiers_of
+from etter_obs.slo.receivers import Receiver
 from etter_obs.slo.spec import (
     LatencySli,
     PromQL,
     Ratio,
-    Receiver,
     Requests,
     Saturation,
     Sli,

@@ -31,7 +31,7 @@ from etter_obs.dashboards.queries import fill, opening_values, panel_queries
 from etter_obs.dashboards.view import BoardView, expression_of
 from etter_obs.slo.alertmanager import alertmanager
 from etter_obs.slo.loader import load_spec
-from etter_obs.slo.spec import Receiver, Receivers, Slack
+from etter_obs.slo.receivers import Receiver, Receivers, Slack
 from stack.native import running
 from tests.e2e.conftest import Observed
 from tests.e2e.test_every_query import ask

@@ -1,0 +1,253 @@
+"""Tests of what an SLO is made of: its recordings, and the alerts that it cannot be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from etter_obs.conventions import Alert, Label, Rule
+from etter_obs.slo import sli
+from etter_obs.slo.promql import series
+from etter_obs.slo.reachability import tiers_of
+from etter_obs.slo.rule_tests.form import (
+    HOUR,
+    ONE,
+    Pace,
+    alert_check,
+    burn_check,
+    case,
+    document,
+    expression,
+    matchers,
+    pace_of,
+)
+from etter_obs.slo.spec import Slo, Spec
+from etter_obs.slo.traffic import Step, input_series, is_recorded, noise, without
+from etter_obs.slo.units import decimal_text, duration_text, percent_text
+from etter_obs.slo.windows import SCRAPE_INTERVAL, Severity
+
+
+def slo_document(spec: Spec, slo: Slo) -> str:
+    """Return the tests of ``slo`` that concern no single tier."""
+    pace = pace_of(spec, slo, HOUR)
+    tests = [_recordings(spec, slo, pace), _no_data(spec, slo, pace)]
+    if slo.is_event_based:
+        tests += [_no_traffic(spec, slo, pace)]
+        if not is_recorded(spec, slo):
+            tests += [_no_bad_series(spec, slo, pace), _nothing_yet(spec, slo, pace)]
+        tests.append(_overspent(spec, slo, pace))
+    if slo.sli.latency is not None:
+        tests.append(_missing_bucket(spec, slo, pace))
+    return document(spec, slo, pace, tests)
+
+
+def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """A quarter of the budget's share is bad, or one slice is: what follows is known."""
+    # Slices for so long that one more or less, at the start, makes no odds.
+    length = 2 * HOUR if slo.is_event_based else 12 * HOUR
+    if slo.is_event_based:
+        steps = [Step(length, Decimal(10), slo.budget / 4)]
+        recent = whole = before = slo.budget / 4
+    else:
+        # Scraped as in life, so that one bad slice is one; and early enough that the time to go,
+        # which is made from the budget of an evaluation before, knows of it.
+        pace = Pace(SCRAPE_INTERVAL, pace.evaluation, pace.blur)
+        calm = 2 * pace.evaluation
+        steps = [
+            Step(length - calm - pace.evaluation, ONE, Decimal(0)),
+            Step(pace.evaluation, ONE, ONE),
+            Step(calm, ONE, Decimal(0)),
+        ]
+        seen = length / pace.evaluation
+        recent, whole, before = pace.evaluation / HOUR, 1 / (seen + 1), 1 / seen
+    burn, left = recent / slo.budget, 1 - whole / slo.budget
+    to_go = max(1 - before / slo.budget, Decimal(0)) * spec.period / burn
+    series_ = input_series(spec, slo, steps, pace.scrape) | noise(spec, slo, steps, pace.scrape)
+    labels = sli.own_labels(spec, slo)
+
+    def about(rule: str, value: Decimal) -> dict[str, object]:
+        found = sli.recorded(rule, spec, slo)
+        margin = max(abs(value) / 50, Decimal("0.0001"))
+        low, high = (decimal_text(round(edge, 6)) for edge in (value - margin, value + margin))
+        expr = f"({found} > bool {low}) * ({found} < bool {high})"
+        return expression(expr, length, [(series("", matchers(labels)), ONE)])
+
+    def exactly(rule: str, value: Decimal, more: Mapping[str, str]) -> dict[str, object]:
+        known = series(rule, matchers({**labels, **more}))
+        return expression(sli.recorded(rule, spec, slo), length, [(known, value)])
+
+    info = {
+        "objective": percent_text(slo.objective),
+        "period": duration_text(spec.period),
+        "sli": slo.sli.kind,
+        "alerting": slo.alerting.mode,
+        "team": spec.team_of(slo),
+        "description": slo.description,
+    }
+    return {
+        **case("records burn, budget and time to go, and what the SLO is", pace, series_, []),
+        "promql_expr_test": [
+            exactly(Rule.OBJECTIVE, slo.objective, {}),
+            exactly(Rule.PERIOD, spec.period, {}),
+            exactly(Rule.INFO, ONE, info),
+            about(Rule.BURN_RATE, burn),
+            about(Rule.BUDGET_REMAINING, left),
+            about(Rule.EXHAUSTION, to_go),
+        ],
+    }
+
+
+def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """Nothing is scraped at first, then something; no burn is ever told of nothing."""
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    silence, then = Decimal(1200), Decimal(1200)
+    series_ = {
+        selector: f"_x{int(silence / pace.scrape)} {values}"
+        for selector, values in input_series(
+            spec, slo, [Step(then, Decimal(10), Decimal(0))], pace.scrape
+        ).items()
+    }
+    return case(
+        "says that there is no data, and only while there is none",
+        pace,
+        series_,
+        [
+            alert_check(Alert.SLO_NO_DATA, Decimal(300), []),
+            alert_check(Alert.SLO_NO_DATA, Decimal(900), [labels]),
+            alert_check(Alert.SLO_NO_DATA, silence + then - 60, []),
+            *_no_burn(spec, slo, Decimal(900)),
+        ],
+    )
+
+
+def _no_traffic(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """Series that stand still: no burn, no missing data, but a word about it."""
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    quiet = spec.no_traffic_after
+    slow = pace_of(spec, slo, quiet)
+    steps = [
+        Step(slow.up(quiet), Decimal(10), Decimal(0)),
+        Step(slow.up(quiet * 2), Decimal(0), Decimal(0)),
+    ]
+    begin = steps[0].seconds
+    return case(
+        f"says that nothing happens after {duration_text(quiet)} without an event",
+        slow,
+        input_series(spec, slo, steps, slow.scrape),
+        [
+            alert_check(Alert.SLO_NO_TRAFFIC, begin, []),
+            alert_check(Alert.SLO_NO_TRAFFIC, slow.down(begin + quiet * Decimal("0.9")), []),
+            alert_check(
+                Alert.SLO_NO_TRAFFIC,
+                slow.up(begin + quiet * Decimal("1.05") + slow.blur) + slow.evaluation,
+                [labels],
+            ),
+            alert_check(Alert.SLO_NO_DATA, begin + quiet, []),
+            *_no_burn(spec, slo, begin + quiet),
+        ],
+    )
+
+
+def _no_bad_series(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """A service that has never failed has a share of 0, not none."""
+    length = Decimal(1200)
+    all_series = input_series(spec, slo, [Step(length, Decimal(10), Decimal(0))], pace.scrape)
+    kept = all_series if slo.sli.latency else without(all_series, *_bad_fragments(slo))
+    expr = sli.recorded(Rule.bad_ratio("5m"), spec, slo)
+    name = series(Rule.bad_ratio("5m"), matchers(sli.own_labels(spec, slo)))
+    return {
+        **case("knows a share of 0 before the first bad event", pace, kept, []),
+        "promql_expr_test": [
+            expression(expr, length, [(name, Decimal(0))]),
+            # Nothing burns, so there is no time at which the budget will be gone.
+            expression(sli.recorded(Rule.EXHAUSTION, spec, slo), length, []),
+        ],
+    }
+
+
+def _nothing_yet(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """Of no event at all, no share is bad and none is good."""
+    length = Decimal(1200)
+    standing = input_series(spec, slo, [Step(length, Decimal(0), Decimal(0))], pace.scrape)
+    shares = sli.recorded("", spec, slo).replace("{", '{__name__=~"slo:bad:ratio_.+",', 1)
+    return {
+        **case("knows no share before the first event", pace, standing, []),
+        "promql_expr_test": [
+            expression(shares, length, []),
+            expression(
+                sli.recorded(Rule.TOTAL_INCREASE, spec, slo),
+                length,
+                [(series(Rule.TOTAL_INCREASE, matchers(sli.own_labels(spec, slo))), Decimal(0))],
+            ),
+        ],
+    }
+
+
+def _overspent(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """When more than the budget is gone, no time is left: not less than none."""
+    length = Decimal(1200)
+    steps = [Step(length, Decimal(10), min(ONE, slo.budget * 2))]
+    known = series("", matchers(sli.own_labels(spec, slo)))
+    to_go = f"{sli.recorded(Rule.EXHAUSTION, spec, slo)} + 0"
+    return {
+        **case(
+            "has no time to go once the budget is spent",
+            pace,
+            input_series(spec, slo, steps, pace.scrape),
+            [],
+        ),
+        "promql_expr_test": [
+            expression(to_go, length, [(known, Decimal(0))]),
+            expression(
+                f"{sli.recorded(Rule.BUDGET_REMAINING, spec, slo)} < bool 0",
+                length,
+                [(known, ONE)],
+            ),
+        ],
+    }
+
+
+def _bad_fragments(slo: Slo) -> list[str]:
+    """Return what marks the series of bad events, which a healthy service does not have yet."""
+    if slo.sli.requests is not None:
+        return ['instance="b"']
+    if slo.sli.ratio is not None and slo.sli.ratio.bad is not None:
+        return [slo.sli.ratio.bad]
+    return []
+
+
+def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
+    """One of two instances lacks the bucket, then it is replaced."""
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    length = Decimal(1800)
+    whole = input_series(spec, slo, [Step(2 * length, Decimal(10), Decimal(0))], pace.scrape)
+    lacking = input_series(spec, slo, [Step(length, Decimal(10), Decimal(0))], pace.scrape)
+    second = {
+        selector.replace('instance="a"', 'instance="b"'): f"{values} stale"
+        for selector, values in lacking.items()
+        if "_bucket" not in selector or 'le="+Inf"' in selector
+    }
+    # Of what does not count, no bucket is missed.
+    steps = [Step(2 * length, ONE, Decimal(0))]
+    uncounted = {
+        selector.replace('instance="a"', 'instance="c"'): values
+        for selector, values in without(noise(spec, slo, steps, pace.scrape), "_bucket").items()
+    }
+    return case(
+        "says that an instance lacks the threshold's bucket, and only then",
+        pace,
+        whole | second | uncounted,
+        [
+            alert_check(Alert.SLO_MISSING_BUCKET, Decimal(300), []),
+            alert_check(Alert.SLO_MISSING_BUCKET, Decimal(900), [labels]),
+            alert_check(Alert.SLO_MISSING_BUCKET, 2 * length, []),
+        ],
+    )
+
+
+def _slo_labels(spec: Spec, slo: Slo) -> dict[str, str]:
+    return {**sli.own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
+
+
+def _no_burn(spec: Spec, slo: Slo, at: Decimal) -> list[dict[str, object]]:
+    return [burn_check(tier, at, []) for tier in tiers_of(slo, spec.period)]
