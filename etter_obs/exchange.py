@@ -90,10 +90,9 @@ class Exchange:
             scope["method"],
             scope["path"],
         )
-        recorder = parts.recorder
-        recorder.active += 1
-        if not recorder.is_due:
-            recorder.schedule()
+        parts.requests.in_flight += 1
+        if not parts.recorder.is_due:
+            parts.recorder.schedule()
 
     async def receive(self) -> Message:
         """Pass a message to the app; notice a client that leaves."""

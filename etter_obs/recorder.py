@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
-from etter_obs.metrics.requests import RequestMetrics
+from etter_obs.metrics.requests import RequestMetrics, RequestSeries
 from etter_obs.routing import RouteTable, Scope
 from etter_obs.tracing import Tracing
 
@@ -70,15 +71,15 @@ class Recorder:
     client: Callable[[Scope], str | None]
     slow: float
     streaming: Collection[str]
-    active: int = 0
-    """Requests in flight; the gauge follows with the next flush."""
     is_due: bool = False
     """Whether a flush is scheduled."""
     _waiting: deque[Exchange] = field(default_factory=deque)
+    # Re-entrant: writing down may log, and a garbage collection's or a signal's handler scrape.
+    _writing: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, exchange: Exchange) -> None:
         """Write a finished request down, now or soon."""
-        self.active -= 1
+        self.requests.in_flight -= 1
         waiting = self._waiting
         waiting.append(exchange)
         if exchange.status >= 500 or exchange.duration > self.slow or exchange.context.queries:
@@ -90,17 +91,17 @@ class Recorder:
 
     def flush(self) -> None:
         """Write down what waits. It may be called in any thread."""
-        self.requests.active.set(self.active)
         waiting = self._waiting
-        while waiting:
-            try:
-                exchange = waiting.popleft()
-            except IndexError:  # another thread took it
-                return
-            try:
-                self._record(exchange)
-            except Exception:  # noqa: BLE001  # the response is fine whatever is wrong here
-                _log.warning("A request could not be recorded", exc_info=True)
+        touched: list[RequestSeries] = []
+        with self._writing:
+            while waiting:
+                try:
+                    self._record(waiting.popleft(), touched)
+                except Exception:  # noqa: BLE001  # the response is fine whatever is wrong here
+                    _log.warning("A request could not be recorded", exc_info=True)
+            for series in touched:
+                series.write()
+            self.requests.show_active()
 
     def schedule(self) -> None:
         """Flush in some milliseconds."""
@@ -124,20 +125,21 @@ class Recorder:
             route = self.table.search(scope)
         return route
 
-    def _record(self, exchange: Exchange) -> None:
+    def _record(self, exchange: Exchange, touched: list[RequestSeries]) -> None:
         context, scope = exchange.context, exchange.scope
         status, duration = exchange.status, exchange.duration
         route = self.endpoint(scope, status)
         endpoint = context.endpoint if context.endpoint and route else route
         context.endpoint = endpoint = endpoint or UNMATCHED
         kept = context.sampled or self._keep(exchange, endpoint)
-        self.requests.series(context.method, endpoint, status).record(
-            duration,
-            exchange.first_byte or duration,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            context.trace_id if kept else None,
+        series = self.requests.series(context.method, endpoint, status)
+        if not series.waiting:
+            touched.append(series)
+        series.collect(
+            duration, exchange.first_byte or duration, exchange.bytes_in, exchange.bytes_out
         )
+        if kept:
+            series.mark(duration, context.trace_id)
         if context.queries:
             self.finish_queries(context)
         if self.logs_all or status >= 500:

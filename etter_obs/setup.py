@@ -85,7 +85,7 @@ class Observability:
             self.health = Health(settings, self.metrics)
             undo.callback(self.health.close)
             self.requests = RequestMetrics(self.metrics)
-            undo.callback(decorators.bind(self.metrics))
+            undo.callback(decorators.bind(self.metrics, self.requests))
             self.metrics.info(conventions.SLO_SPEC_INFO).child(spec.sha256).set(1.0)
             self._undo = undo.pop_all()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from etter_obs.metrics.cells import Record
 
@@ -82,19 +83,31 @@ class Histogram(Child):
             cells = self.cells
             cells[bucket] += 1.0
             cells[self._buckets] += value
-            if exemplar:
-                self.mark(bucket, value, exemplar)
+        if exemplar:
+            self.mark(value, exemplar)
 
-    def mark(self, bucket: int, value: float, trace_id: str) -> None:
-        """Set a bucket's exemplar. The caller holds the lock."""
-        cells, buckets = self.cells, self._buckets
+    def add(self, buckets: Sequence[int], total: float) -> None:
+        """Count many observations: how many in each bucket, and their sum."""
+        with self.lock:
+            cells = self.cells
+            for bucket, count in enumerate(buckets):
+                if count:
+                    cells[bucket] += count
+            cells[self._buckets] += total
+
+    def mark(self, value: float, trace_id: str) -> None:
+        """Make a trace the exemplar of the bucket to which ``value`` belongs."""
+        buckets = self._buckets
+        bucket = bisect_left(self.bounds, value)
         when = buckets + 1 + bucket
-        # Another process may be reading; it takes no exemplar whose time is zero or changes.
-        cells[when] = 0.0
-        cells[when + buckets] = value
         start = _trace_at(buckets, bucket)
-        cells.cast("B")[start : start + 16] = bytes.fromhex(trace_id)
-        cells[when] = time.time()
+        with self.lock:
+            # Another process may be reading; it takes no exemplar whose time is zero or changes.
+            cells = self.cells
+            cells[when] = 0.0
+            cells[when + buckets] = value
+            cells.cast("B")[start : start + 16] = bytes.fromhex(trace_id)
+            cells[when] = time.time()
 
     @property
     def count(self) -> float:
@@ -165,3 +178,8 @@ class OverflowHistogram(Histogram):
         """Count ``value`` and one drop."""
         super().observe(value, exemplar)
         self.dropped.inc()
+
+    def add(self, buckets: Sequence[int], total: float) -> None:
+        """Count many observations, and as many drops."""
+        super().add(buckets, total)
+        self.dropped.inc(sum(buckets))

@@ -20,8 +20,8 @@ R = TypeVar("R")
 class _Bound:
     """The registry of the observed app, and what the decorators keep with it."""
 
-    def __init__(self, registry: MetricsRegistry) -> None:
-        self.requests = RequestMetrics(registry)
+    def __init__(self, registry: MetricsRegistry, requests: RequestMetrics) -> None:
+        self.requests = requests
         self.calls = registry.counter(names.FUNCTION_CALLS)
         self.durations = registry.histogram(names.FUNCTION_DURATION)
         self.exceptions = registry.counter(names.FUNCTION_EXCEPTIONS)
@@ -31,9 +31,9 @@ _bound: Final[list[_Bound]] = []
 """The last one counts: an app that is set up within another's life time takes over."""
 
 
-def bind(registry: MetricsRegistry) -> Callable[[], None]:
+def bind(registry: MetricsRegistry, requests: RequestMetrics) -> Callable[[], None]:
     """Have decorated functions count in ``registry``; the return value undoes that."""
-    bound = _Bound(registry)
+    bound = _Bound(registry, requests)
     _bound.append(bound)
 
     def undo() -> None:
@@ -61,15 +61,8 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
         if not _bound:
             yield
             return
-        requests = _bound[-1].requests
-        requests.active.inc()
-        start = perf_counter()
-        status = 500
-        try:
+        with _bound[-1].requests.calling(endpoint):
             yield
-            status = 200
-        finally:
-            requests.called(endpoint, status, perf_counter() - start)
 
     return around(measure)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Final
 
 from etter_obs import conventions as names
-from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED
+from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED, Metric
+from etter_obs.metrics.children import Histogram
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.routing import RouteInfo
 
@@ -16,90 +20,74 @@ METHODS: Final = frozenset(
 """HTTP's methods; any other is counted as ``_OTHER``."""
 
 
+class _Observations:
+    """What a batch of requests adds to one histogram."""
+
+    __slots__ = ("bounds", "buckets", "child", "sum")
+
+    def __init__(self, child: Histogram) -> None:
+        self.child = child
+        self.bounds = child.bounds
+        self.buckets = [0] * (len(child.bounds) + 1)
+        self.sum = 0.0
+
+    def write(self) -> None:
+        self.child.add(self.buckets, self.sum)
+        self.buckets = [0] * len(self.buckets)
+        self.sum = 0.0
+
+
 class RequestSeries:
     """The bound series of one method, route and status.
 
-    ``record`` does what ``inc`` and ``observe`` of each would do, in one go: six calls and as many
-    locks would be most of what a request costs.
+    ``collect`` gathers a batch's requests, ``write`` counts them: the calls and locks of ``inc``
+    and ``observe`` for each would be most of what a request costs.
     """
 
-    __slots__ = (
-        "_bytes",
-        "_count",
-        "_duration",
-        "_first_byte",
-        "_request_size",
-        "_response_size",
-        "_seconds",
-    )
+    __slots__ = ("_count", "_duration", "_first_byte", "_request_size", "_response_size", "waiting")
 
     def __init__(self, registry: MetricsRegistry, method: str, endpoint: str, status: int) -> None:
-        class_ = status_class(status)
+        def histogram(metric: Metric, *labels: str) -> _Observations:
+            return _Observations(registry.histogram(metric).child(method, endpoint, *labels))
+
         self._count = registry.counter(names.REQUESTS).child(method, endpoint, str(status))
-        self._duration = registry.histogram(names.REQUEST_DURATION).child(method, endpoint, class_)
-        self._first_byte = registry.histogram(names.REQUEST_TTFB).child(method, endpoint)
-        self._request_size = registry.histogram(names.REQUEST_SIZE).child(method, endpoint)
-        self._response_size = registry.histogram(names.RESPONSE_SIZE).child(method, endpoint)
-        self._seconds = self._duration.bounds
-        self._bytes = self._request_size.bounds
+        self._duration = histogram(names.REQUEST_DURATION, status_class(status))
+        self._first_byte = histogram(names.REQUEST_TTFB)
+        self._request_size = histogram(names.REQUEST_SIZE)
+        self._response_size = histogram(names.RESPONSE_SIZE)
+        self.waiting = 0
+        """Requests that are collected and not written."""
 
-    @property
-    def overflows(self) -> bool:
-        """Whether a cap is reached: then the uses of the overflow series must be counted."""
-        children = (self._count, self._duration, self._first_byte, self._request_size)
-        return any(hasattr(child, "dropped") for child in (*children, self._response_size))
-
-    def record(
-        self,
-        duration: float,
-        first_byte: float,
-        request_size: int,
-        response_size: int,
-        exemplar: str | None,
+    def collect(
+        self, duration: float, first_byte: float, request_size: int, response_size: int
     ) -> None:
-        """Count one request that is over; times in seconds, sizes in bytes."""
-        seconds, sizes = self._seconds, self._bytes
-        bucket = bisect_left(seconds, duration)
-        count = self._count
-        with count.lock:
-            count.cells[0] += 1.0
-            cells = self._duration.cells
-            cells[bucket] += 1.0
-            cells[len(seconds) + 1] += duration
-            if exemplar is not None:
-                self._duration.mark(bucket, duration, exemplar)
-            cells = self._first_byte.cells
-            bounds = self._first_byte.bounds
-            cells[bisect_left(bounds, first_byte)] += 1.0
-            cells[len(bounds) + 1] += first_byte
-            total = len(sizes) + 1
-            cells = self._request_size.cells
-            cells[bisect_left(sizes, request_size)] += 1.0
-            cells[total] += request_size
-            cells = self._response_size.cells
-            cells[bisect_left(sizes, response_size)] += 1.0
-            cells[total] += response_size
+        """Take up one request that is over; times in seconds, sizes in bytes."""
+        self.waiting += 1
+        into = self._duration
+        into.buckets[bisect_left(into.bounds, duration)] += 1
+        into.sum += duration
+        into = self._first_byte
+        into.buckets[bisect_left(into.bounds, first_byte)] += 1
+        into.sum += first_byte
+        into = self._request_size
+        into.buckets[bisect_left(into.bounds, request_size)] += 1
+        into.sum += request_size
+        into = self._response_size
+        into.buckets[bisect_left(into.bounds, response_size)] += 1
+        into.sum += response_size
 
+    def write(self) -> None:
+        """Count what was collected."""
+        self._count.inc(self.waiting)
+        self.waiting = 0
+        self._duration.write()
+        self._first_byte.write()
+        self._request_size.write()
+        self._response_size.write()
 
-class OverflowSeries(RequestSeries):
-    """Series of which at least one is the overflow series, that counts its uses."""
-
-    __slots__ = ()
-
-    def record(
-        self,
-        duration: float,
-        first_byte: float,
-        request_size: int,
-        response_size: int,
-        exemplar: str | None,
-    ) -> None:
-        """Count one request that is over, by the children's own methods."""
-        self._count.inc()
-        self._duration.observe(duration, exemplar)
-        self._first_byte.observe(first_byte)
-        self._request_size.observe(request_size)
-        self._response_size.observe(response_size)
+    def mark(self, duration: float, trace_id: str) -> None:
+        """Let the bucket of ``duration`` point to a trace that is kept."""
+        self._duration.child.mark(duration, trace_id)
 
 
 class RequestMetrics:
@@ -109,7 +97,10 @@ class RequestMetrics:
         self._registry = registry
         self._series: dict[tuple[str, str, int], RequestSeries] = {}
         self._exceptions = registry.counter(names.EXCEPTIONS)
-        self.active = registry.gauge(names.ACTIVE_REQUESTS).child()
+        self._active = registry.gauge(names.ACTIVE_REQUESTS).child()
+        self._calls = 0
+        self.in_flight = 0
+        """Requests in flight, counted in the event loop; ``show_active`` makes the gauge follow."""
         self.websockets = registry.gauge(names.WEBSOCKETS_ACTIVE).child()
         self.websocket_duration = registry.histogram(names.WEBSOCKET_DURATION)
         self.websocket_messages = registry.counter(names.WEBSOCKET_MESSAGES)
@@ -121,22 +112,33 @@ class RequestMetrics:
 
     def _bind(self, method: str, endpoint: str, status: int) -> RequestSeries:
         known = method in METHODS
-        labels = (method if known else OTHER_METHOD, endpoint, status)
-        series = RequestSeries(self._registry, *labels)
-        if series.overflows:
-            series = OverflowSeries(self._registry, *labels)
+        series = RequestSeries(self._registry, method if known else OTHER_METHOD, endpoint, status)
         # The methods and statuses of strangers must not fill the memory.
         if known and len(self._series) < self._registry.series_cap:
             self._series[method, endpoint, status] = series
         return series
 
-    def called(self, endpoint: str, status: int, duration: float) -> None:
-        """Count a call that ``track_request_metrics`` watched where there is no request."""
-        self.active.dec()
-        labels = ("POST", endpoint)
-        self._registry.counter(names.REQUESTS).child(*labels, str(status)).inc()
-        durations = self._registry.histogram(names.REQUEST_DURATION)
-        durations.child(*labels, status_class(status)).observe(duration)
+    def show_active(self) -> None:
+        """Set the gauge of requests in flight."""
+        self._active.set(self.in_flight + self._calls)
+
+    @contextmanager
+    def calling(self, endpoint: str) -> Iterator[None]:
+        """Count a call outside any request as a request: ``POST``, and 200, or 500 if it raises."""
+        with self._registry.lock:
+            self._calls += 1
+        start = perf_counter()
+        status = 500
+        try:
+            yield
+            status = 200
+        finally:
+            with self._registry.lock:
+                self._calls -= 1
+            self._registry.counter(names.REQUESTS).child("POST", endpoint, str(status)).inc()
+            durations = self._registry.histogram(names.REQUEST_DURATION)
+            child = durations.child("POST", endpoint, status_class(status))
+            child.observe(perf_counter() - start)
 
     def exception(self, endpoint: str | None, error: BaseException) -> None:
         """Count an exception that left the app."""
