@@ -44,7 +44,8 @@ def worker(folder: Path) -> Iterator[BaseProcess]:
     try:
         yield process
     finally:
-        release.set()
+        if process.is_alive():  # a killed one never wakes, and `set` would wait for it for ever
+            release.set()
         process.join(60)
 
 
