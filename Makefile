@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-fast test-compose check format generate clean
+.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,14 @@ test-fast: venv  ## the tests that start no server of the stack and end within s
 
 test-compose: venv stack  ## docker-compose.yml on a real Docker engine
 	@$(BIN)/python -m stack test-compose
+
+mutation: venv stack  ## try the generated rule tests on wrong rules, for nine minutes; lists what lives
+	@$(BIN)/python -m tests.slo.mutation
+
+bench: venv  ## what a request, a log line, a scrape and the rules cost, beside the peers (needs a quiet machine)
+	@$(BIN)/python -m benchmarks.overhead
+	@$(BIN)/python -m benchmarks.logging
+	@$(BIN)/python -m benchmarks.scrape
 
 check: venv  ## format, lint, types, generated files: run it before every commit
 	@$(BIN)/ruff format --check .
