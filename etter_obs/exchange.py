@@ -160,7 +160,6 @@ class Exchange:
             self._finish()
         if error is not None:
             if isinstance(error, Exception) and not gone:
-                self._parts.recorder.flush()  # tells the context its endpoint
                 self._parts.report(error, self.context)
             self.error = None  # it knows the frames, and they know this
 

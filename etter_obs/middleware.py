@@ -15,7 +15,7 @@ from etter_obs.conventions import Path
 from etter_obs.exchange import REQUEST_ID, Exchange, Message, Receive, Scope, Send
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.recorder import Recorder
-from etter_obs.tracing import Tracing
+from etter_obs.tracing import UNTRACED, Tracing
 from etter_obs.websocket import Connection
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -111,6 +111,8 @@ class ObservabilityMiddleware:
                     decision,
                     watched.context.request_id,
                 )
+            elif decision is UNTRACED:
+                await self.inner(scope, watched.receive, watched.send)
             else:
                 token = tracing.attach(decision, scope)
                 try:

@@ -1,8 +1,7 @@
 """What is written down about a request that is over: metrics, a span where it matters, a log line.
 
-Requests that went well are written down a few at a time, some milliseconds later: between two
-requests the processor's caches are full of the app, and one by one the same work takes three times
-as long. What failed or was slow is written down at once.
+The counts of a request are collected at once and moved into the metrics that are exposed some
+milliseconds later, and before a scrape: one by one the same work would cost three times as much.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from etter_obs.context import RequestContext
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 64
 _DELAY_SECONDS: Final = 0.02
 _NOT_FOUND: Final = 404
+_SERVER_ERROR: Final = 500
 
 # Plain strings: a member of a StrEnum hashes and renders more slowly.
 _REQUEST_ID: Final = LogField.REQUEST_ID.value
@@ -54,7 +52,7 @@ class Recorder:
         table: the app's routes.
         requests: the request metrics.
         tracing: makes the span of an unsampled request that went wrong.
-        access: takes the fields of an access line and its time (Unix time in nanoseconds).
+        access: takes the fields of an access line.
         logs_all: whether requests that did not fail have an access line.
         finish_queries: looks at the database statements of a request.
         client: tells the client's address.
@@ -65,7 +63,7 @@ class Recorder:
     table: RouteTable
     requests: RequestMetrics
     tracing: Tracing
-    access: Callable[[dict[str, Any], int], None]
+    access: Callable[[dict[str, Any]], None]
     logs_all: bool
     finish_queries: Callable[[RequestContext], None]
     client: Callable[[Scope], str | None]
@@ -73,32 +71,24 @@ class Recorder:
     streaming: Collection[str]
     is_due: bool = False
     """Whether a flush is scheduled."""
-    _waiting: deque[Exchange] = field(default_factory=deque)
-    # Re-entrant: writing down may log, and a garbage collection's or a signal's handler scrape.
+    _touched: list[RequestSeries] = field(default_factory=list)
+    # Re-entrant: the handler of a signal may scrape while this thread collects.
     _writing: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, exchange: Exchange) -> None:
-        """Write a finished request down, now or soon."""
+        """Write a finished request down, whatever is wrong with that: its response is not."""
         self.requests.in_flight -= 1
-        waiting = self._waiting
-        waiting.append(exchange)
-        if exchange.status >= 500 or exchange.duration > self.slow or exchange.context.queries:
-            self.flush()  # its log lines want the request to be the current one
-        elif len(waiting) >= _BATCH:
-            self.flush()
-        elif not self.is_due:
+        try:
+            self._record(exchange)
+        except Exception:  # noqa: BLE001
+            _log.warning("A request could not be recorded", exc_info=True)
+        if not self.is_due:
             self.schedule()
 
     def flush(self) -> None:
-        """Write down what waits. It may be called in any thread."""
-        waiting = self._waiting
-        touched: list[RequestSeries] = []
+        """Show what was collected. It may be called in any thread."""
         with self._writing:
-            while waiting:
-                try:
-                    self._record(waiting.popleft(), touched)
-                except Exception:  # noqa: BLE001  # the response is fine whatever is wrong here
-                    _log.warning("A request could not be recorded", exc_info=True)
+            touched, self._touched = self._touched, []
             for series in touched:
                 series.write()
             self.requests.show_active()
@@ -117,32 +107,28 @@ class Recorder:
         self.is_due = False
         self.flush()
 
-    def endpoint(self, scope: Scope, status: int) -> str | None:
-        """Return the route template of a request, None where no route is meant."""
+    def _record(self, exchange: Exchange) -> None:
+        context, scope = exchange.context, exchange.scope
+        status, duration = exchange.status, exchange.duration
         route = self.table.endpoint(scope)
         if route is None and status != _NOT_FOUND:
             # A middleware answered: a broken one must not hide its errors among the unmatched.
             route = self.table.search(scope)
-        return route
-
-    def _record(self, exchange: Exchange, touched: list[RequestSeries]) -> None:
-        context, scope = exchange.context, exchange.scope
-        status, duration = exchange.status, exchange.duration
-        route = self.endpoint(scope, status)
         endpoint = context.endpoint if context.endpoint and route else route
         context.endpoint = endpoint = endpoint or UNMATCHED
-        kept = context.sampled or self._keep(exchange, endpoint)
-        series = self.requests.series(context.method, endpoint, status)
-        if not series.waiting:
-            touched.append(series)
-        series.collect(
-            duration, exchange.first_byte or duration, exchange.bytes_in, exchange.bytes_out
+        kept = context.sampled or (
+            (status >= _SERVER_ERROR or duration > self.slow) and self._keep(exchange, endpoint)
         )
+        series = self.requests.series(context.method, endpoint, status)
+        with self._writing:
+            if not series.waiting:
+                self._touched.append(series)
+            series.collect(duration, exchange.first_byte, exchange.bytes_in, exchange.bytes_out)
         if kept:
             series.mark(duration, context.trace_id)
         if context.queries:
             self.finish_queries(context)
-        if self.logs_all or status >= 500:
+        if self.logs_all or status >= _SERVER_ERROR:
             fields = {
                 _REQUEST_ID: context.request_id,
                 _TRACE_ID: context.trace_id,
@@ -157,16 +143,12 @@ class Recorder:
             }
             if exchange.error is not None:
                 fields[_ERROR] = type(exchange.error).__name__
-            ago = perf_counter() - exchange.start - duration
-            self.access(fields, time.time_ns() - int(ago * 1e9))
+            self.access(fields)
 
     def _keep(self, exchange: Exchange, endpoint: str) -> bool:
         """Leave a span of an unsampled request that went wrong; tell whether there is one."""
-        if exchange.status >= 500:
-            reason = KeptBecause.ERROR
-        elif exchange.duration > self.slow and endpoint not in self.streaming:
-            reason = KeptBecause.LATENCY
-        else:
+        reason = KeptBecause.ERROR if exchange.status >= _SERVER_ERROR else KeptBecause.LATENCY
+        if reason is KeptBecause.LATENCY and endpoint in self.streaming:
             return False
         end = time.time_ns()
         return self.tracing.keep(

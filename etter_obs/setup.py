@@ -271,7 +271,6 @@ def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
             series_cap=settings.metrics_series_cap,
             buckets={
                 conventions.REQUEST_DURATION: request_buckets(spec),
-                conventions.REQUEST_TTFB: request_buckets(spec),
                 conventions.DB_QUERY_DURATION: db_buckets(spec),
             },
             multiproc_dir=meeting_place(settings.multiproc_dir, service),

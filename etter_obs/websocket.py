@@ -104,7 +104,7 @@ class Connection:
             )
             recorder = parts.recorder
             if isinstance(error, Exception) or recorder.logs_all:
-                recorder.access(self._line(endpoint, duration, error, kept), time_ns())
+                recorder.access(self._line(endpoint, duration, error, kept))
         except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
             _log.warning("A connection could not be recorded", exc_info=True)
 

@@ -111,8 +111,8 @@ class LogPipeline:
             atexit.register(self.close, self._settings.shutdown_deadline)
         return self._uninstall
 
-    def access(self, fields: dict[str, Any], time_ns: int | None = None) -> None:
-        """Queue the access line of a request that ended at ``time_ns``; default: just now.
+    def access(self, fields: dict[str, Any]) -> None:
+        """Queue the access line of a request that is over.
 
         ``fields`` is made by the caller for this line alone and not touched by it again; its keys
         are names of :class:`~etter_obs.conventions.LogField` and its values plain.
@@ -126,7 +126,7 @@ class LogPipeline:
             site = self._access_site = (frame.f_code, frame.f_lineno)
         self._writer.put(
             (
-                time.time_ns() if time_ns is None else time_ns,
+                time.time_ns(),
                 "ERROR" if failed else "INFO",
                 ACCESS,
                 "Request failed" if failed else "Request completed",

@@ -186,6 +186,8 @@ class MetricsRegistry:
         """Return a histogram's upper bounds without +Inf; nothing for the other kinds."""
         if metric.kind is not MetricKind.HISTOGRAM:
             return ()
+        if metric is conventions.REQUEST_TTFB:
+            metric = conventions.REQUEST_DURATION  # a response sent at once counts in both alike
         ladder = next(v for unit, v in _LADDERS.items() if metric.suffix.endswith(unit))
         return self._buckets.get(metric, ladder)
 

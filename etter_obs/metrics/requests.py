@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from etter_obs import conventions as names
-from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED, Metric
-from etter_obs.metrics.children import Histogram
+from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED
+from etter_obs.metrics.children import Counter, Histogram
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.routing import RouteInfo
 
@@ -20,74 +20,108 @@ METHODS: Final = frozenset(
 """HTTP's methods; any other is counted as ``_OTHER``."""
 
 
-class _Observations:
-    """What a batch of requests adds to one histogram."""
+class _Batch:
+    """Observations of one histogram that are not counted yet."""
 
-    __slots__ = ("bounds", "buckets", "child", "sum")
+    __slots__ = ("bounds", "buckets", "sum")
 
     def __init__(self, child: Histogram) -> None:
-        self.child = child
         self.bounds = child.bounds
         self.buckets = [0] * (len(child.bounds) + 1)
         self.sum = 0.0
 
-    def write(self) -> None:
-        self.child.add(self.buckets, self.sum)
-        self.buckets = [0] * len(self.buckets)
-        self.sum = 0.0
+    def collect(self, value: float) -> None:
+        self.buckets[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def move_to(self, *children: Histogram) -> None:
+        if any(self.buckets):
+            for child in children:
+                child.add(self.buckets, self.sum)
+            self.buckets = [0] * len(self.buckets)
+            self.sum = 0.0
 
 
 class RequestSeries:
     """The bound series of one method, route and status.
 
-    ``collect`` gathers a batch's requests, ``write`` counts them: the calls and locks of ``inc``
-    and ``observe`` for each would be most of what a request costs.
+    ``collect`` takes up a request, ``write`` counts what was collected: the calls and locks of
+    ``inc`` and ``observe`` would be most of what a request costs.
     """
 
-    __slots__ = ("_count", "_duration", "_first_byte", "_request_size", "_response_size", "waiting")
+    __slots__ = (
+        "_at_once",
+        "_children",
+        "_first_bytes",
+        "_requests",
+        "_responses",
+        "_streamed",
+        "waiting",
+    )
 
     def __init__(self, registry: MetricsRegistry, method: str, endpoint: str, status: int) -> None:
-        def histogram(metric: Metric, *labels: str) -> _Observations:
-            return _Observations(registry.histogram(metric).child(method, endpoint, *labels))
-
-        self._count = registry.counter(names.REQUESTS).child(method, endpoint, str(status))
-        self._duration = histogram(names.REQUEST_DURATION, status_class(status))
-        self._first_byte = histogram(names.REQUEST_TTFB)
-        self._request_size = histogram(names.REQUEST_SIZE)
-        self._response_size = histogram(names.RESPONSE_SIZE)
+        route = (method, endpoint)
+        children = self._children = _Children(
+            registry.counter(names.REQUESTS).child(*route, str(status)),
+            registry.histogram(names.REQUEST_DURATION).child(*route, status_class(status)),
+            registry.histogram(names.REQUEST_TTFB).child(*route),
+            registry.histogram(names.REQUEST_SIZE).child(*route),
+            registry.histogram(names.RESPONSE_SIZE).child(*route),
+        )
+        self._at_once = _Batch(children.duration)
+        self._streamed = _Batch(children.duration)
+        self._first_bytes = _Batch(children.first_byte)
+        self._requests = _Batch(children.request_size)
+        self._responses = _Batch(children.response_size)
         self.waiting = 0
         """Requests that are collected and not written."""
 
     def collect(
         self, duration: float, first_byte: float, request_size: int, response_size: int
     ) -> None:
-        """Take up one request that is over; times in seconds, sizes in bytes."""
+        """Take up one request that is over; times in seconds, sizes in bytes.
+
+        ``first_byte`` is 0 for a response that was sent at once, whose first byte is its last.
+        """
         self.waiting += 1
-        into = self._duration
-        into.buckets[bisect_left(into.bounds, duration)] += 1
-        into.sum += duration
-        into = self._first_byte
-        into.buckets[bisect_left(into.bounds, first_byte)] += 1
-        into.sum += first_byte
-        into = self._request_size
-        into.buckets[bisect_left(into.bounds, request_size)] += 1
-        into.sum += request_size
-        into = self._response_size
-        into.buckets[bisect_left(into.bounds, response_size)] += 1
-        into.sum += response_size
+        if first_byte:
+            self._streamed.collect(duration)
+            self._first_bytes.collect(first_byte)
+        else:
+            batch = self._at_once
+            batch.buckets[bisect_left(batch.bounds, duration)] += 1
+            batch.sum += duration
+        if request_size:
+            self._requests.collect(request_size)
+        batch = self._responses
+        batch.buckets[bisect_left(batch.bounds, response_size)] += 1
+        batch.sum += response_size
 
     def write(self) -> None:
         """Count what was collected."""
-        self._count.inc(self.waiting)
+        to = self._children
+        to.requests.inc(self.waiting)
+        self._requests.buckets[0] += self.waiting - sum(self._requests.buckets)
         self.waiting = 0
-        self._duration.write()
-        self._first_byte.write()
-        self._request_size.write()
-        self._response_size.write()
+        self._at_once.move_to(to.duration, to.first_byte)
+        self._streamed.move_to(to.duration)
+        self._first_bytes.move_to(to.first_byte)
+        self._requests.move_to(to.request_size)
+        self._responses.move_to(to.response_size)
 
     def mark(self, duration: float, trace_id: str) -> None:
         """Let the bucket of ``duration`` point to a trace that is kept."""
-        self._duration.child.mark(duration, trace_id)
+        self._children.duration.mark(duration, trace_id)
+
+
+class _Children(NamedTuple):
+    """What a request counts in."""
+
+    requests: Counter
+    duration: Histogram
+    first_byte: Histogram
+    request_size: Histogram
+    response_size: Histogram
 
 
 class RequestMetrics:
