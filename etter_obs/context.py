@@ -13,23 +13,19 @@ _new_ids: Final = random_ids(48)
 class RequestContext:
     """State of one request. The middleware makes it; logs, traces, database and cache read it.
 
-    It is a plain object with slots, not a dataclass: one is made for every request.
     ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as W3C writes them;
     empty where nobody has decided on a trace.
     """
 
-    __slots__ = (
-        "_span_id",
-        "_trace_id",
-        "endpoint",
-        "finished",
-        "method",
-        "path",
-        "queries",
-        "request_id",
-        "sampled",
-        "statements",
-    )
+    # Defaults of the class: what most requests never set costs none of them anything.
+    endpoint: str | None = None
+    """Route template once known, or the name that ``track_request_metrics`` gave."""
+    finished: bool = False
+    """The response is complete; what runs on (a background task, the server) is not counted."""
+    queries: int = 0
+    """Database statements so far."""
+    statements: dict[str, int] | None = None
+    """How often each statement ran, for N+1 detection; None until the first query."""
 
     def __init__(
         self, request_id: str, trace_id: str, span_id: str, sampled: bool, method: str, path: str
@@ -40,14 +36,6 @@ class RequestContext:
         self.sampled = sampled
         self.method = method
         self.path = path
-        self.endpoint: str | None = None
-        """Route template once known, or the name that ``track_request_metrics`` gave."""
-        self.finished = False
-        """The response is complete; what runs on (a background task, the server) is not counted."""
-        self.queries = 0
-        """Database statements so far."""
-        self.statements: dict[str, int] | None = None
-        """How often each statement ran, for N+1 detection; None until the first query."""
 
     @property
     def trace_id(self) -> str:

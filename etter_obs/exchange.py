@@ -38,30 +38,22 @@ def request_id(given: bytes) -> str:
     return given.decode("ascii") if _SAFE_ID.fullmatch(given) else new_id()
 
 
-class Exchange:
+class Exchange(RequestContext):
     """Hands one request to the recorder, once: when its response is complete or will never be.
 
     ``receive`` and ``send`` stand between the server and the app. Times are in seconds, sizes in
     bytes; ``status`` and ``duration`` are known when the exchange is finished.
     """
 
-    __slots__ = (
-        "_left",
-        "_parts",
-        "_receive",
-        "_send",
-        "_trailers",
-        "bytes_in",
-        "bytes_out",
-        "context",
-        "decision",
-        "duration",
-        "error",
-        "first_byte",
-        "scope",
-        "start",
-        "status",
-    )
+    status: int = 0
+    duration: float = 0.0
+    first_byte: float = 0.0
+    """0 where the response was sent at once."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    error: BaseException | None = None
+    _left: bool = False
+    _has_trailers: bool = False
 
     def __init__(
         self,
@@ -73,23 +65,18 @@ class Exchange:
         given_id: bytes | None,
     ) -> None:
         self.start = perf_counter()
-        self._parts = parts
         self.scope = scope
+        self.decision = decision
+        self._parts = parts
         self._receive = receive
         self._send = send
-        self._left = self._trailers = False
-        self.status = self.bytes_in = self.bytes_out = 0
-        self.first_byte = 0.0
-        self.error: BaseException | None = None
-        self.decision = decision
-        self.context = RequestContext(
-            new_id() if given_id is None else request_id(given_id),
-            decision.trace_id,
-            decision.span_id,
-            decision.sampled,
-            scope["method"],
-            scope["path"],
-        )
+        # What super().__init__() does; to call it costs as much again.
+        self.request_id = new_id() if given_id is None else request_id(given_id)
+        self._trace_id = decision.trace_id
+        self._span_id = decision.span_id
+        self.sampled = decision.sampled
+        self.method = scope["method"]
+        self.path = scope["path"]
         parts.requests.in_flight += 1
         if not parts.recorder.is_due:
             parts.recorder.schedule()
@@ -99,16 +86,30 @@ class Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
-        elif message["type"] == "http.disconnect" and not self.context.finished:
+        elif message["type"] == "http.disconnect" and not self.finished:
             self._left = True
         return message
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:  # noqa: C901  # a call more costs every request
         """Pass a message to the server; add the headers, and finish after the last byte."""
         kind = message["type"]
         complete = False
         if kind == "http.response.start":
-            self._start_response(message)
+            self.status = message["status"]
+            if "trailers" in message:
+                self._has_trailers = message["trailers"]
+            # A new list: the app may keep its own, and send it again with another response.
+            headers = [*message.get("headers", ())]
+            for name, _ in headers:
+                if name in _OURS:
+                    headers = [pair for pair in headers if pair[0] not in _OURS]
+                    break
+            passed = perf_counter() - self.start
+            headers += (
+                (REQUEST_ID, self.request_id.encode()),
+                (_RESPONSE_TIME, _TIMES[int(passed * 1000)] if passed < 1 else b"%.3fs" % passed),
+            )
+            message["headers"] = headers
         elif kind == "http.response.body":
             body = message.get("body")
             more = message.get("more_body")
@@ -116,7 +117,7 @@ class Exchange:
                 if more and not self.bytes_out:
                     self.first_byte = perf_counter() - self.start
                 self.bytes_out += len(body)
-            complete = not (more or self._trailers)
+            complete = not (more or self._has_trailers)
         elif kind == "http.response.trailers":
             complete = not message.get("more_trailers", False)
         elif kind == "http.response.pathsend":
@@ -124,7 +125,7 @@ class Exchange:
         try:
             await self._send(message)
         except OSError:  # how servers say that the client is gone
-            self._left = not self.context.finished
+            self._left = not self.finished
             raise
         if complete:
             if self.status >= 500:
@@ -135,39 +136,29 @@ class Exchange:
                 self.status = STATUS_CLIENT_CLOSED
             self._finish()
 
-    def _start_response(self, message: Message) -> None:
-        self.status = message["status"]
-        self._trailers = message.get("trailers", False)
-        # A new list: the app may keep its own, and send it again with another response.
-        headers = list(message.get("headers", ()))
-        for name, _ in headers:
-            if name in _OURS:
-                headers = [pair for pair in headers if pair[0] not in _OURS]
-                break
-        passed = perf_counter() - self.start
-        headers.append((REQUEST_ID, self.context.request_id.encode()))
-        headers.append(
-            (_RESPONSE_TIME, _TIMES[int(passed * 1000)] if passed < 1.0 else b"%.3fs" % passed)
-        )
-        message["headers"] = headers
-
     def abandon(self, error: BaseException | None) -> None:
         """Take note that the app is done, or raised ``error``; its response may be incomplete."""
         gone = self._left and (error is None or _says_gone(error))
-        if not self.context.finished:
+        if not self.finished:
             self.status = STATUS_CLIENT_CLOSED if gone else 500
             self.error = None if gone else error
             self._finish()
-        if error is not None:
-            if isinstance(error, Exception) and not gone:
-                self._parts.report(error, self.context)
-            self.error = None  # it knows the frames, and they know this
+        if isinstance(error, Exception) and not gone:
+            self._parts.report(error, self)
+        # Whoever keeps the context (a log line that waits) must not keep all that it knew.
+        self.error = None
+        self.scope = {}
+        self._receive = self._send = _is_over
 
     def _finish(self) -> None:
-        if not self.context.finished:
-            self.context.finished = True
+        if not self.finished:
+            self.finished = True
             self.duration = perf_counter() - self.start
             self._parts.recorder.add(self)
+
+
+async def _is_over(*_: object) -> Any:
+    raise RuntimeError("the request is over: the app has returned")
 
 
 def _says_gone(error: BaseException) -> bool:

@@ -100,7 +100,7 @@ class ObservabilityMiddleware:
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         # It is not reset: each request runs in a task of its own, and what the server logs about
         # the request after this has returned should still carry its ids.
-        current_request.set(watched.context)
+        current_request.set(watched)
         try:
             if decision.sampled:
                 await tracing.serve(
@@ -109,7 +109,7 @@ class ObservabilityMiddleware:
                     watched.receive,
                     watched.send,
                     decision,
-                    watched.context.request_id,
+                    watched.request_id,
                 )
             elif decision is UNTRACED:
                 await self.inner(scope, watched.receive, watched.send)

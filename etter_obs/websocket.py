@@ -24,20 +24,8 @@ _HEADED: Final = frozenset(("websocket.accept", "websocket.http.response.start")
 _log = logging.getLogger(__name__)
 
 
-class Connection:
+class Connection(RequestContext):
     """Counts one connection, from the handshake until either side closes it or the app ends."""
-
-    __slots__ = (
-        "_messages",
-        "_parts",
-        "_receive",
-        "_scope",
-        "_send",
-        "_start",
-        "_status",
-        "context",
-        "decision",
-    )
 
     def __init__(
         self,
@@ -56,7 +44,7 @@ class Connection:
         self._messages: Counter | None = None
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
-        self.context = RequestContext(
+        super().__init__(
             new_id() if given_id is None else request_id(given_id),
             decision.trace_id,
             decision.span_id,
@@ -82,25 +70,25 @@ class Connection:
             self._status = message.get("status", _SWITCHING)
             name = Header.REQUEST_ID.lower().encode()
             headers = [pair for pair in message.get("headers") or () if pair[0] != name]
-            headers.append((name, self.context.request_id.encode()))
+            headers.append((name, self.request_id.encode()))
             message = {**message, "headers": headers}
         await self._send(message)
 
     def abandon(self, error: BaseException | None) -> None:
         """Record the connection, which is over: the app returned, or raised ``error``."""
-        context, parts = self.context, self._parts
-        context.finished = True
+        parts = self._parts
+        self.finished = True
         duration = perf_counter() - self._start
         try:
             parts.requests.websockets.dec()
-            endpoint = context.endpoint = self._endpoint()
-            kept = context.sampled
+            endpoint = self.endpoint = self._endpoint()
+            kept = self.sampled
             if isinstance(error, Exception):
                 kept = kept or self._keep(endpoint, duration, error)
-                parts.report(error, context)
+                parts.report(error, self)
                 self._status = 500
             parts.requests.websocket_duration.child(endpoint).observe(
-                duration, context.trace_id if kept else None
+                duration, self.trace_id if kept else None
             )
             recorder = parts.recorder
             if isinstance(error, Exception) or recorder.logs_all:
@@ -114,7 +102,7 @@ class Connection:
         return self._parts.tracing.keep(
             self.decision,
             self._scope,
-            request_id=self.context.request_id,
+            request_id=self.request_id,
             endpoint=endpoint,
             start_ns=end - int(duration * 1e9),
             end_ns=end,
@@ -134,15 +122,14 @@ class Connection:
     def _line(
         self, endpoint: str, duration: float, error: BaseException | None, kept: bool
     ) -> dict[str, object]:
-        context = self.context
         fields: dict[str, object] = {
-            LogField.REQUEST_ID.value: context.request_id,
-            LogField.TRACE_ID.value: context.trace_id,
-            LogField.SPAN_ID.value: context.span_id,
+            LogField.REQUEST_ID.value: self.request_id,
+            LogField.TRACE_ID.value: self.trace_id,
+            LogField.SPAN_ID.value: self.span_id,
             LogField.TRACE_SAMPLED.value: kept,
             LogField.METHOD.value: METHOD,
             LogField.ENDPOINT.value: endpoint,
-            LogField.PATH.value: context.path,
+            LogField.PATH.value: self.path,
             LogField.STATUS_CODE.value: self._status,
             LogField.DURATION_MS.value: round(duration * 1000, 3),
             LogField.CLIENT_IP.value: self._parts.recorder.client(self._scope),
