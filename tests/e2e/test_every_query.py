@@ -72,7 +72,8 @@ def test_every_query_of_every_rule_returns_data(observed_under_load: Observed) -
             and not any(pattern in selector for pattern in SELECTORS)
         }
 
-    eventually(lambda: not empty(), deadline_s=180, every_s=5, tell=empty)
+    # the rules over 30 days run every four minutes, and need their first sample
+    eventually(lambda: not empty(), deadline_s=420, every_s=5, tell=empty)
 
 
 def test_every_query_of_every_panel_returns_data(observed_under_load: Observed) -> None:
