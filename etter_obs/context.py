@@ -17,15 +17,18 @@ class RequestContext:
     empty where nobody has decided on a trace.
     """
 
-    # Defaults of the class: what most requests never set costs none of them anything.
-    endpoint: str | None = None
-    """Route template once known, or the name that ``track_request_metrics`` gave."""
-    finished: bool = False
-    """The response is complete; what runs on (a background task, the server) is not counted."""
-    queries: int = 0
-    """Database statements so far."""
-    statements: dict[str, int] | None = None
-    """How often each statement ran, for N+1 detection; None until the first query."""
+    __slots__ = (
+        "_span_id",
+        "_trace_id",
+        "endpoint",
+        "finished",
+        "method",
+        "path",
+        "queries",
+        "request_id",
+        "sampled",
+        "statements",
+    )
 
     def __init__(
         self, request_id: str, trace_id: str, span_id: str, sampled: bool, method: str, path: str
@@ -36,6 +39,14 @@ class RequestContext:
         self.sampled = sampled
         self.method = method
         self.path = path
+        self.endpoint: str | None = None
+        """Route template once known, or the name that ``track_request_metrics`` gave."""
+        self.finished = False
+        """The response is complete; what runs on (a background task, the server) is not counted."""
+        self.queries = 0
+        """Database statements so far."""
+        self.statements: dict[str, int] | None = None
+        """How often each statement ran, for N+1 detection; None until the first query."""
 
     @property
     def trace_id(self) -> str:

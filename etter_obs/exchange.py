@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,10 +27,12 @@ Send = Callable[[Message], Awaitable[None]]
 REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
+_name_of: Final = itemgetter(0)
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
 """A request id from outside goes into headers, logs and spans, so it must be harmless in each."""
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
 """The guide's form of a response time; to format a number costs more than to look it up."""
+_NOTHING: Final[Scope] = {}
 new_id: Final = random_ids(32)
 
 
@@ -45,15 +48,22 @@ class Exchange(RequestContext):
     bytes; ``status`` and ``duration`` are known when the exchange is finished.
     """
 
-    status: int = 0
-    duration: float = 0.0
-    first_byte: float = 0.0
-    """0 where the response was sent at once."""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    error: BaseException | None = None
-    _left: bool = False
-    _has_trailers: bool = False
+    __slots__ = (
+        "_has_trailers",
+        "_left",
+        "_parts",
+        "_receive",
+        "_send",
+        "bytes_in",
+        "bytes_out",
+        "decision",
+        "duration",
+        "error",
+        "first_byte",
+        "scope",
+        "start",
+        "status",
+    )
 
     def __init__(
         self,
@@ -65,6 +75,10 @@ class Exchange(RequestContext):
         given_id: bytes | None,
     ) -> None:
         self.start = perf_counter()
+        self.status = self.bytes_in = self.bytes_out = 0
+        self.first_byte = 0.0  # it stays 0 where the response is sent at once
+        self.error: BaseException | None = None
+        self._left = self._has_trailers = False
         self.scope = scope
         self.decision = decision
         self._parts = parts
@@ -77,6 +91,10 @@ class Exchange(RequestContext):
         self.sampled = decision.sampled
         self.method = scope["method"]
         self.path = scope["path"]
+        self.endpoint = None
+        self.finished = False
+        self.queries = 0
+        self.statements = None
         parts.requests.in_flight += 1
         if not parts.recorder.is_due:
             parts.recorder.schedule()
@@ -100,10 +118,8 @@ class Exchange(RequestContext):
                 self._has_trailers = message["trailers"]
             # A new list: the app may keep its own, and send it again with another response.
             headers = [*message.get("headers", ())]
-            for name, _ in headers:
-                if name in _OURS:
-                    headers = [pair for pair in headers if pair[0] not in _OURS]
-                    break
+            if not _OURS.isdisjoint(map(_name_of, headers)):
+                headers = [pair for pair in headers if pair[0] not in _OURS]
             passed = perf_counter() - self.start
             headers += (
                 (REQUEST_ID, self.request_id.encode()),
@@ -147,7 +163,7 @@ class Exchange(RequestContext):
             self._parts.report(error, self)
         # Whoever keeps the context (a log line that waits) must not keep all that it knew.
         self.error = None
-        self.scope = {}
+        self.scope = _NOTHING
         self._receive = self._send = _is_over
 
     def _finish(self) -> None:

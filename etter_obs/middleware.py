@@ -6,6 +6,7 @@ everything in one pass: request id, trace, metrics, access log, errors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -22,8 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SEEN: Final = "etter_obs.exchange"
 """Scope key: an outer instance already counts this request."""
-_HEALTH: Final = "/health/"
-_QUIET: Final = frozenset((Path.METRICS.value, _HEALTH.rstrip("/")))
+_QUIET: Final = re.compile(rf"{Path.METRICS}$|/health(/|$)").match
 """Probes stay out of request metrics, traces and access log, even those that the app answers."""
 
 
@@ -85,13 +85,13 @@ class ObservabilityMiddleware:
         if probe is not None:
             await probe(scope, receive, send)
             return
-        if _SEEN in scope or path in _QUIET or path.startswith(_HEALTH):
+        if _SEEN in scope or _QUIET(path):
             await self.inner(scope, receive, send)
             return
         tracing = parts.tracing
         headers = dict(scope["headers"])
         if tracing.carriers.isdisjoint(headers):
-            decision = tracing.begin()
+            decision = tracing.untraced or tracing.begin()
         else:
             decision = tracing.decide(scope["headers"])
         watched = (Exchange if kind == "http" else Connection)(

@@ -72,7 +72,9 @@ class Tracing:
         """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
         self.carriers = carriers()
         """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
-        self.begin = head.begin if self.enabled else lambda: UNTRACED
+        self.untraced = None if self.enabled else UNTRACED
+        """What stands for the decision on such a request where nothing is traced."""
+        self.begin = head.begin
         """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
         self._unsampled = UnsampledSpan if self.enabled else CallersSpan
