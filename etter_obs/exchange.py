@@ -27,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
-_name_of: Final = itemgetter(0)
+NAME_OF: Final = itemgetter(0)
 _SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
 """A request id from outside goes into headers, logs and spans, so it must be harmless in each."""
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
@@ -118,7 +118,7 @@ class Exchange(RequestContext):
                 self._has_trailers = message["trailers"]
             # A new list: the app may keep its own, and send it again with another response.
             headers = [*message.get("headers", ())]
-            if not _OURS.isdisjoint(map(_name_of, headers)):
+            if not _OURS.isdisjoint(map(NAME_OF, headers)):
                 headers = [pair for pair in headers if pair[0] not in _OURS]
             passed = perf_counter() - self.start
             headers += (

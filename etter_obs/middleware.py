@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import Path
-from etter_obs.exchange import REQUEST_ID, Exchange, Message, Receive, Scope, Send
+from etter_obs.exchange import NAME_OF, REQUEST_ID, Exchange, Message, Receive, Scope, Send
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.recorder import Recorder
 from etter_obs.tracing import UNTRACED, Tracing
@@ -67,6 +67,8 @@ class ObservabilityMiddleware:
         self.inner = app
         self._parts = parts
         self._begun = False
+        self._telling = parts.tracing.carriers | {REQUEST_ID}
+        """Headers that tell something; most requests come without any of them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, WebSocket or lifespan."""
@@ -89,13 +91,15 @@ class ObservabilityMiddleware:
             await self.inner(scope, receive, send)
             return
         tracing = parts.tracing
-        headers = dict(scope["headers"])
-        if tracing.carriers.isdisjoint(headers):
+        headers = scope["headers"]
+        given_id = None
+        if self._telling.isdisjoint(map(NAME_OF, headers)):
             decision = tracing.untraced or tracing.begin()
         else:
-            decision = tracing.decide(scope["headers"])
+            decision = tracing.decide(headers)
+            given_id = dict(headers).get(REQUEST_ID)
         watched = (Exchange if kind == "http" else Connection)(
-            parts, scope, receive, send, decision, headers.get(REQUEST_ID)
+            parts, scope, receive, send, decision, given_id
         )
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         # It is not reset: each request runs in a task of its own, and what the server logs about
