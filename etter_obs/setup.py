@@ -151,7 +151,9 @@ class Observability:
         self.requests.prime(self.routes.routes)
         probes: dict[str, App] = dict(self.health.endpoints)
         if self.settings.metrics_enabled:
-            endpoint = MetricsEndpoint(self.metrics, self.settings.metrics_token)
+            endpoint = MetricsEndpoint(
+                self.metrics, self.settings.metrics_token, self.settings.multiproc_dir
+            )
             self.health.serve(conventions.Path.METRICS, endpoint)
             if self.settings.management_port is None:
                 probes[conventions.Path.METRICS] = endpoint

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
+import sys
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -22,6 +25,8 @@ _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _SLICE_SECONDS: Final = 0.001
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
+_log = logging.getLogger(__name__)
+
 
 class MetricsEndpoint:
     """Serves a registry to those who may see it.
@@ -32,10 +37,17 @@ class MetricsEndpoint:
     Args:
         registry: what to expose.
         token: where given, a scrape must carry ``Authorization: Bearer <token>``.
+        multiproc_dir: where prometheus_client keeps the app's own metrics, if it does.
     """
 
-    def __init__(self, registry: MetricsRegistry, token: str | None = None) -> None:
+    def __init__(
+        self,
+        registry: MetricsRegistry,
+        token: str | None = None,
+        multiproc_dir: Path | None = None,
+    ) -> None:
         self._registry = registry
+        self._multiproc_dir = multiproc_dir
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,11 +67,29 @@ class MetricsEndpoint:
             sent.append((b"content-encoding", b"gzip"))
         await send({"type": "http.response.start", "status": 200, "headers": sent})
         if scope["method"] == "GET":
-            pieces = render(self._registry, openmetrics=openmetrics)
+            foreign = await self._foreign(openmetrics)
+            pieces = render(self._registry, openmetrics=openmetrics, foreign=foreign)
             for body in _slices(pieces, gzip=gzip):
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
+
+    async def _foreign(self, openmetrics: bool) -> str:
+        """Return what the app counts with prometheus_client, nothing where that cannot be read."""
+        if "prometheus_client" not in sys.modules:
+            return ""
+        from etter_obs.metrics.foreign import foreign_text
+
+        try:
+            return await asyncio.to_thread(
+                foreign_text,
+                self._registry.prefix,
+                self._multiproc_dir,
+                openmetrics=openmetrics,
+            )
+        except Exception:  # noqa: BLE001
+            _log.warning("The app's own metrics could not be read", exc_info=True)
+            return ""
 
 
 def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:

@@ -18,10 +18,11 @@ _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-def render(registry: MetricsRegistry, *, openmetrics: bool) -> Iterator[str]:
+def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -> Iterator[str]:
     """Yield the exposition in pieces of at most one label set, after the scrape's callbacks.
 
-    An empty piece is only an occasion to pause.
+    ``foreign`` is what others have to expose, in the same format. An empty piece is only an
+    occasion to pause.
     """
     registry.refresh()
     peers = registry.peers()
@@ -45,6 +46,7 @@ def render(registry: MetricsRegistry, *, openmetrics: bool) -> Iterator[str]:
                 piece = f"{name}{braced} {_number(value)}\n"
             yield head + piece
             head = ""
+    yield foreign
     if openmetrics:
         yield "# EOF\n"
 

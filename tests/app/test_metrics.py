@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import REGISTRY, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from etter_obs import conventions
@@ -259,3 +260,24 @@ async def test_the_hash_of_the_spec_and_the_versions_are_exposed(tmp_path: Path)
     with observed(app) as observability:
         metrics = await scrape(app)
         assert metrics.value("slo_spec_info", observability.spec.sha256) == 1
+
+
+@pytest.mark.parametrize("accept", [b"application/openmetrics-text", b"text/plain"])
+async def test_what_the_app_counts_with_prometheus_client_is_on_the_page(accept: bytes) -> None:
+    """A counter of the app's own stands beside ours; one that has a name of ours does not."""
+    own = Counter("etter_own_orders", "Orders.", ["kind"])
+    clash = Counter("etter_requests", "The guide's, still declared somewhere.", ["method"])
+    try:
+        own.labels("web").inc(3)
+        clash.labels("GET").inc(99)
+        app = FastAPI()
+        with observed(app):
+            answer = await request(app, "GET", "/metrics", [(b"accept", accept)])
+    finally:
+        REGISTRY.unregister(own)
+        REGISTRY.unregister(clash)
+    text = answer.body.decode()
+    assert 'etter_own_orders_total{kind="web"} 3.0' in text
+    assert " 99.0" not in text
+    assert text.count("# TYPE etter_requests") == 1
+    assert text.count("# EOF") == (accept != b"text/plain")
