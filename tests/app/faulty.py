@@ -25,19 +25,20 @@ class Round(NamedTuple):
     """telemetry_dropped_total by signal and reason."""
 
 
-def run(fault: str, pipe: Connection) -> None:
+def run(fault: str, collector: str, pipe: Connection) -> None:
     """Serve rounds: "none", "collector" (accepts and never answers) or "stdout" (never read)."""
     read_end, write_end = os.pipe()
-    collector = socket.create_server(("127.0.0.1", 0), backlog=100)  # it accepts, no more
+    silent = socket.create_server(("127.0.0.1", 0), backlog=100)  # it accepts, no more
     if fault != "stdout":
         write_end = os.open(os.devnull, os.O_WRONLY)
     sys.stdout = os.fdopen(write_end, "w")
-    otlp = f"127.0.0.1:{collector.getsockname()[1]}" if fault == "collector" else None
-    asyncio.run(_serve(otlp, pipe))
+    if fault == "collector":
+        collector = f"127.0.0.1:{silent.getsockname()[1]}"
+    asyncio.run(_serve(fault, collector, pipe))
     os._exit(read_end and 0)
 
 
-async def _serve(otlp: str | None, pipe: Connection) -> None:
+async def _serve(service: str, collector: str, pipe: Connection) -> None:
     from fastapi import FastAPI
 
     from etter_obs import Settings, get_logger, setup_observability
@@ -55,10 +56,10 @@ async def _serve(otlp: str | None, pipe: Connection) -> None:
     setup_observability(
         app,
         settings=Settings(
+            service_name=service,  # or the two would be taken for workers of one service
             apm_enabled=True,
-            otlp_endpoint=otlp or await _taker(),
+            otlp_endpoint=collector,
             sampler="parentbased_always_on",
-            log_queue_size=1_000,
         ),
     )
 
@@ -74,19 +75,3 @@ async def _serve(otlp: str | None, pipe: Connection) -> None:
         dropped = (await scrape(app)).of("telemetry_dropped_total")
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         pipe.send(Round(times[CONCURRENT * 99 // 100], memory, dropped))
-
-
-async def _taker() -> str:
-    """Start a collector that takes everything; return its address."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import grpc
-
-    class Take(grpc.GenericRpcHandler):  # type: ignore[misc]
-        def service(self, details: object) -> object:
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
-
-    server = grpc.server(ThreadPoolExecutor(1), handlers=[Take()])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return f"127.0.0.1:{port}"
