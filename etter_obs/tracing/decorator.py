@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache, wraps
+from functools import lru_cache, partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace
+
+from etter_obs.around import around
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,42 +33,12 @@ def traced(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
         raise TypeError("write @traced(), or @traced('a name'): the parentheses are needed")
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        title = name or function.__qualname__
-        return cast("Callable[P, R]", wraps(function)(_wrapper(function, title)))
+        generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        # A generator is suspended in foreign contexts: its span must not become the current one.
+        span = _unattached_span if generates else _span
+        return around(partial(span, name or function.__qualname__))(function)
 
     return decorate
-
-
-def _wrapper(function: Callable[..., Any], title: str) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
-
-        async def traced_async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            # It is suspended in foreign contexts, so its span must not become the current one.
-            with _unattached_span(title):
-                async for item in function(*args, **kwargs):
-                    yield item
-
-        return traced_async_generator
-    if inspect.isgeneratorfunction(function):
-
-        def traced_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            with _unattached_span(title):
-                return (yield from function(*args, **kwargs))
-
-        return traced_generator
-    if inspect.iscoroutinefunction(function):
-
-        async def traced_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with _span(title):
-                return await function(*args, **kwargs)
-
-        return traced_coroutine
-
-    def traced_call(*args: Any, **kwargs: Any) -> Any:
-        with _span(title):
-            return function(*args, **kwargs)
-
-    return traced_call
 
 
 def _not_sampled() -> bool:
