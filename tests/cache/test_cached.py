@@ -34,12 +34,6 @@ ACME = Company(name="Acme", since=datetime(2020, 1, 2, tzinfo=UTC))
 
 
 @pytest.fixture
-def registry() -> MetricsRegistry:
-    """Metrics of the test's own."""
-    return MetricsRegistry("etter")
-
-
-@pytest.fixture
 def client(redis_server: Redis, registry: MetricsRegistry) -> Iterator[Any]:
     """A sync client that ``cached`` uses."""
     with closing(redis.Redis.from_url(redis_server.url, socket_timeout=0.2)) as client:

@@ -27,25 +27,6 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def registry() -> MetricsRegistry:
-    """Metrics of the test's own."""
-    return MetricsRegistry("etter")
-
-
-@pytest.fixture
-def no_tracing(registry: MetricsRegistry) -> Tracing:
-    """Tracing that is switched off."""
-    return Tracing(
-        Settings(apm_enabled=False),
-        service="service",
-        environment="test",
-        registry=registry,
-        redactor=Redactor(),
-        endpoint=lambda scope: None,
-    )
-
-
-@pytest.fixture
 def client(redis_server: Redis) -> Iterator[Any]:
     """A sync client."""
     with closing(redis.Redis.from_url(redis_server.url)) as client:

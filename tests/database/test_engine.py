@@ -19,32 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from etter_obs import conventions
 from etter_obs.conventions import HealthReason
 from etter_obs.database import database_check, instrument_engine
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
 from tests.services import Postgres, Receiver
 from tests.tracing.observed import observed
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def registry() -> MetricsRegistry:
-    """Metrics of the test's own."""
-    return MetricsRegistry("etter")
-
-
-@pytest.fixture
-def no_tracing(registry: MetricsRegistry) -> Tracing:
-    """Tracing that is switched off."""
-    return Tracing(
-        Settings(apm_enabled=False),
-        service="service",
-        environment="test",
-        registry=registry,
-        redactor=Redactor(),
-        endpoint=lambda scope: None,
-    )
 
 
 @pytest.fixture

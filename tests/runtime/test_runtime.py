@@ -21,12 +21,6 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def registry() -> MetricsRegistry:
-    """Metrics of the test's own."""
-    return MetricsRegistry("etter")
-
-
-@pytest.fixture
 def runtime(registry: MetricsRegistry) -> Iterator[Runtime]:
     """The run time, measured."""
     runtime = instrument_runtime(registry, "1.2.3")

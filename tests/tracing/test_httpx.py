@@ -105,25 +105,6 @@ async def test_an_unsampled_trace_goes_on_without_a_span(
     assert peer.headers[0]["baggage"] == "tenant=7"
 
 
-@pytest.fixture
-def registry() -> MetricsRegistry:
-    """Metrics of the test's own."""
-    return MetricsRegistry("etter")
-
-
-@pytest.fixture
-def no_tracing(registry: MetricsRegistry) -> Tracing:
-    """Tracing that is switched off."""
-    return Tracing(
-        Settings(apm_enabled=False),
-        service="service",
-        environment="test",
-        registry=registry,
-        redactor=Redactor(),
-        endpoint=lambda scope: None,
-    )
-
-
 def test_calls_are_timed_and_failures_counted(
     peer: Peer, registry: MetricsRegistry, no_tracing: Tracing
 ) -> None:
