@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import STATUS_CLIENT_CLOSED, Header
@@ -19,10 +19,6 @@ from etter_obs.tracing.sampling import Decision
 if TYPE_CHECKING:
     from etter_obs.middleware import Parts
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()

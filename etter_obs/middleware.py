@@ -7,19 +7,19 @@ everything in one pass: request id, trace, metrics, access log, errors.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import Path
-from etter_obs.exchange import NAME_OF, REQUEST_ID, Exchange, Message, Receive, Scope, Send
+from etter_obs.exchange import NAME_OF, REQUEST_ID, Exchange
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.recorder import Recorder
 from etter_obs.tracing import UNTRACED, Tracing
 from etter_obs.websocket import Connection
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SEEN: Final = "etter_obs.exchange"
 """Scope key: an outer instance already counts this request."""
@@ -51,7 +51,7 @@ class Parts:
     tracing: Tracing
     recorder: Recorder
     report: Callable[[BaseException, RequestContext], None]
-    probes: Mapping[str, App]
+    probes: Mapping[str, ASGIApp]
     lifecycle: Lifecycle
 
 
@@ -63,7 +63,7 @@ class ObservabilityMiddleware:
         parts: what is told of a request.
     """
 
-    def __init__(self, app: App, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
         self.inner = app
         self._parts = parts
         self._begun = False

@@ -15,10 +15,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.types import Scope
+
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
 from etter_obs.metrics.requests import RequestMetrics, RequestSeries
-from etter_obs.routing import RouteTable, Scope
+from etter_obs.routing import RouteTable
 from etter_obs.tracing import Tracing
 
 if TYPE_CHECKING:

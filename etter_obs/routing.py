@@ -9,12 +9,11 @@ only their endpoint, mounts with parameters, and requests that a middleware answ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Host, Mount, WebSocketRoute, compile_path
-
-Scope = MutableMapping[str, Any]
+from starlette.types import Scope
 
 _AMBIGUOUS: Final = ""
 """Stands for an endpoint that answers several routes."""

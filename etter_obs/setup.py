@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from starlette.types import ASGIApp, Scope
+
 from etter_obs import conventions
 from etter_obs.bundle import default_spec_path
 from etter_obs.client_address import client_address
@@ -22,9 +24,9 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
-from etter_obs.middleware import App, ObservabilityMiddleware, Parts
+from etter_obs.middleware import ObservabilityMiddleware, Parts
 from etter_obs.recorder import Recorder
-from etter_obs.routing import RouteTable, Scope
+from etter_obs.routing import RouteTable
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
@@ -113,7 +115,7 @@ class Observability:
     def observe(self, app: Starlette) -> None:
         """Put the middleware around everything that the app brings, now or when it starts."""
 
-        def wrapped(inner: App) -> App:
+        def wrapped(inner: ASGIApp) -> ASGIApp:
             return ObservabilityMiddleware(inner, self._parts(app))
 
         self._undo.callback(self.tracing.adopt(app))
@@ -149,7 +151,7 @@ class Observability:
         """Return what a request meets; called when the app has all of its routes."""
         self.routes = RouteTable(app.routes)
         self.requests.prime(self.routes.routes)
-        probes: dict[str, App] = dict(self.health.endpoints)
+        probes: dict[str, ASGIApp] = dict(self.health.endpoints)
         if self.settings.metrics_enabled:
             endpoint = MetricsEndpoint(
                 self.metrics, self.settings.metrics_token, self.settings.multiproc_dir

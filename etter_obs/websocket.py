@@ -6,9 +6,11 @@ import logging
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Final
 
+from starlette.types import Message, Receive, Scope, Send
+
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, Header, KeptBecause, LogField
-from etter_obs.exchange import Message, Receive, Scope, Send, new_id, request_id
+from etter_obs.exchange import new_id, request_id
 from etter_obs.tracing.sampling import Decision
 
 if TYPE_CHECKING:

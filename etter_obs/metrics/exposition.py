@@ -7,18 +7,15 @@ import hmac
 import logging
 import sys
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
 
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.render import render
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _OPENMETRICS: Final = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"

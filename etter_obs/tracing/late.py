@@ -31,11 +31,12 @@ from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.http import sanitize_method
 from opentelemetry.util.types import AttributeValue
+from starlette.types import Scope
 
 from etter_obs.conventions import UNMATCHED, KeptBecause, SpanAttribute
 from etter_obs.tracing.propagation import parse_tracestate
 from etter_obs.tracing.sampling import Decision
-from etter_obs.tracing.server import Scope, span_name
+from etter_obs.tracing.server import span_name
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource

@@ -23,11 +23,12 @@ from etter_obs.tracing.sampling import UNTRACED, Decision, HeadSampler
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from etter_obs.logs.redaction import Redactor
     from etter_obs.metrics.registry import MetricsRegistry
     from etter_obs.settings import Settings
-    from etter_obs.tracing.server import App, Endpoint, Receive, Scope, Send
+    from etter_obs.tracing.server import Endpoint
 
 _SIGNAL: Final = "span"
 
@@ -121,7 +122,7 @@ class Tracing:
 
     async def serve(
         self,
-        app: App,
+        app: ASGIApp,
         scope: Scope,
         receive: Receive,
         send: Send,

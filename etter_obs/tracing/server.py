@@ -8,14 +8,15 @@ it cannot decode cost the span and not the request.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
 from opentelemetry.util.http import sanitize_method
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from etter_obs.conventions import OTHER_METHOD, SpanAttribute
 from etter_obs.tracing.sampling import Decision
@@ -24,11 +25,6 @@ from etter_obs.tracing.semconv import stable_conventions
 if TYPE_CHECKING:
     from etter_obs.tracing.ids import PresetIds
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Endpoint = Callable[[Scope], str | None]
 
 _CALL: Final = "etter_obs.traced_call"
@@ -65,7 +61,7 @@ class ServerSpans:
 
     async def serve(
         self,
-        app: App,
+        app: ASGIApp,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -118,7 +114,7 @@ class _Call:
 
     __slots__ = ("app", "endpoint", "entered", "request_id", "scope")
 
-    def __init__(self, app: App, scope: Scope, endpoint: Endpoint, request_id: str) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, endpoint: Endpoint, request_id: str) -> None:
         self.app = app
         self.scope = scope
         self.endpoint = endpoint
