@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pwd
 import shutil
@@ -286,6 +287,8 @@ def otlp_http_receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             assert self.path == "/v1/traces"
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
             receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.take(ExportTraceServiceRequest.FromString(body))
             self.send_response(200)

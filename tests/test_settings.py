@@ -72,6 +72,13 @@ def test_a_standard_name_wins_over_the_guides(
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
         ("OTEL_TRACES_SAMPLER_ARG", "nan"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "deflate"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10"),  # seconds, as other programs in Python read it
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1e4"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "9" * 20),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2049"),
         ("ETTER_OBS_LOG_QUEUE_SIZE", "-1"),
         ("ETTER_OBS_METRICS_SERIES_CAP", "٣٠٠"),
         ("ETTER_OBS_HEALTH_TIMEOUT", "0"),
@@ -147,3 +154,30 @@ def test_otlp_headers_are_pairs() -> None:
         Settings.from_env({"OTEL_EXPORTER_OTLP_HEADERS": "hunter2"})
     assert "hunter2" not in str(refused.value)
     assert "OTEL_EXPORTER_OTLP_HEADERS" in str(refused.value)
+
+
+def test_the_batch_processors_standard_names_are_read() -> None:
+    """OTEL_BSP_* and the exporter's timeout count milliseconds and spans, as the standard does."""
+    given = Settings.from_env(
+        {
+            "OTEL_BSP_SCHEDULE_DELAY": "250",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "4096",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4096",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "10000",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        }
+    )
+    assert (given.span_delay, given.span_queue_size, given.span_batch_size) == (0.25, 4096, 4096)
+    assert (given.otlp_timeout, given.otlp_compression) == (10.0, "gzip")
+
+
+def test_a_batch_is_never_larger_than_the_queue() -> None:
+    """A smaller queue makes the batch smaller; a batch that was asked for is refused instead."""
+    assert Settings.from_env({"OTEL_BSP_MAX_QUEUE_SIZE": "100"}).span_batch_size == 100
+    both = {"OTEL_BSP_MAX_QUEUE_SIZE": "100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "101"}
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env(both)
+    assert str(refused.value) == (
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE holds '101': it takes a whole number from 1 to 100, "
+        "the spans that OTEL_BSP_MAX_QUEUE_SIZE lets wait"
+    )

@@ -23,7 +23,7 @@ _QUEUE: Final = 4096
 _BATCH: Final = 512
 _LINGER: Final = 0.2
 _TIMEOUT: Final = 5.0
-"""Seconds a request may take, with what it is tried again."""
+"""Seconds a request may take, with what it is tried again, unless the settings say otherwise."""
 _FIRST_DELAY: Final = 0.2
 _MAX_REQUEST: Final = 2 * 1024 * 1024
 """Bytes of records in a request: half of what a gRPC server takes unless told otherwise."""
@@ -36,7 +36,7 @@ class LogShipper:
     """Queues encoded records and exports them from one thread, bounded in number and time.
 
     Args:
-        settings: endpoint, protocol and the service's version.
+        settings: where to and how, and the service's version.
         service: ``service.name`` of every record's resource.
         environment: ``deployment.environment.name`` of the same.
         dropped: told a reason and how many records did not leave.
@@ -58,6 +58,7 @@ class LogShipper:
         if settings.otlp_protocol == "grpc":
             _require_grpc()
         self._settings = settings
+        self._timeout = settings.otlp_timeout or _TIMEOUT
         attributes = {"service.name": service, "deployment.environment.name": environment}
         if settings.service_version is not None:
             attributes["service.version"] = settings.service_version
@@ -117,7 +118,7 @@ class LogShipper:
             self._tell(reason)
 
     def _deliver(self, payload: bytes) -> None:
-        end, delay = time.monotonic() + _TIMEOUT, _FIRST_DELAY
+        end, delay = time.monotonic() + self._timeout, _FIRST_DELAY
         while True:
             try:
                 if self._transport is None:

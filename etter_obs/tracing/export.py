@@ -21,10 +21,8 @@ from opentelemetry.util.types import Attributes
 if TYPE_CHECKING:
     from etter_obs.settings import Settings
 
-QUEUE_SIZE: Final = 2048
-BATCH_SIZE: Final = 512
-DELAY_MILLIS: Final = 2_000.0
-"""The SDK's default is 5 s; a trace should be there when somebody clicks on its exemplar."""
+_TIMEOUT: Final = 10.0
+"""Seconds a request may take, with what it is tried again, unless the settings say otherwise."""
 
 DropCounter = Callable[[str, int], None]
 """Takes the reason (a closed vocabulary) and how many spans it cost."""
@@ -51,8 +49,10 @@ def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
 
 
 def _grpc(settings: Settings) -> Callable[[], SpanExporter]:
-    from grpc import ssl_channel_credentials
+    from grpc import Compression, ssl_channel_credentials
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    zipped = settings.otlp_compression == "gzip"
 
     def make() -> SpanExporter:
         credentials = None
@@ -64,33 +64,45 @@ def _grpc(settings: Settings) -> Callable[[], SpanExporter]:
             insecure=settings.otlp_insecure,
             credentials=credentials,
             headers=[(name.lower(), value) for name, value in settings.otlp_headers],
+            timeout=settings.otlp_timeout or _TIMEOUT,
+            compression=Compression.Gzip if zipped else Compression.NoCompression,
         )
 
     return make
 
 
 def _http(settings: Settings) -> Callable[[], SpanExporter]:
+    from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     endpoint = settings.otlp_endpoint
+    zipped = settings.otlp_compression == "gzip"
     base = endpoint if "://" in endpoint else f"http://{endpoint}"
+
     return lambda: OTLPSpanExporter(
         endpoint=f"{base.rstrip('/')}/v1/traces",
         certificate_file=str(settings.otlp_certificate) if settings.otlp_certificate else None,
         headers=dict(settings.otlp_headers),
+        timeout=settings.otlp_timeout or _TIMEOUT,
+        compression=Compression.Gzip if zipped else Compression.NoCompression,
     )
 
 
 class BoundedSpans(SpanProcessor):
-    """Admits at most :data:`QUEUE_SIZE` spans that are not exported yet; counts what it turns away.
+    """Admits ``span_queue_size`` spans that are not exported yet; counts what comes on top.
 
     The SDK's batch processor drops the oldest span silently when its queue is full. This one stands
     before it and knows, from the exporter behind it, how many are under way.
     """
 
     def __init__(
-        self, make_exporter: Callable[[], SpanExporter], redact: Redact, dropped: DropCounter
+        self,
+        settings: Settings,
+        make_exporter: Callable[[], SpanExporter],
+        redact: Redact,
+        dropped: DropCounter,
     ) -> None:
+        self._capacity = settings.span_queue_size
         self._dropped = dropped
         self._lock = threading.Lock()
         self._under_way = 0
@@ -98,9 +110,9 @@ class BoundedSpans(SpanProcessor):
         self._exporter = RedactingExporter(make_exporter, redact, self._left, dropped)
         self._batches = BatchSpanProcessor(
             self._exporter,
-            max_queue_size=QUEUE_SIZE,
-            schedule_delay_millis=DELAY_MILLIS,
-            max_export_batch_size=BATCH_SIZE,
+            max_queue_size=settings.span_queue_size,
+            schedule_delay_millis=settings.span_delay * 1000,
+            max_export_batch_size=settings.span_batch_size,
         )
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -112,7 +124,7 @@ class BoundedSpans(SpanProcessor):
         if self._closed or span.context is None or not span.context.trace_flags.sampled:
             return
         with self._lock:
-            admitted = self._under_way < QUEUE_SIZE
+            admitted = self._under_way < self._capacity
             if admitted:
                 self._under_way += 1
         if admitted:

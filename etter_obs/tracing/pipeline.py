@@ -50,7 +50,10 @@ class Pipeline:
             limits = SpanLimits(max_attribute_length=MAX_ATTRIBUTE_CHARACTERS)
         ids = PresetIds()
         self.spans = BoundedSpans(
-            make_exporter or otlp_exporter_factory(settings), without_sql_values(redact), dropped
+            settings,
+            make_exporter or otlp_exporter_factory(settings),
+            without_sql_values(redact),
+            dropped,
         )
         self.provider = TracerProvider(
             sampler=official_sampler(settings.sampler, settings.sampler_ratio),

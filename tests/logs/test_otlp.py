@@ -21,9 +21,11 @@ from etter_obs.context import RequestContext, current_request
 from etter_obs.logs import fields as names
 from etter_obs.logs import get_logger
 from etter_obs.logs.otlp_wire import Encoder
-from etter_obs.settings import OtlpProtocol, Settings
+from etter_obs.setting_values import OtlpProtocol
+from etter_obs.settings import Settings
 from tests.logs.pipelines import Logged
 from tests.logs.receivers import grpc_receiver, hanging_receiver, http_receiver
+from tests.relay import relay
 from tests.waiting import eventually
 
 logger = get_logger("tests.otlp")
@@ -123,6 +125,43 @@ def test_a_hanging_collector_holds_up_nothing(tmp_path: Path) -> None:
             lambda: logged.dropped("otlp_queue_full") + logged.dropped("otlp_failed") >= 8_000,
             deadline_s=15,
         )
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_request_may_take_as_long_as_asked(tmp_path: Path, protocol: OtlpProtocol) -> None:
+    """OTEL_EXPORTER_OTLP_TIMEOUT ends a request that is not answered; its lines are counted."""
+    with hanging_receiver() as endpoint:
+        settings = dataclasses.replace(to(endpoint, protocol), otlp_timeout=0.3)
+        with Logged(tmp_path / "log", settings) as logged:
+            logger.info("lost")
+            eventually(lambda: logged.dropped("otlp_failed") == 1, deadline_s=3)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_lines_are_compressed_where_asked(tmp_path: Path, protocol: OtlpProtocol) -> None:
+    """With OTEL_EXPORTER_OTLP_COMPRESSION=gzip the same lines take a tenth of the bytes."""
+    receiver = grpc_receiver() if protocol == "grpc" else http_receiver()
+    with receiver as received, relay(received.endpoint.removeprefix("http://")) as wire:
+        sizes = []
+        for compression in ("none", "gzip"):
+            before = wire.sent
+            settings = Settings.from_env(
+                {
+                    "APM_ENABLED": "true",
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": wire.address,
+                    "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                    "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
+                }
+            )
+            with Logged(tmp_path / compression, settings) as logged:
+                for _ in range(100):
+                    logger.info("long", text="to be said again " * 100)
+                logged.lines()
+            sizes.append(wire.sent - before)
+        assert len(received.records()) == 200
+    plain, zipped = sizes
+    assert plain > 170_000
+    assert zipped < plain / 10
 
 
 def test_a_dead_collector_feeds_no_loop(tmp_path: Path) -> None:

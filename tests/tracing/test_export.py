@@ -19,11 +19,15 @@ from etter_obs import setup_observability
 from etter_obs.conventions import TELEMETRY_DROPPED
 from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.setting_values import OtlpProtocol
+from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
-from etter_obs.tracing.export import QUEUE_SIZE
-from tests.services import Receiver, otlp_grpc_receiver
+from tests.relay import relay
+from tests.services import Receiver, otlp_grpc_receiver, otlp_http_receiver
 from tests.tracing.observed import observed, settings_for
 from tests.waiting import eventually
+
+QUEUE_SIZE = Settings().span_queue_size
 
 
 def tracing_to(otlp: Receiver, registry: MetricsRegistry, **changes: Any) -> Tracing:
@@ -72,6 +76,77 @@ def test_what_was_exported_makes_room(otlp: Receiver) -> None:
     tracing.close(10)
     assert dropped(registry, "queue_full") == 0
     assert len(otlp.spans) == 3 * (QUEUE_SIZE // 2)
+
+
+def test_a_smaller_queue_holds_fewer_and_a_batch_no_more_than_asked(otlp: Receiver) -> None:
+    """OTEL_BSP_MAX_QUEUE_SIZE bounds what waits, OTEL_BSP_MAX_EXPORT_BATCH_SIZE one request."""
+    otlp.release.clear()
+    registry = MetricsRegistry("etter")
+    tracing = tracing_to(otlp, registry, span_queue_size=100, span_batch_size=10)
+    tracer = tracing.provider.get_tracer("test")
+    for _ in range(130):
+        tracer.start_span("span").end()
+    assert dropped(registry, "queue_full") == 30
+    otlp.release.set()
+    assert tracing.close(20) is True
+    assert len(otlp.spans) == 100
+    assert otlp.calls == 10
+
+
+def test_a_span_waits_for_company_as_long_as_asked(otlp: Receiver) -> None:
+    """OTEL_BSP_SCHEDULE_DELAY is how long a lone span waits: not at all, or till it is flushed."""
+    late = tracing_to(otlp, MetricsRegistry("etter"), span_delay=600.0)
+    late.provider.get_tracer("test").start_span("late").end()
+    soon = tracing_to(otlp, MetricsRegistry("etter"), span_delay=0.01)
+    for name in ("soon", "soon after"):
+        soon.provider.get_tracer("test").start_span(name).end()
+        otlp.named(name)
+    assert [span.name for span in otlp.spans] == ["soon", "soon after"]
+    assert late.flush(10) is True
+    otlp.named("late")
+    soon.close(10)
+    late.close(10)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_request_may_take_as_long_as_asked(protocol: OtlpProtocol) -> None:
+    """OTEL_EXPORTER_OTLP_TIMEOUT ends a request that is not answered; its spans are counted."""
+    receiver = otlp_grpc_receiver() if protocol == "grpc" else otlp_http_receiver()
+    with receiver as hanging:
+        hanging.release.clear()
+        registry = MetricsRegistry("etter")
+        changes = {"otlp_protocol": protocol, "otlp_timeout": 0.3, "span_delay": 0.01}
+        tracing = tracing_to(hanging, registry, **changes)
+        tracing.provider.get_tracer("test").start_span("span").end()
+        eventually(lambda: dropped(registry, "export_failed") == 1, deadline_s=5)
+        hanging.release.set()
+        tracing.close(10)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_spans_are_compressed_where_asked(protocol: OtlpProtocol) -> None:
+    """With OTEL_EXPORTER_OTLP_COMPRESSION=gzip the same spans take a tenth of the bytes."""
+    receiver = otlp_grpc_receiver() if protocol == "grpc" else otlp_http_receiver()
+    with receiver as otlp, relay(otlp.endpoint.removeprefix("http://")) as wire:
+        sizes = []
+        for compression in ("none", "gzip"):
+            tracing = tracing_to(
+                otlp,
+                MetricsRegistry("etter"),
+                otlp_endpoint=wire.address,
+                otlp_protocol=protocol,
+                otlp_compression=compression,
+            )
+            tracer = tracing.provider.get_tracer("test")
+            for _ in range(100):
+                tracer.start_span("span", attributes={"text": "to be said again " * 100}).end()
+            before = wire.sent
+            assert tracing.close(10) is True
+            sizes.append(wire.sent - before)
+        assert len(otlp.spans) == 200
+    plain, zipped = sizes
+    assert plain > 170_000
+    assert zipped < plain / 10
 
 
 def test_closing_keeps_its_deadline_when_the_collector_hangs(otlp: Receiver) -> None:

@@ -1,0 +1,171 @@
+"""What a variable may hold: each parser returns its value or raises ValueError.
+
+The error's text completes the sentence "it takes …".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+from urllib.parse import unquote
+
+T = TypeVar("T", bound=str)
+
+OtlpProtocol = Literal["grpc", "http/protobuf"]
+OtlpCompression = Literal["none", "gzip"]
+
+OTLP_PROTOCOLS: Final[tuple[OtlpProtocol, ...]] = ("grpc", "http/protobuf")
+OTLP_COMPRESSIONS: Final[tuple[OtlpCompression, ...]] = ("none", "gzip")
+SAMPLERS: Final = (
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+)
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_ENDPOINT: Final = re.compile(
+    r"^(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?(?:/\S*)?$"
+)
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_DSN: Final = re.compile(r"^https?://[^@/\s]+@[^/\s]+/(?:\S+/)?\d+$")
+
+
+def boolean(held: str) -> bool:
+    """Take true, 1, yes, on, false, 0, no, off."""
+    value = {"true": True, "1": True, "yes": True, "on": True}.get(held.lower())
+    if value is None and held.lower() not in ("false", "0", "no", "off"):
+        raise ValueError("true or false")
+    return bool(value)
+
+
+def text(held: str) -> str:
+    """Take a name of one line."""
+    if len(held) > 256 or not held.isprintable():
+        raise ValueError("at most 256 printable characters")
+    return held
+
+
+def networks(held: str) -> tuple[str, ...]:
+    """Take IP addresses and networks with commas between them."""
+    parts = tuple(part.strip() for part in held.split(",") if part.strip())
+    try:
+        return tuple(str(ip_network(part)) for part in parts)
+    except ValueError:
+        raise ValueError(
+            "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, with commas between them"
+        ) from None
+
+
+def headers(held: str) -> tuple[tuple[str, str], ...]:
+    """Take pairs as OpenTelemetry writes them: ``name=value``, comma between, percent-encoded."""
+    pairs = []
+    for part in filter(None, (piece.strip() for piece in held.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not _HEADER.fullmatch(name.strip()):
+            raise ValueError("name=value pairs with commas between them, such as api-key=secret")
+        pairs.append((name.strip(), unquote(value.strip())))
+    return tuple(pairs)
+
+
+def level(held: str) -> str:
+    """Take a level of the logging module, in upper or lower case."""
+    if held.upper() not in _LEVELS:
+        raise ValueError(f"one of {', '.join(_LEVELS)}")
+    return held.upper()
+
+
+def one_of(choices: tuple[T, ...]) -> Callable[[str], T]:
+    """Take one of ``choices``."""
+
+    def parse(held: str) -> T:
+        for choice in choices:
+            if held == choice:
+                return choice
+        raise ValueError(f"one of {', '.join(choices)}")
+
+    return parse
+
+
+def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable[[str], int]:
+    """Take a whole number of ASCII digits; ``why`` tells where its maximum comes from."""
+
+    def parse(held: str) -> int:
+        fits = held.isascii() and held.isdigit() and int(held) >= minimum
+        if not fits or (maximum is not None and int(held) > maximum):
+            end = "up" if maximum is None else f"to {maximum}{why}"
+            raise ValueError(f"a whole number from {minimum} {end}")
+        return int(held)
+
+    return parse
+
+
+def port(held: str) -> int:
+    """Take a TCP port, or 0."""
+    if not held.isascii() or not held.isdigit() or not 0 <= int(held) <= 65_535:
+        raise ValueError("a port, 0 to 65535 (0: any free one)")
+    return int(held)
+
+
+def ratio(held: str) -> float:
+    """Take a share of 1."""
+    try:
+        value = float(held)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise ValueError("a number from 0 to 1")
+    return value
+
+
+def seconds(held: str) -> float:
+    """Take a duration in seconds, at most an hour."""
+    try:
+        value = float(held)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 3_600.0:
+        raise ValueError("seconds, more than 0 and less than 3600")
+    return value
+
+
+def seconds_or_none(held: str) -> float:
+    """Take what :func:`seconds` takes, or 0."""
+    return 0.0 if held in ("0", "0.0") else seconds(held)
+
+
+def milliseconds(minimum: int) -> Callable[[str], float]:
+    """Take OpenTelemetry's durations, whole milliseconds up to an hour; returns seconds."""
+
+    def parse(held: str) -> float:
+        if not held.isascii() or not held.isdigit() or not minimum <= int(held) <= 3_600_000:
+            raise ValueError(f"whole milliseconds, {minimum} to 3600000")
+        return int(held) / 1000
+
+    return parse
+
+
+def endpoint(held: str) -> str:
+    """Take the address of an OTLP receiver."""
+    if not _ENDPOINT.match(held):
+        raise ValueError("host:port or a URL, such as localhost:4317 or https://collector:4318")
+    return held
+
+
+def dsn(held: str) -> str:
+    """Take the address of a project in Sentry."""
+    if not _DSN.match(held):
+        raise ValueError("a Sentry DSN, https://<key>@<host>/<project number>")
+    return held
+
+
+def file(held: str) -> Path:
+    """Take the path of a file that exists."""
+    path = Path(held)
+    if not path.is_file():
+        raise ValueError("the path of a file that exists")
+    return path
