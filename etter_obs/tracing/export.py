@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
@@ -72,6 +73,7 @@ def _grpc(settings: Settings) -> Callable[[], SpanExporter]:
 
 
 def _http(settings: Settings) -> Callable[[], SpanExporter]:
+    import requests
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -79,13 +81,21 @@ def _http(settings: Settings) -> Callable[[], SpanExporter]:
     zipped = settings.otlp_compression == "gzip"
     base = endpoint if "://" in endpoint else f"http://{endpoint}"
 
-    return lambda: OTLPSpanExporter(
-        endpoint=f"{base.rstrip('/')}/v1/traces",
-        certificate_file=str(settings.otlp_certificate) if settings.otlp_certificate else None,
-        headers=dict(settings.otlp_headers),
-        timeout=settings.otlp_timeout or _TIMEOUT,
-        compression=Compression.Gzip if zipped else Compression.NoCompression,
-    )
+    def make() -> SpanExporter:
+        session = requests.Session()
+        if settings.otlp_certificate is not None:
+            # REQUESTS_CA_BUNDLE wins over what a session is told, not over what a request asks for.
+            trusting = partial(session.request, verify=str(settings.otlp_certificate))
+            session.request = trusting  # type: ignore[method-assign]  # of this one session
+        return OTLPSpanExporter(
+            endpoint=f"{base.rstrip('/')}/v1/traces",
+            headers=dict(settings.otlp_headers),
+            timeout=settings.otlp_timeout or _TIMEOUT,
+            compression=Compression.Gzip if zipped else Compression.NoCompression,
+            session=session,
+        )
+
+    return make
 
 
 class BoundedSpans(SpanProcessor):

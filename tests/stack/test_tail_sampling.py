@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from stack.build import binary
-from stack.layout import CHECKOUT, Ports, environment
+from stack.layout import CHECKOUT
+from tests.collector import collector
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _OK, _ERROR = 1, 2
 _MILLISECOND = 1_000_000
-
-
-@contextmanager
-def _collector(run_dir: Path) -> Iterator[Ports]:
-    ports = Ports.free()
-    (run_dir / "data").mkdir()
-    files = ("config", "to-file", "tail-sampling")
-    with (run_dir / "log").open("w") as log:
-        process = subprocess.Popen(
-            [binary("otelcol"), *(f"--config=otel-collector/{name}.yaml" for name in files)],
-            cwd=CHECKOUT,
-            env=environment(run_dir, ports, {}),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-
-        def ready() -> bool:
-            try:
-                answer = httpx.get(f"http://127.0.0.1:{ports.collector_health}", timeout=1)
-            except httpx.HTTPError:
-                return False
-            return answer.status_code == httpx.codes.OK
-
-        eventually(ready, deadline_s=30, tell=(run_dir / "log").read_text)
-        yield ports
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def _span(trace_id: str, status: int, duration_ms: int) -> dict[str, Any]:
@@ -73,7 +41,8 @@ def test_what_failed_or_was_slow_is_kept_and_little_of_the_rest(tmp_path: Path) 
     spans += [_span(each, _OK, 900) for each in slow]
     spans += [_span(each, _OK, 5) for each in good]
     traces = tmp_path / "data/traces.jsonl"
-    with _collector(tmp_path) as ports:
+    profile = CHECKOUT / "otel-collector/tail-sampling.yaml"
+    with collector(tmp_path, profile) as ports:
         body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
         url = f"http://127.0.0.1:{ports.otlp_http}/v1/traces"
         httpx.post(url, json=body, timeout=10).raise_for_status()
