@@ -152,6 +152,7 @@ def _receiver(name: str, receiver: Receiver, *, resolved: bool = True) -> dict[s
             common
             | {
                 "routing_key_file": pagerduty.routing_key_file,
+                "severity": _template("urgency"),
                 "description": title,
                 "details": {"text": text},
                 "links": [
