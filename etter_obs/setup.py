@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Scope
 
 from etter_obs import conventions
 from etter_obs.bundle import default_spec_path
-from etter_obs.client_address import client_address
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
@@ -24,9 +23,11 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
-from etter_obs.middleware import ObservabilityMiddleware, Parts
-from etter_obs.recorder import Recorder
-from etter_obs.routing import RouteTable
+from etter_obs.requests.client_address import client_address
+from etter_obs.requests.ids import id_taker
+from etter_obs.requests.middleware import ObservabilityMiddleware
+from etter_obs.requests.recorder import Recorder
+from etter_obs.requests.routing import RouteTable
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
@@ -116,7 +117,7 @@ class Observability:
         """Put the middleware around everything that the app brings, now or when it starts."""
 
         def wrapped(inner: ASGIApp) -> ASGIApp:
-            return ObservabilityMiddleware(inner, self._parts(app))
+            return self._around(app, inner)
 
         self._undo.callback(self.tracing.adopt(app))
         original = app.build_middleware_stack
@@ -147,8 +148,8 @@ class Observability:
         self._undo.callback(bind(Cache(client, self.metrics)))
         self.health.add("redis", redis_check(client), critical=False)
 
-    def _parts(self, app: Starlette) -> Parts:
-        """Return what a request meets; called when the app has all of its routes."""
+    def _around(self, app: Starlette, inner: ASGIApp) -> ObservabilityMiddleware:
+        """Return the middleware around ``inner``; called when the app has all of its routes."""
         self.routes = RouteTable(app.routes)
         self.requests.prime(self.routes.routes)
         probes: dict[str, ASGIApp] = dict(self.health.endpoints)
@@ -167,19 +168,19 @@ class Observability:
             logs_all=self.settings.log_level in ("DEBUG", "INFO"),
             finish_queries=self._query_report(),
             client=_client_of(self.settings.trusted_proxies),
+            report=self._report,
             slow=_tightest_latency(self.spec),
             streaming=frozenset(self.spec.streaming_routes),
         )
         self._undo.callback(self.metrics.on_scrape(recorder.flush))
         self._undo.callback(recorder.flush)
         self._recorder = recorder
-        return Parts(
-            requests=self.requests,
-            tracing=self.tracing,
+        return ObservabilityMiddleware(
+            inner,
             recorder=recorder,
-            report=self._report,
             probes=probes,
             lifecycle=self,
+            take_id=id_taker(self.logs.redactor.text),
         )
 
     def _query_report(self) -> Callable[[RequestContext], None]:

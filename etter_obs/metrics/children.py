@@ -7,10 +7,12 @@ bucket's exemplar the time, the value, and the trace id (16 bytes, two doubles w
 
 from __future__ import annotations
 
+import collections
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import repeat
 
 from etter_obs.metrics.cells import Record
 
@@ -86,14 +88,14 @@ class Histogram(Child):
         if exemplar:
             self.mark(value, exemplar)
 
-    def add(self, buckets: Sequence[int], total: float) -> None:
-        """Count many observations: how many in each bucket, and their sum."""
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count many observations at a fraction of what as many calls would cost."""
+        found = collections.Counter(map(bisect_left, repeat(self.bounds), values))
         with self.lock:
             cells = self.cells
-            for bucket, count in enumerate(buckets):
-                if count:
-                    cells[bucket] += count
-            cells[self._buckets] += total
+            for bucket, count in found.items():
+                cells[bucket] += count
+            cells[self._buckets] += sum(values)
 
     def mark(self, value: float, trace_id: str) -> None:
         """Make a trace the exemplar of the bucket to which ``value`` belongs."""
@@ -179,7 +181,7 @@ class OverflowHistogram(Histogram):
         super().observe(value, exemplar)
         self.dropped.inc()
 
-    def add(self, buckets: Sequence[int], total: float) -> None:
+    def observe_all(self, values: Sequence[float]) -> None:
         """Count many observations, and as many drops."""
-        super().add(buckets, total)
-        self.dropped.inc(sum(buckets))
+        super().observe_all(values)
+        self.dropped.inc(len(values))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -12,7 +11,7 @@ from etter_obs import conventions as names
 from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED
 from etter_obs.metrics.children import Counter, Histogram
 from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.routing import RouteInfo
+from etter_obs.requests.routing import RouteInfo
 
 METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
@@ -20,94 +19,38 @@ METHODS: Final = frozenset(
 """HTTP's methods; any other is counted as ``_OTHER``."""
 
 
-class _Batch:
-    """Observations of one histogram that are not counted yet."""
+Seen = tuple[str, str, int, float, float, int, int]
+"""Method, endpoint, status; duration and time to the first byte (s); size of request and response.
 
-    __slots__ = ("bounds", "buckets", "sum")
-
-    def __init__(self, child: Histogram) -> None:
-        self.bounds = child.bounds
-        self.buckets = [0] * (len(child.bounds) + 1)
-        self.sum = 0.0
-
-    def collect(self, value: float) -> None:
-        self.buckets[bisect_left(self.bounds, value)] += 1
-        self.sum += value
-
-    def move_to(self, *children: Histogram) -> None:
-        if any(self.buckets):
-            for child in children:
-                child.add(self.buckets, self.sum)
-            self.buckets = [0] * len(self.buckets)
-            self.sum = 0.0
+The first byte of a response that is sent at once is its last. One flat tuple: three would be three
+objects for the garbage collector, for every request.
+"""
 
 
 class RequestSeries:
-    """The bound series of one method, route and status.
+    """The bound series of one method, route and status."""
 
-    ``collect`` takes up a request, ``write`` counts what was collected: the calls and locks of
-    ``inc`` and ``observe`` would be most of what a request costs.
-    """
-
-    __slots__ = (
-        "_at_once",
-        "_children",
-        "_first_bytes",
-        "_requests",
-        "_responses",
-        "_streamed",
-        "waiting",
-    )
+    __slots__ = ("_children",)
 
     def __init__(self, registry: MetricsRegistry, method: str, endpoint: str, status: int) -> None:
         route = (method, endpoint)
-        children = self._children = _Children(
+        self._children = _Children(
             registry.counter(names.REQUESTS).child(*route, str(status)),
             registry.histogram(names.REQUEST_DURATION).child(*route, status_class(status)),
             registry.histogram(names.REQUEST_TTFB).child(*route),
             registry.histogram(names.REQUEST_SIZE).child(*route),
             registry.histogram(names.RESPONSE_SIZE).child(*route),
         )
-        self._at_once = _Batch(children.duration)
-        self._streamed = _Batch(children.duration)
-        self._first_bytes = _Batch(children.first_byte)
-        self._requests = _Batch(children.request_size)
-        self._responses = _Batch(children.response_size)
-        self.waiting = 0
-        """Requests that are collected and not written."""
 
-    def collect(
-        self, duration: float, first_byte: float, request_size: int, response_size: int
-    ) -> None:
-        """Take up one request that is over; times in seconds, sizes in bytes.
-
-        ``first_byte`` is 0 for a response that was sent at once, whose first byte is its last.
-        """
-        self.waiting += 1
-        if first_byte:
-            self._streamed.collect(duration)
-            self._first_bytes.collect(first_byte)
-        else:
-            batch = self._at_once
-            batch.buckets[bisect_left(batch.bounds, duration)] += 1
-            batch.sum += duration
-        if request_size:
-            self._requests.collect(request_size)
-        batch = self._responses
-        batch.buckets[bisect_left(batch.bounds, response_size)] += 1
-        batch.sum += response_size
-
-    def write(self) -> None:
-        """Count what was collected."""
+    def count(self, several: Sequence[Seen]) -> None:
+        """Count requests that ended alike; the calls of ``inc`` and ``observe`` would cost most."""
+        _, _, _, durations, first_bytes, request_sizes, response_sizes = zip(*several, strict=True)
         to = self._children
-        to.requests.inc(self.waiting)
-        self._requests.buckets[0] += self.waiting - sum(self._requests.buckets)
-        self.waiting = 0
-        self._at_once.move_to(to.duration, to.first_byte)
-        self._streamed.move_to(to.duration)
-        self._first_bytes.move_to(to.first_byte)
-        self._requests.move_to(to.request_size)
-        self._responses.move_to(to.response_size)
+        to.requests.inc(len(several))
+        to.duration.observe_all(durations)
+        to.first_byte.observe_all(first_bytes)
+        to.request_size.observe_all(request_sizes)
+        to.response_size.observe_all(response_sizes)
 
     def mark(self, duration: float, trace_id: str) -> None:
         """Let the bucket of ``duration`` point to a trace that is kept."""
@@ -133,8 +76,6 @@ class RequestMetrics:
         self._exceptions = registry.counter(names.EXCEPTIONS)
         self._active = registry.gauge(names.ACTIVE_REQUESTS).child()
         self._calls = 0
-        self.in_flight = 0
-        """Requests in flight, counted in the event loop; ``show_active`` makes the gauge follow."""
         self.websockets = registry.gauge(names.WEBSOCKETS_ACTIVE).child()
         self.websocket_duration = registry.histogram(names.WEBSOCKET_DURATION)
         self.websocket_messages = registry.counter(names.WEBSOCKET_MESSAGES)
@@ -152,9 +93,9 @@ class RequestMetrics:
             self._series[method, endpoint, status] = series
         return series
 
-    def show_active(self) -> None:
+    def show_active(self, in_flight: int) -> None:
         """Set the gauge of requests in flight."""
-        self._active.set(self.in_flight + self._calls)
+        self._active.set(in_flight + self._calls)
 
     @contextmanager
     def calling(self, endpoint: str) -> Iterator[None]:

@@ -231,12 +231,17 @@ async def test_requests_in_flight_are_counted_while_they_last(app: FastAPI) -> N
         (b"new\nline", False),
         (b"\xff\xfe", False),
         (b'"><script>', False),
+        (b"0192f0c1-7c39-7d2b-8a44-5e0b1f0c9d11", True),
+        (b"01JDH5M9GZ6Q4R8T2V3W7X9Y0Z", True),
+        (b"4111111111111111", False),
+        (b"token=correct-horse-battery", False),
+        (b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.", False),
     ],
 )
 async def test_a_request_id_from_outside_is_taken_only_where_it_is_safe(
     app: FastAPI, given: bytes, taken: bool
 ) -> None:
-    """A short harmless id comes back as it is, any other is replaced by a new one."""
+    """A short harmless id comes back as it is; any other, and a secret, gives way to a new one."""
     answer = await request(app, "GET", "/files/a", [(b"x-request-id", given)])
     (returned,) = answer.header("X-Request-ID")
     assert (returned.encode() == given) is taken

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from operator import itemgetter
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import STATUS_CLIENT_CLOSED, Header
-from etter_obs.random_ids import random_ids
+from etter_obs.requests.ids import REQUEST_ID
 from etter_obs.tracing.sampling import Decision
 
-if TYPE_CHECKING:
-    from etter_obs.middleware import Parts
-
-
-REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
-NAME_OF: Final = itemgetter(0)
-_SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
-"""A request id from outside goes into headers, logs and spans, so it must be harmless in each."""
+_NAME_OF: Final = itemgetter(0)
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
 """The guide's form of a response time; to format a number costs more than to look it up."""
 _NOTHING: Final[Scope] = {}
-new_id: Final = random_ids(32)
 
 
-def request_id(given: bytes) -> str:
-    """Return the caller's request id where it is short and safe, else a new one."""
-    return given.decode("ascii") if _SAFE_ID.fullmatch(given) else new_id()
+class Ledger(Protocol):
+    """What an exchange is written into."""
+
+    in_flight: int
+    """Requests that have begun and are not over."""
+    is_due: bool
+    """Whether what waits is going to be written without being asked for."""
+
+    def schedule(self) -> None:
+        """See to it that what waits is written soon."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Take up an exchange that is over."""
+
+    def report(self, error: BaseException, request: RequestContext) -> None:
+        """Take up an exception that left the app."""
 
 
 class Exchange(RequestContext):
@@ -46,8 +50,8 @@ class Exchange(RequestContext):
 
     __slots__ = (
         "_has_trailers",
+        "_ledger",
         "_left",
-        "_parts",
         "_receive",
         "_send",
         "bytes_in",
@@ -63,12 +67,12 @@ class Exchange(RequestContext):
 
     def __init__(
         self,
-        parts: Parts,
+        ledger: Ledger,
         scope: Scope,
         receive: Receive,
         send: Send,
         decision: Decision,
-        given_id: bytes | None,
+        request_id: str,
     ) -> None:
         self.start = perf_counter()
         self.status = self.bytes_in = self.bytes_out = 0
@@ -77,11 +81,11 @@ class Exchange(RequestContext):
         self._left = self._has_trailers = False
         self.scope = scope
         self.decision = decision
-        self._parts = parts
+        self._ledger = ledger
         self._receive = receive
         self._send = send
         # What super().__init__() does; to call it costs as much again.
-        self.request_id = new_id() if given_id is None else request_id(given_id)
+        self.request_id = request_id
         self._trace_id = decision.trace_id
         self._span_id = decision.span_id
         self.sampled = decision.sampled
@@ -91,9 +95,9 @@ class Exchange(RequestContext):
         self.finished = False
         self.queries = 0
         self.statements = None
-        parts.requests.in_flight += 1
-        if not parts.recorder.is_due:
-            parts.recorder.schedule()
+        ledger.in_flight += 1
+        if not ledger.is_due:
+            ledger.schedule()
 
     async def receive(self) -> Message:
         """Pass a message to the app; notice a client that leaves."""
@@ -114,7 +118,7 @@ class Exchange(RequestContext):
                 self._has_trailers = message["trailers"]
             # A new list: the app may keep its own, and send it again with another response.
             headers = [*message.get("headers", ())]
-            if not _OURS.isdisjoint(map(NAME_OF, headers)):
+            if not _OURS.isdisjoint(map(_NAME_OF, headers)):
                 headers = [pair for pair in headers if pair[0] not in _OURS]
             passed = perf_counter() - self.start
             headers += (
@@ -150,23 +154,27 @@ class Exchange(RequestContext):
 
     def abandon(self, error: BaseException | None) -> None:
         """Take note that the app is done, or raised ``error``; its response may be incomplete."""
+        if error is not None or not self.finished:
+            self._end_early(error)
+        # Whoever keeps the context (a log line that waits) must not keep all that it knew.
+        self.error = None
+        self.scope = _NOTHING
+        self._receive = self._send = _is_over
+
+    def _end_early(self, error: BaseException | None) -> None:
         gone = self._left and (error is None or _says_gone(error))
         if not self.finished:
             self.status = STATUS_CLIENT_CLOSED if gone else 500
             self.error = None if gone else error
             self._finish()
         if isinstance(error, Exception) and not gone:
-            self._parts.report(error, self)
-        # Whoever keeps the context (a log line that waits) must not keep all that it knew.
-        self.error = None
-        self.scope = _NOTHING
-        self._receive = self._send = _is_over
+            self._ledger.report(error, self)
 
     def _finish(self) -> None:
         if not self.finished:
             self.finished = True
             self.duration = perf_counter() - self.start
-            self._parts.recorder.add(self)
+            self._ledger.add(self)
 
 
 async def _is_over(*_: object) -> Any:

@@ -10,23 +10,21 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.types import Scope
 
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
-from etter_obs.metrics.requests import RequestMetrics, RequestSeries
-from etter_obs.routing import RouteTable
+from etter_obs.metrics.requests import RequestMetrics, Seen
+from etter_obs.requests.exchange import Exchange
+from etter_obs.requests.routing import RouteTable
 from etter_obs.tracing import Tracing
 
-if TYPE_CHECKING:
-    from etter_obs.exchange import Exchange
-
-_DELAY_SECONDS: Final = 0.02
+_DELAY_SECONDS: Final = 0.05
 _MOST_WAITING: Final = 4_096
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
@@ -44,11 +42,6 @@ _DURATION: Final = LogField.DURATION_MS.value
 _CLIENT: Final = LogField.CLIENT_IP.value
 _ERROR: Final = LogField.ERROR_TYPE.value
 
-Key = tuple[str, str, int]
-"""Method, endpoint and status of a request."""
-Values = tuple[float, float, int, int]
-"""Duration and time to the first byte of a response, sizes of request and response."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +57,7 @@ class Recorder:
         logs_all: whether requests that did not fail have an access line.
         finish_queries: looks at the database statements of a request.
         client: tells the client's address.
+        report: is told of exceptions that leave the app.
         slow: the tightest latency target of the spec, in seconds.
         streaming: routes that have no latency target.
     """
@@ -75,17 +69,20 @@ class Recorder:
     logs_all: bool
     finish_queries: Callable[[RequestContext], None]
     client: Callable[[Scope], str | None]
+    report: Callable[[BaseException, RequestContext], None]
     slow: float
     streaming: Collection[str]
+    in_flight: int = 0
+    """Requests in flight, counted in the event loop; the gauge follows with every flush."""
     is_due: bool = False
     """Whether a flush is scheduled."""
-    _waiting: deque[tuple[Key, Values]] = field(default_factory=deque)
+    _waiting: deque[Seen] = field(default_factory=deque)
     # Re-entrant: the handler of a signal may scrape while this thread counts.
     _counting: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, exchange: Exchange) -> None:
         """Write a finished request down, whatever is wrong with that: its response is not."""
-        self.requests.in_flight -= 1
+        self.in_flight -= 1
         try:
             self._record(exchange)
         except Exception:  # noqa: BLE001
@@ -99,21 +96,17 @@ class Recorder:
         """Count what waits. It may be called in any thread."""
         self.is_due = False
         waiting = self._waiting
-        touched: list[RequestSeries] = []
+        alike: defaultdict[tuple[str, str, int], list[Seen]] = defaultdict(list)
         with self._counting:
             while waiting:
-                (method, endpoint, status), values = waiting.popleft()
+                seen = waiting.popleft()
+                alike[seen[:3]].append(seen)
+            for key, several in alike.items():
                 try:
-                    series = self.requests.series(method, endpoint, status)
-                except Exception:  # noqa: BLE001  # one that cannot be counted costs no other
-                    _log.warning("A request could not be counted", exc_info=True)
-                    continue
-                if not series.waiting:
-                    touched.append(series)
-                series.collect(*values)
-            for series in touched:
-                series.write()
-            self.requests.show_active()
+                    self.requests.series(*key).count(several)
+                except Exception:  # noqa: BLE001  # what cannot be counted costs nothing else
+                    _log.warning("Requests could not be counted", exc_info=True)
+            self.requests.show_active(self.in_flight)
 
     def schedule(self) -> None:
         """Flush in some milliseconds."""
@@ -137,12 +130,20 @@ class Recorder:
         kept = exchange.sampled or (
             (status >= _SERVER_ERROR or duration > self.slow) and self._keep(exchange, endpoint)
         )
-        key = (exchange.method, endpoint, status)
         self._waiting.append(
-            (key, (duration, exchange.first_byte, exchange.bytes_in, exchange.bytes_out))
+            (
+                exchange.method,
+                endpoint,
+                status,
+                duration,
+                exchange.first_byte or duration,
+                exchange.bytes_in,
+                exchange.bytes_out,
+            )
         )
         if kept:
-            self.requests.series(*key).mark(duration, exchange.trace_id)
+            series = self.requests.series(exchange.method, endpoint, status)
+            series.mark(duration, exchange.trace_id)
         if exchange.queries:
             self.finish_queries(exchange)
         if self.logs_all or status >= _SERVER_ERROR:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from etter_obs.context import RequestContext, current_request
+from etter_obs.context import current_request
 from etter_obs.conventions import Path
-from etter_obs.exchange import NAME_OF, REQUEST_ID, Exchange
-from etter_obs.metrics.requests import RequestMetrics
-from etter_obs.recorder import Recorder
-from etter_obs.tracing import UNTRACED, Tracing
-from etter_obs.websocket import Connection
+from etter_obs.requests.connection import Connection
+from etter_obs.requests.exchange import Exchange
+from etter_obs.requests.ids import REQUEST_ID, new_id
+from etter_obs.requests.recorder import Recorder
+from etter_obs.tracing import UNTRACED
 
 _SEEN: Final = "etter_obs.exchange"
 """Scope key: an outer instance already counts this request."""
 _QUIET: Final = re.compile(rf"{Path.METRICS}$|/health(/|$)").match
 """Probes stay out of request metrics, traces and access log, even those that the app answers."""
+_QUIET_STARTS: Final = frozenset(("/health", Path.METRICS[:7]))
+"""How their paths begin: looked at for every request, where the pattern would cost too much."""
+_NAME_OF: Final = itemgetter(0)
 
 
 class Lifecycle(Protocol):
@@ -43,31 +46,34 @@ class Lifecycle(Protocol):
         """The app has stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a request meets. ``report`` is told of exceptions that leave the app."""
-
-    requests: RequestMetrics
-    tracing: Tracing
-    recorder: Recorder
-    report: Callable[[BaseException, RequestContext], None]
-    probes: Mapping[str, ASGIApp]
-    lifecycle: Lifecycle
-
-
 class ObservabilityMiddleware:
     """Observes every request of ``app``.
 
     Args:
         app: the whole of the app's own middleware stack.
-        parts: what is told of a request.
+        recorder: writes requests and connections down.
+        probes: what answers at a path instead of the app.
+        lifecycle: is told when the app starts and stops.
+        take_id: gives the request's id for what a caller sent as one.
     """
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        recorder: Recorder,
+        probes: Mapping[str, ASGIApp],
+        lifecycle: Lifecycle,
+        take_id: Callable[[bytes], str],
+    ) -> None:
         self.inner = app
-        self._parts = parts
+        self._recorder = recorder
+        self._tracing = recorder.tracing
+        self._probes = probes
+        self._lifecycle = lifecycle
+        self._take_id = take_id
         self._begun = False
-        self._telling = parts.tracing.carriers | {REQUEST_ID}
+        self._telling = recorder.tracing.carriers | {REQUEST_ID}
         """Headers that tell something; most requests come without any of them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,47 +82,41 @@ class ObservabilityMiddleware:
         if kind == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        parts = self._parts
         if not self._begun:
-            self._begun = True
-            parts.lifecycle.starting()
+            self._begin()
         path = scope["path"]
         if scope.get("root_path"):
             path = path.removeprefix(scope["root_path"])
-        probe = parts.probes.get(path) if kind == "http" else None
-        if probe is not None:
-            await probe(scope, receive, send)
+        if path[:7] in _QUIET_STARTS and _QUIET(path):
+            probe = self._probes.get(path) if kind == "http" else None
+            await (probe or self.inner)(scope, receive, send)
             return
-        if _SEEN in scope or _QUIET(path):
+        if _SEEN in scope:
             await self.inner(scope, receive, send)
             return
-        tracing = parts.tracing
+        tracing = self._tracing
         headers = scope["headers"]
-        given_id = None
-        if self._telling.isdisjoint(map(NAME_OF, headers)):
+        if self._telling.isdisjoint(map(_NAME_OF, headers)):
             decision = tracing.untraced or tracing.begin()
+            request_id = new_id()
         else:
             decision = tracing.decide(headers)
-            given_id = dict(headers).get(REQUEST_ID)
+            given = dict(headers).get(REQUEST_ID)
+            request_id = new_id() if given is None else self._take_id(given)
         watched = (Exchange if kind == "http" else Connection)(
-            parts, scope, receive, send, decision, given_id
+            self._recorder, scope, receive, send, decision, request_id
         )
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         # It is not reset: each request runs in a task of its own, and what the server logs about
         # the request after this has returned should still carry its ids.
         current_request.set(watched)
         try:
-            if decision.sampled:
-                await tracing.serve(
-                    self.inner,
-                    scope,
-                    watched.receive,
-                    watched.send,
-                    decision,
-                    watched.request_id,
-                )
-            elif decision is UNTRACED:
+            if decision is UNTRACED:
                 await self.inner(scope, watched.receive, watched.send)
+            elif decision.sampled:
+                await tracing.serve(
+                    self.inner, scope, watched.receive, watched.send, decision, request_id
+                )
             else:
                 token = tracing.attach(decision, scope)
                 try:
@@ -128,14 +128,17 @@ class ObservabilityMiddleware:
             raise
         watched.abandon(None)
 
+    def _begin(self) -> None:
+        self._begun = True
+        self._lifecycle.starting()
+
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        lifecycle = self._parts.lifecycle
+        lifecycle = self._lifecycle
 
         async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._begun = True
-                lifecycle.starting()
+                self._begin()
             elif message["type"] == "lifespan.shutdown":
                 lifecycle.stopping()
             return message

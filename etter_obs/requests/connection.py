@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter, time_ns
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext
-from etter_obs.conventions import UNMATCHED, Header, KeptBecause, LogField
-from etter_obs.exchange import new_id, request_id
+from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
+from etter_obs.metrics.children import Counter
+from etter_obs.requests.ids import REQUEST_ID
+from etter_obs.requests.recorder import Recorder
 from etter_obs.tracing.sampling import Decision
-
-if TYPE_CHECKING:
-    from etter_obs.metrics.children import Counter
-    from etter_obs.middleware import Parts
 
 METHOD: Final = "WEBSOCKET"
 """What stands for a method in log lines."""
@@ -31,15 +29,15 @@ class Connection(RequestContext):
 
     def __init__(
         self,
-        parts: Parts,
+        recorder: Recorder,
         scope: Scope,
         receive: Receive,
         send: Send,
         decision: Decision,
-        given_id: bytes | None,
+        request_id: str,
     ) -> None:
         self._start = perf_counter()
-        self._parts = parts
+        self._recorder = recorder
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -47,14 +45,14 @@ class Connection(RequestContext):
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
         super().__init__(
-            new_id() if given_id is None else request_id(given_id),
+            request_id,
             decision.trace_id,
             decision.span_id,
             decision.sampled,
             METHOD,
             scope["path"],
         )
-        parts.requests.websockets.inc()
+        recorder.requests.websockets.inc()
 
     async def receive(self) -> Message:
         """Pass a message to the app and count it."""
@@ -70,29 +68,27 @@ class Connection(RequestContext):
             self._count()
         elif kind in _HEADED:
             self._status = message.get("status", _SWITCHING)
-            name = Header.REQUEST_ID.lower().encode()
-            headers = [pair for pair in message.get("headers") or () if pair[0] != name]
-            headers.append((name, self.request_id.encode()))
+            headers = [pair for pair in message.get("headers") or () if pair[0] != REQUEST_ID]
+            headers.append((REQUEST_ID, self.request_id.encode()))
             message = {**message, "headers": headers}
         await self._send(message)
 
     def abandon(self, error: BaseException | None) -> None:
         """Record the connection, which is over: the app returned, or raised ``error``."""
-        parts = self._parts
+        recorder = self._recorder
         self.finished = True
         duration = perf_counter() - self._start
         try:
-            parts.requests.websockets.dec()
+            recorder.requests.websockets.dec()
             endpoint = self.endpoint = self._endpoint()
             kept = self.sampled
             if isinstance(error, Exception):
                 kept = kept or self._keep(endpoint, duration, error)
-                parts.report(error, self)
+                recorder.report(error, self)
                 self._status = 500
-            parts.requests.websocket_duration.child(endpoint).observe(
+            recorder.requests.websocket_duration.child(endpoint).observe(
                 duration, self.trace_id if kept else None
             )
-            recorder = parts.recorder
             if isinstance(error, Exception) or recorder.logs_all:
                 recorder.access(self._line(endpoint, duration, error, kept))
         except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
@@ -101,7 +97,7 @@ class Connection(RequestContext):
     def _keep(self, endpoint: str, duration: float, error: Exception) -> bool:
         """Leave a span of an unsampled connection that broke; tell whether there is one."""
         end = time_ns()
-        return self._parts.tracing.keep(
+        return self._recorder.tracing.keep(
             self.decision,
             self._scope,
             request_id=self.request_id,
@@ -114,11 +110,11 @@ class Connection(RequestContext):
         )
 
     def _endpoint(self) -> str:
-        return self._parts.recorder.table.endpoint(self._scope) or UNMATCHED
+        return self._recorder.table.endpoint(self._scope) or UNMATCHED
 
     def _count(self) -> None:
         if self._messages is None:  # messages flow after the route is known
-            self._messages = self._parts.requests.websocket_messages.child(self._endpoint())
+            self._messages = self._recorder.requests.websocket_messages.child(self._endpoint())
         self._messages.inc()
 
     def _line(
@@ -134,7 +130,7 @@ class Connection(RequestContext):
             LogField.PATH.value: self.path,
             LogField.STATUS_CODE.value: self._status,
             LogField.DURATION_MS.value: round(duration * 1000, 3),
-            LogField.CLIENT_IP.value: self._parts.recorder.client(self._scope),
+            LogField.CLIENT_IP.value: self._recorder.client(self._scope),
         }
         if error is not None:
             fields[LogField.ERROR_TYPE.value] = type(error).__name__
