@@ -121,20 +121,24 @@ def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 
 def _no_traffic(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
-    """Series that stand still: no burn, no missing data, but a word about it."""
+    """Series that stand still: no burn, no missing data, but a word once that has lasted."""
     labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
     quiet = spec.no_traffic_after
     slow = pace_of(spec, slo, quiet)
+    started = slow.up(quiet / 2)
     steps = [
+        Step(started, Decimal(0), Decimal(0)),
         Step(slow.up(quiet), Decimal(10), Decimal(0)),
         Step(slow.up(quiet * 2), Decimal(0), Decimal(0)),
     ]
-    begin = steps[0].seconds
+    begin = started + steps[1].seconds
     return case(
         f"says that nothing happens after {duration_text(quiet)} without an event",
         slow,
         input_series(spec, slo, steps, slow.scrape),
         [
+            # Nothing yet, but for less than the window: it has only just been started.
+            alert_check(Alert.SLO_NO_TRAFFIC, started, []),
             alert_check(Alert.SLO_NO_TRAFFIC, begin, []),
             alert_check(Alert.SLO_NO_TRAFFIC, slow.down(begin + quiet * Decimal("0.9")), []),
             alert_check(
@@ -221,13 +225,17 @@ def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
     length = Decimal(1800)
     whole = input_series(spec, slo, [Step(2 * length, Decimal(10), Decimal(0))], pace.scrape)
-    lacking = input_series(spec, slo, [Step(length, Decimal(10), Decimal(0))], pace.scrape)
-    second = {
-        selector.replace('instance="a"', 'instance="b"'): f"{values} stale"
-        for selector, values in lacking.items()
+    first = [Step(length, Decimal(10), Decimal(0))]
+    lacking = {
+        selector: values
+        for selector, values in input_series(spec, slo, first, pace.scrape).items()
         if "_bucket" not in selector or 'le="+Inf"' in selector
     }
-    # Of what does not count, no bucket is missed.
+    # A bucket of what does not count is none, and of what does not count no bucket is missed.
+    second = {
+        selector.replace('instance="a"', 'instance="b"'): f"{values} stale"
+        for selector, values in (lacking | noise(spec, slo, first, pace.scrape)).items()
+    }
     steps = [Step(2 * length, ONE, Decimal(0))]
     uncounted = {
         selector.replace('instance="a"', 'instance="c"'): values
