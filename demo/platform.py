@@ -108,6 +108,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 APM_ENABLED="true",
                 OTLP_ENDPOINT=services.otlp_grpc,
                 ENVIRONMENT="production",
+                ADJACENCY_EXPIRATION_SECONDS="60",  # or the model service is asked once and no more
             )
         )
         services.set_targets("etter", [f"127.0.0.1:{port}"])

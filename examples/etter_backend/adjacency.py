@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 
-from etter_obs import cached
+from etter_obs import cached, counted
 from examples.etter_backend.config import config
 from examples.etter_backend.database import faults
 from examples.etter_backend.faults import Target
@@ -26,7 +26,7 @@ _model = httpx.AsyncClient(timeout=2.0)
 Name = Annotated[str, Path(pattern="^[a-z]{1,24}$")]
 
 
-@cached(name="adjacency", ttl=86_400)
+@cached(name="adjacency", ttl=config.adjacency_seconds)
 async def ranked(kind: str, name: str, model_url: str) -> list[str]:
     """Ask the model service for the neighbours of a role or task."""
     answer = await _model.get(f"{model_url}/api/etter/model/{kind}/{name}")
@@ -68,6 +68,7 @@ async def model_of_tasks(name: Name) -> list[str]:
     return _rank(TASKS, name)
 
 
+@counted("rank")
 def _rank(names: tuple[str, ...], name: str) -> list[str]:
     others = [other for other in names if other != name]
     return sorted(others, key=lambda other: zlib.crc32(f"{name} {other}".encode()))[:3]

@@ -22,6 +22,7 @@ class Config:
     pool_recycle: int
     redis_max_connections: int
     cache_seconds: int
+    adjacency_seconds: int
     faults: bool
     model_url: str | None
 
@@ -40,6 +41,7 @@ class Config:
             pool_recycle=int(env("DB_POOL_RECYCLE") or 3600),
             redis_max_connections=int(env("REDIS_MAX_CONNECTIONS") or 50),
             cache_seconds=int(env("CACHE_EXPIRATION_SECONDS") or 3600),
+            adjacency_seconds=int(env("ADJACENCY_EXPIRATION_SECONDS") or 86_400),
             faults=env("ETTER_FAULTS", "off").lower() == "on",
             model_url=env("ETTER_MODEL_URL"),
         )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from etter_obs import get_logger
+from etter_obs import count_exceptions, get_logger
 from examples.etter_backend.database import Company, Session, Workflow, faults
 from examples.etter_backend.faults import Target
 from examples.etter_backend.schemas import APIResponse, WorkflowIn, WorkflowOut
@@ -27,6 +27,7 @@ async def _existing(session: Session, workflow_id: int) -> Workflow:
 Existing = Annotated[Workflow, Depends(_existing)]
 
 
+@count_exceptions("save_workflow")
 async def _save(session: Session, workflow: Workflow) -> APIResponse[WorkflowOut]:
     if await session.get(Company, workflow.company_id) is None:
         raise HTTPException(422, "no such company")
