@@ -17,6 +17,7 @@ DEFAULTS: Final = {
 }
 """What Grafana itself fills in for an hour at a scrape interval of 15 s."""
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+_LABEL_VALUES: Final = re.compile(r"label_values\((.+), (\w+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,20 @@ def panel_queries(
 def fill(expr: str, values: Mapping[str, str]) -> str:
     """Put values in the place of ``$name`` and ``${name}``; what has no value stays."""
     return _VARIABLE.sub(lambda m: values.get(m[1] or m[2], m[0]), expr)
+
+
+def listed_by(variable: Mapping[str, Any], values: Mapping[str, str]) -> tuple[str, str]:
+    """Return of which series, and of which label, a variable lists the values.
+
+    ``values`` says what the variables hold that it builds on.
+
+    Raises:
+        ValueError: it is not asked for as ``label_values(series, label)``.
+    """
+    matched = _LABEL_VALUES.fullmatch(str(variable["query"]))
+    if matched is None:
+        raise ValueError(f"not label_values(series, label): {variable['query']}")
+    return fill(matched[1], values), matched[2]
 
 
 def opening_values(board: BoardView) -> dict[str, str]:

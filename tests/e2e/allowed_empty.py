@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from etter_obs.conventions import UNMATCHED
+
 SELECTORS: Final[dict[str, str]] = {
     "sha256!=": "it looks for an app whose slo.yaml is not that of the rules; here there is none",
 }
@@ -13,7 +15,6 @@ _NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there 
 _NO_TEMPO: Final = "Tempo has no native build; the collector's file stands in its place"
 _CALM: Final = "nothing is shown while no alert of the service is pending or firing"
 _REAL: Final = "only the demo has invented history"
-_NOT_USED: Final = "the example backend times its function and does not count it apart"
 
 PANELS: Final[dict[tuple[str, str], str]] = {
     ("Cache", "Memory against its limit"): _NO_EXPORTER,
@@ -27,8 +28,6 @@ PANELS: Final[dict[tuple[str, str], str]] = {
     ("Logs and traces", "Failing traces"): _NO_TEMPO,
     ("Logs and traces", "Slow traces"): _NO_TEMPO,
     ("Logs and traces", "Its trace"): _NO_TEMPO,
-    ("Service", "Calls"): _NOT_USED,
-    ("Service", "Exceptions"): _NOT_USED,
     ("SLO detail", "Time left"): "a budget that does not burn lasts for ever",
     ("SLO detail", "Alerts of this SLO"): _CALM,
     ("SLO overview", "annotation Synthetic history"): _REAL,
@@ -50,3 +49,25 @@ PANELS: Final[dict[tuple[str, str], str]] = {
     },
 }
 """(dashboard's title, panel's title) → why it need not show anything here."""
+
+_SOUND: Final = dict.fromkeys(
+    (
+        "/api/etter/faults",
+        "/api/etter/faults/{target}",
+        "/api/etter/model/roles/{name}",
+        "/api/etter/model/tasks/{name}",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/openapi.json",
+        "/redoc",
+        UNMATCHED,
+    ),
+    "the fault switch does not reach this route, so nothing in it raises",
+)
+
+VALUES: Final[dict[tuple[str, str], dict[str, str]]] = {
+    ("Service", "Unhandled exceptions"): _SOUND,
+    ("Logs and traces", "Errors by kind"): _SOUND,
+    ("Logs and traces", "Error lines"): _SOUND,
+}
+"""(dashboard's title, panel's title) → value of a variable → why it need show nothing for it."""

@@ -13,12 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
 from demo.measurements import Prometheus
 from demo.processes import child
 from demo.receiver import Receiver
+from etter_obs.conventions import REQUESTS, UNMATCHED, Label
 from examples.etter_backend.embedded import free_port, redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything
@@ -61,6 +63,7 @@ def observing(run_dir: Path, *, workers: int = 1, **environment: str) -> Iterato
                 APM_ENABLED="true",
                 OTLP_ENDPOINT=stack.otlp_grpc,
                 ENVIRONMENT="production",
+                ADJACENCY_EXPIRATION_SECONDS="5",  # so that the model service is asked again
                 **environment,
             )
         )
@@ -95,10 +98,19 @@ def observed_under_load(
     eventually(prometheus.sees_the_app, deadline_s=60, every_s=1)
     use_everything(observed.backend)
     with load(observed, tmp_path_factory.mktemp("load"), users=10):
-        eventually(lambda: _scraped_twice(prometheus), deadline_s=120, every_s=2)
+        eventually(lambda: _has_rates(observed), deadline_s=120, every_s=2)
         yield observed
 
 
-def _scraped_twice(prometheus: Prometheus) -> bool:
-    requests = prometheus.measure().requests
-    return requests is not None and requests > 1
+def _has_rates(observed: Observed) -> bool:
+    """Whether Prometheus saw requests grow, and those to no route, whose series is a new one."""
+    httpx.get(f"{observed.base_url}/no/such/path", timeout=10)
+    requests = REQUESTS.name("etter")
+    expression = (
+        f"sum(rate({requests}[1m])) > 1 and "
+        f'sum(rate({requests}{{{Label.ENDPOINT}="{UNMATCHED}"}}[1m])) > 0'
+    )
+    answer = httpx.get(
+        f"{observed.stack.prometheus}/api/v1/query", params={"query": expression}, timeout=10
+    )
+    return bool(answer.raise_for_status().json()["data"]["result"])

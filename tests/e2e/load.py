@@ -50,9 +50,12 @@ def _reads(http: httpx.Client) -> None:
         "/roles/nobody/adjacent",
         "/tasks/plan/adjacent",
         "/no/such/path",
+        "/faults",
     ):
         for _ in range(3):
             http.get(API + path)
+    for path in ("/docs", "/docs/oauth2-redirect", "/openapi.json", "/redoc"):
+        http.get(path)
     http.post(f"{API}/simulation/run", json={})
 
 
