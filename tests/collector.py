@@ -15,10 +15,11 @@ from tests.waiting import eventually
 
 
 @contextmanager
-def collector(run_dir: Path, *configs: Path) -> Iterator[Ports]:
+def collector(run_dir: Path, *configs: Path, **variables: str) -> Iterator[Ports]:
     """Run it with ``config.yaml``, ``to-file.yaml`` and ``configs``; what a later one says wins.
 
-    Traces go to ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there.
+    ``variables`` are those that the configuration reads from the environment. Traces go to
+    ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there.
     """
     ports = Ports.free()
     (run_dir / "data").mkdir()
@@ -27,7 +28,7 @@ def collector(run_dir: Path, *configs: Path) -> Iterator[Ports]:
         process = subprocess.Popen(
             [binary("otelcol"), *(f"--config={path}" for path in (*files, *configs))],
             cwd=CHECKOUT,
-            env=environment(run_dir, ports, {}),
+            env={**environment(run_dir, ports, {}), **variables},
             stdout=log,
             stderr=log,
         )
