@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,14 @@ from etter_obs.slo.plan import Change, plan
 from etter_obs.slo.writer import write
 from tests.slo.specs import SHIPPED
 
-WRITER = """
-import sys, time
-from pathlib import Path
-from etter_obs.slo.plan import Change
-from etter_obs.slo.writer import write
-root, version = Path(sys.argv[1]), sys.argv[2]
-print("ready", flush=True)
-while True:
-    write(root, [Change(f"folder/{i}.yml", version * 20_000, "differs") for i in range(200)])
-    version = "b" if version == "a" else "a"
-"""
+fork = multiprocessing.get_context("fork")
+
+
+def write_for_ever(root: Path, begun: Event) -> None:
+    """Write two hundred files again and again, all of them b, then all of them a."""
+    begun.set()
+    for version in itertools.cycle("ba"):
+        write(root, [Change(f"folder/{i}.yml", version * 20_000, "differs") for i in range(200)])
 
 
 def names(folder: Path) -> set[str]:
@@ -40,16 +37,14 @@ def test_a_killed_run_leaves_every_file_whole(tmp_path: Path) -> None:
     write(tmp_path, [Change(f"folder/{i}.yml", "a" * 20_000, "missing") for i in range(200)])
     whole = {"a" * 20_000, "b" * 20_000}
     torn_apart = 0
-    for _ in range(12):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), "b"], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+    for _ in range(30):
+        begun = fork.Event()
+        process = fork.Process(target=write_for_ever, args=(tmp_path, begun))
+        process.start()
+        assert begun.wait(30)
         time.sleep(chance.uniform(0.0, 0.15))  # when the kill comes is what is varied
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        process.kill()
+        process.join()
         contents = {file.read_text() for file in (tmp_path / "folder").glob("*.yml")}
         assert contents <= whole
         assert len(list((tmp_path / "folder").glob("*.yml"))) == 200
