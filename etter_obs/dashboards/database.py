@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from etter_obs.conventions import (
     DB_CONNECTIONS,
@@ -25,17 +25,20 @@ from etter_obs.conventions import (
 from etter_obs.dashboards import scope, targets
 from etter_obs.dashboards.about import ZERO, About
 from etter_obs.dashboards.board import Board, Section, line, section
-from etter_obs.dashboards.foreign import Job, Postgres
 from etter_obs.dashboards.links import to
 from etter_obs.dashboards.logql import stream
-from etter_obs.dashboards.palette import BLUE, GREY, ORANGE, SKY
+from etter_obs.dashboards.palette import BLUE, GREY, ORANGE, PURPLE, SKY
 from etter_obs.dashboards.panels import lines, single
-from etter_obs.dashboards.promql import App, or_zero, rate, select, share, top, total
+from etter_obs.dashboards.postgres import postgres
+from etter_obs.dashboards.promql import App, or_zero, top
 from etter_obs.dashboards.series import Series, per
 from etter_obs.dashboards.tables import log_list, trace_list
+from etter_obs.database.statements import KINDS
 
 if TYPE_CHECKING:
     from etter_obs.slo.spec import Spec
+
+KIND_COLORS: Final = dict(zip(KINDS, (BLUE, ORANGE, SKY, PURPLE, GREY), strict=True))
 
 
 def database(spec: Spec) -> Board:
@@ -50,7 +53,7 @@ def database(spec: Spec) -> Board:
             _pool(spec, app),
             _statements(spec, app),
             _requests(spec, app),
-            _postgres(spec),
+            postgres(spec),
         ],
         [scope.service(spec.service), scope.environment(spec.environment)],
         [scope.starts(app), scope.alerts()],
@@ -160,6 +163,7 @@ def _statements(spec: Spec, app: App) -> Section:
                     "ops",
                 ),
                 Series(app.rate(DB_QUERY_DURATION, by=kind, part="_count"), legend),
+                names=KIND_COLORS,
             ),
             lines(
                 About(
@@ -172,6 +176,7 @@ def _statements(spec: Spec, app: App) -> Section:
                     [to(Dashboard.SLO_DETAIL, "Its SLO")],
                 ),
                 Series(app.quantile(0.95, DB_QUERY_DURATION, by=kind), legend, exemplar=True),
+                names=KIND_COLORS,
             ),
             lines(
                 About(
@@ -188,6 +193,7 @@ def _statements(spec: Spec, app: App) -> Section:
                     ),
                     legend,
                 ),
+                names=KIND_COLORS,
             ),
             lines(
                 About(
@@ -197,6 +203,7 @@ def _statements(spec: Spec, app: App) -> Section:
                     "rowsps",
                 ),
                 Series(app.rate(DB_ROWS, by=kind), legend),
+                names=KIND_COLORS,
             ),
         ),
     )
@@ -255,59 +262,4 @@ def _requests(spec: Spec, app: App) -> Section:
                 f'&& span.db.system.name != "redis" && duration > {slow} }}',
             ),
         ),
-    )
-
-
-def _postgres(spec: Spec) -> Section:
-    job = Job.POSTGRES.matcher
-    hit = total(rate(select(Postgres.BLOCKS_HIT, job)))
-    read = total(rate(select(Postgres.BLOCKS_READ, job)))
-    return section(
-        "PostgreSQL",
-        line(
-            lines(
-                About(
-                    "Connections by state",
-                    "What the server's connections do; idle in transaction holds locks.",
-                    "Many idle in transaction: a request keeps its session open while it does "
-                    "something else.",
-                    "none",
-                    targets.bound(spec, DB_CONNECTIONS),
-                ),
-                Series(total(select(Postgres.CONNECTIONS, job), "state"), per("state")),
-            ),
-            lines(
-                About(
-                    "Blocks found in memory",
-                    "Share of block reads that the server's own cache answered.",
-                    "Below 99 % for long: the working set outgrew shared_buffers, or a scan "
-                    "reads what an index should.",
-                    "percentunit",
-                ),
-                Series(share(hit, f"({hit} + {read})"), "cache hit", BLUE),
-                maximum=1,
-            ),
-            lines(
-                About(
-                    "Locks by mode",
-                    "Locks held or awaited, the eight most frequent modes.",
-                    "ExclusiveLock that stays: a migration or a long transaction blocks others.",
-                    "none",
-                ),
-                Series(top(8, total(select(Postgres.LOCKS, job), "mode")), per("mode")),
-            ),
-            lines(
-                About(
-                    "Deadlocks",
-                    "Deadlocks per minute that the server broke.",
-                    "Two code paths lock the same rows in opposite order: the server's log "
-                    "names both.",
-                    "none",
-                    ZERO,
-                    links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],
-                ),
-                Series(f"60 * {total(rate(select(Postgres.DEADLOCKS, job)))}", "deadlocks"),
-            ),
-        ),
-        collapsed=True,
     )

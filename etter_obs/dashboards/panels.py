@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models import prometheus as prometheus_models
 
 from etter_obs.dashboards.about import About
 from etter_obs.dashboards.links import Link
-from etter_obs.dashboards.palette import BAD, BLUE, SEQUENCE
+from etter_obs.dashboards.palette import BLUE, GREY, SEQUENCE
 from etter_obs.dashboards.series import Series, Source
 
 AnyPanel: TypeAlias = (
@@ -111,9 +111,12 @@ def single(about: About, expr: str, *, decimals: int | None = None) -> stat.Pane
 
 
 def heat(about: About, buckets: str) -> heatmap.Panel:
-    """A histogram over time: how many observations fell into which bucket."""
+    """A histogram over time: how many observations fell into which bucket.
+
+    Without exemplars: as squares of a cell's size they would hide the cells.
+    """
     panel = common_parts(heatmap.Panel(), about)
-    panel.calculate(calculate=False).cell_gap(1).exemplars_color(BAD)
+    panel.calculate(calculate=False).cell_gap(1)
     panel.color(
         heatmap.HeatmapColorOptions()
         .mode(heatmap_models.HeatmapColorMode.SCHEME)
@@ -122,9 +125,7 @@ def heat(about: About, buckets: str) -> heatmap.Panel:
     )
     panel.y_axis(heatmap.YAxisConfig().unit(about.unit))
     return panel.with_target(
-        Series(buckets, "{{le}}", exemplar=True)
-        .prometheus("A")
-        .format(prometheus_models.PromQueryFormat.HEATMAP)
+        Series(buckets, "{{le}}").prometheus("A").format(prometheus_models.PromQueryFormat.HEATMAP)
     )
 
 
@@ -143,7 +144,8 @@ def states(
             )
         ]
     )
-    panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
+    # By thresholds Grafana would merge the states into "< 1" and "1+", and drop their texts.
+    panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(GREY))
     panel.legend(_legend()).fill_opacity(80).row_height(0.8).merge_values(merge_values=True)
     for ref, one in zip(string.ascii_uppercase, series, strict=False):
         panel.with_target(one.query(ref))

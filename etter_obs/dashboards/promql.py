@@ -13,6 +13,7 @@ from etter_obs.slo.promql import equals, series
 
 INTERVAL: Final = "$__rate_interval"
 RANGE: Final = "$__range"
+STEP: Final = "$__interval"
 
 _SERVICE: Final = (equals(Label.SERVICE, "$service"), equals(Label.ENVIRONMENT, "$environment"))
 

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from etter_obs.conventions import BUILD_INFO, PROCESS_START, Label, Rule
 from etter_obs.dashboards.foreign import Scrape
 from etter_obs.dashboards.palette import BLUE, GREY, VERMILION
-from etter_obs.dashboards.promql import App, peak, recorded, select
+from etter_obs.dashboards.promql import INTERVAL, STEP, App, peak, recorded, select
 from etter_obs.dashboards.series import Source
 from etter_obs.slo.promql import equals
 
@@ -80,15 +80,17 @@ def starts(app: App) -> builders.AnnotationQuery:
 
 
 def alerts(*matchers: str) -> builders.AnnotationQuery:
-    """When an alert of the service fired."""
-    firing = peak(
-        recorded(Scrape.ALERTS, equals("alertstate", "firing"), *matchers),
-        "alertname",
-        Label.SLO,
-        Label.SEVERITY,
-    )
+    """When an alert of the service began to fire.
+
+    A mark and no more: drawn as long as it lasts, one that fires for days would tint every panel.
+    However far apart the points of the time in view, each covers all the time since the last.
+    """
+    firing = recorded(Scrape.ALERTS, equals("alertstate", "firing"), *matchers)
+    of = ("alertname", Label.SLO, Label.SEVERITY)
+    lately = peak(f"max_over_time({firing}[{INTERVAL}])", *of)
+    before = peak(f"max_over_time({firing}[{INTERVAL}] offset {STEP})", *of)
     return (
-        _annotation("Alerts", VERMILION, firing)
+        _annotation("Alerts", VERMILION, f"{lately} unless {before}")
         .title_format("{{alertname}}")
         .text_format(f"{{{{{Label.SEVERITY}}}}}: {{{{{Label.SLO}}}}}")
     )

@@ -84,6 +84,7 @@ def routes(spec: Spec, app: App) -> Section:
                 key_link=to(
                     Dashboard.LOGS_TRACES, "Its logs and traces", "var-route=${__value.raw}"
                 ),
+                key_width=320,
             ),
             lines(
                 About(

@@ -69,6 +69,7 @@ def slo_overview(spec: Spec) -> Board:
                             links=[to(Dashboard.SLO_DETAIL, "SLO detail")],
                         ),
                         f"min({remaining})",
+                        decimals=1,
                     ),
                     single(
                         About(
@@ -129,7 +130,7 @@ def slo_overview(spec: Spec) -> Board:
                         descending=False,
                         key_link=_CELL,
                     ),
-                    height=14,
+                    height=min(len(spec.slos), 20) + 3,
                 ),
             ),
             section(

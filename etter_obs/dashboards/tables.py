@@ -22,8 +22,12 @@ def rows(
     worst: str,
     descending: bool = True,
     key_link: Link | None = None,
+    key_width: int | None = None,
 ) -> table.Panel:
-    """A table with a row for each value of the label ``key``, sorted by the ``worst`` column."""
+    """A table with a row for each value of the label ``key``, sorted by the ``worst`` column.
+
+    ``key_width`` in pixels gives long keys more than their share of the panel.
+    """
     panel = common_parts(table.Panel(), about)
     renames = {key: key_title}
     for ref, column in zip(string.ascii_uppercase, columns, strict=False):
@@ -38,8 +42,13 @@ def rows(
                 property_of("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
             ]
         panel.override_by_name(column.title, properties)
+    of_key = []
     if key_link is not None:
-        panel.override_by_name(key_title, [property_of("links", [key_link.build().build()])])
+        of_key.append(property_of("links", [key_link.build().build()]))
+    if key_width is not None:
+        of_key.append(property_of("custom.width", key_width))
+    if of_key:
+        panel.override_by_name(key_title, of_key)
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(
         models.DataTransformerConfig(

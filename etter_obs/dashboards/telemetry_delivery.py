@@ -138,7 +138,7 @@ def alerts(spec: Spec) -> Section:
                     + total(
                         rate(select(f"{Alertmanager.LATENCY}_bucket", job)), "le", "integration"
                     )
-                    + ")",
+                    + ") >= 0",  # not those that never delivered anything
                     per("integration"),
                 ),
             ),

@@ -1,4 +1,4 @@
-"""Where durations of requests, statements and calls are drawn over time, exemplars are on.
+"""Where durations of requests, statements and calls are drawn as lines, exemplars are on.
 
 An exemplar is the click from a slow moment to a trace of it.
 """
@@ -21,11 +21,9 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         for metric in (REQUEST_DURATION, DB_QUERY_DURATION, CLIENT_DURATION)
     }
     for panel in board.panels:
-        if panel.kind not in ("timeseries", "heatmap"):
+        if panel.kind != "timeseries":
             continue
         asking = [t for t in panel.targets if metric_names(expression_of(t)) & traced]
-        drawn = [
-            t for t in asking if "histogram_quantile" in expression_of(t) or panel.kind == "heatmap"
-        ]
+        drawn = [t for t in asking if "histogram_quantile" in expression_of(t)]
         if drawn and not any(target.get("exemplar") for target in drawn):
             yield at(board, panel, "it draws durations that have exemplars, and does not show them")
