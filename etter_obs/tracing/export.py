@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -223,7 +223,8 @@ def run_for(function: Callable[[], object], seconds: float) -> bool:
 def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     """Return the span with every text in it redacted; the span itself where nothing had to be."""
     name = str(redact("name", span.name))
-    attributes = _redacted_attributes(span.attributes, redact)
+    given = span.attributes  # made anew whenever it is asked for
+    attributes = _redacted_attributes(given, redact)
     events = [
         Event(event.name, _redacted_attributes(event.attributes, redact), event.timestamp)
         for event in span.events
@@ -234,6 +235,9 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     status = span.status
     if status.description:
         status = Status(status.status_code, str(redact("description", status.description)))
+    clean = attributes is given and name == span.name and status is span.status
+    if clean and not events and not links:
+        return span
     return ReadableSpan(
         name=name,
         context=span.context,
@@ -251,10 +255,14 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
 
 
 def _redacted_attributes(attributes: Attributes, redact: Redact) -> Attributes:
-    redacted_ones: Mapping[str, object] = {
-        key: tuple(redact(key, item) for item in value)
-        if isinstance(value, (tuple, list))
-        else redact(key, value)
-        for key, value in (attributes or {}).items()
-    }
-    return redacted_ones  # type: ignore[return-value]  # a redacted text is a text, all else is as it was
+    changed: dict[str, object] = {}
+    for key, value in (attributes or {}).items():
+        if isinstance(value, (tuple, list)):
+            shown: object = tuple(redact(key, item) for item in value)
+        else:
+            shown = redact(key, value)
+        if shown != value:
+            changed[key] = shown
+    if not changed:
+        return attributes
+    return {**(attributes or {}), **changed}  # type: ignore[dict-item]  # a text stays a text
