@@ -10,17 +10,23 @@ from etter_obs.conventions import Dashboard, Label
 from etter_obs.slo.spec import Spec
 
 RUNBOOKS: Final = "alerts/runbooks"
+GROWS: Final = "0+1x120"
+"""A counter that grows for half an hour, in promtool's notation."""
+GREW: Final = "0+1x20 20x100"
+"""A counter that grew for five minutes, then stood still for twenty-five."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """Input series (selector → values in promtool's notation, a sample each 15 s).
 
-    ``fires`` holds a world for each reason for which the alert may fire, each alone.
+    ``fires`` holds a world for each reason for which the alert may fire, each alone, ``quiet`` one
+    for each in which it might be thought to and must not. In a world that fires, the expression
+    holds from its first sample on, or from where an increase is seen.
     """
 
     fires: Sequence[Mapping[str, str]]
-    quiet: Mapping[str, str]
+    quiet: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from etter_obs import conventions
 from etter_obs.conventions import Alert, Dashboard, Label, Metric
-from etter_obs.slo.alert_rule import AlertRule, Example
+from etter_obs.slo.alert_rule import GREW, GROWS, AlertRule, Example
 from etter_obs.slo.promql import differs, scraped, series
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.windows import Severity
@@ -53,7 +53,7 @@ def _down(spec: Spec) -> AlertRule:
         queries={"instances": _up(spec)},
         example=Example(
             fires=[{_up(spec, "a"): "0x120", _up(spec, "b"): "0x120"}, {'up{job="x"}': "1x120"}],
-            quiet={_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"},
+            quiet=[{_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"}],
         ),
     )
 
@@ -72,7 +72,10 @@ def _instance_down(spec: Spec) -> AlertRule:
         queries={"instances": _up(spec)},
         example=Example(
             fires=[{_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"}],
-            quiet={_up(spec, "a"): "1x120", _up(spec, "b"): "1x120"},
+            quiet=[
+                {_up(spec, "a"): "1x120", _up(spec, "b"): "1x120"},
+                {_up(spec, "a"): "0x120", _up(spec, "b"): "0x120"},
+            ],
         ),
     )
 
@@ -94,7 +97,7 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
         dashboard=Dashboard.SERVICE,
         queries={"specs in use": _own(spec, conventions.SLO_SPEC_INFO)},
         example=Example(
-            fires=[{running("0" * 64): "1x120"}], quiet={running(spec.sha256): "1x120"}
+            fires=[{running("0" * 64): "1x120"}], quiet=[{running(spec.sha256): "1x120"}]
         ),
     )
 
@@ -112,7 +115,7 @@ def _telemetry_dropped(spec: Spec) -> AlertRule:
         description="{{ $value | humanize }} were dropped within 15 minutes so that the app need "
         "not wait. What is missing cannot be looked up later.",
         queries={"dropped": f"sum by ({by}) ({increase})"},
-        example=Example(fires=[{sample: "0+1x120"}], quiet={sample: "7x120"}),
+        example=Example(fires=[{sample: GROWS}], quiet=[{sample: GREW}]),
     )
 
 
@@ -128,5 +131,5 @@ def _series_cap_reached(spec: Spec) -> AlertRule:
         description="New label sets of this metric go into its overflow series. A label holds "
         "values without bound (an id, a raw path), or the cap is too low for the service.",
         queries={"label sets held": _own(spec, conventions.SERIES)},
-        example=Example(fires=[{sample: "0+1x120"}], quiet={sample: "7x120"}),
+        example=Example(fires=[{sample: GROWS}], quiet=[{sample: GREW}]),
     )

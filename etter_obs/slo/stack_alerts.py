@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from etter_obs.conventions import Alert, Dashboard, Label
-from etter_obs.slo.alert_rule import AlertRule, Example
+from etter_obs.slo.alert_rule import GREW, GROWS, AlertRule, Example
 from etter_obs.slo.alerts import alert_group
 from etter_obs.slo.promql import equals, matches, series
 from etter_obs.slo.spec import Spec
@@ -78,8 +78,8 @@ def _ticket(
         dashboard=Dashboard.TELEMETRY,
         queries={"what is counted": query},
         example=Example(
-            fires=[{sample: "0+1x120"} for sample in samples],
-            quiet=dict.fromkeys(samples, "7x120"),
+            fires=[{sample: GROWS} for sample in samples],
+            quiet=[dict.fromkeys(samples, GREW)],
         ),
     )
 
@@ -148,7 +148,12 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             queries={"targets": target},
             example=Example(
                 fires=[{'up{job="loki",instance="a"}': "0x120"}],
-                quiet={'up{job="loki",instance="a"}': "1x120"},
+                quiet=[
+                    {
+                        'up{job="loki",instance="a"}': "1x120",
+                        'up{job="shop",environment="test",instance="a"}': "0x120",
+                    }
+                ],
             ),
         ),
         AlertRule(
@@ -162,7 +167,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             queries={"reloads": reloaded},
             example=Example(
                 fires=[{'alertmanager_config_last_reload_successful{job="alertmanager"}': "0x120"}],
-                quiet={'alertmanager_config_last_reload_successful{job="alertmanager"}': "1x120"},
+                quiet=[{'alertmanager_config_last_reload_successful{job="alertmanager"}': "1x120"}],
             ),
         ),
     ]
@@ -217,14 +222,16 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             queries={"how full its queues are": f"{size} / {capacity}"},
             example=Example(
                 fires=[
-                    *({collector(name, loki): "0+1x120"} for name in (*send, *full)),
+                    *({collector(name, loki): GROWS} for name in (*send, *full)),
                     {size: "6x120", capacity: "10x120"},
                 ],
-                quiet={
-                    **{collector(name, loki): "7x120" for name in (*send, *full)},
-                    size: "4x120",
-                    capacity: "10x120",
-                },
+                quiet=[
+                    {
+                        **{collector(name, loki): GREW for name in (*send, *full)},
+                        size: "4x120",
+                        capacity: "10x120",
+                    }
+                ],
             ),
         ),
         _ticket(

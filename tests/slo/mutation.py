@@ -3,10 +3,11 @@
     python -m tests.slo.mutation               at most 9 minutes, two processes
     python -m tests.slo.mutation --minutes 60  every mutant, however long it takes
 
-One SLO of each SLI kind is generated, rules and tests. Then one rule at a time is made wrong by one
-slip (a clause dropped, a comparison swapped, a window, a factor or a label changed), in a seeded
-random order, and the real promtool runs the generated tests that reach that rule. A mutant that no
-test fails lives, and is named. Exit code 0 if at least 95 % were found.
+One SLO of each SLI kind is generated, rules and tests, and the alerts of the service and the stack.
+Then one rule at a time is made wrong by one slip (a clause dropped, a comparison swapped, a window,
+a factor or a label changed), in a seeded random order, and the real promtool runs the generated
+tests that reach that rule. A mutant that no test fails lives, and is named. Exit code 0 if at least
+95 % were found.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ import yaml
 
 from etter_obs.slo.alerts import alerts
 from etter_obs.slo.loader import load_spec
-from etter_obs.slo.rule_tests import rule_tests
+from etter_obs.slo.rule_tests import rule_tests, stack_tests
 from etter_obs.slo.rules import rules
+from etter_obs.slo.stack_alerts import stack
 from stack.build import binary
 from tests.slo.mutants import Mutant, Rule, mutants
 
@@ -91,25 +93,27 @@ class Case:
 
 
 def build(folder: Path) -> tuple[dict[str, list[Case]], list[Mutant]]:
-    """Generate everything; return each SLO's test cases, quickest first, and all mutants."""
+    """Generate everything; return each SLO's test cases, quickest first, and all mutants.
+
+    The alerts of the service and of the stack stand beside the SLOs, under their files' names.
+    """
     (folder / "slo.yaml").write_text(SPEC)
     spec = load_spec(folder / "slo.yaml")
-    files = {**rules(spec), **alerts(spec)}
-    tests = rule_tests(spec)
+    files = {**rules(spec), **alerts(spec), **stack(spec)}
+    tests = {**rule_tests(spec), **stack_tests(spec)}
     tests_of: dict[str, list[Case]] = {}
     every: list[Mutant] = []
-    for slo in spec.slos:
-        prefix = f"{spec.service}.{slo.name}."
+    for name in (*(f"{spec.service}.{slo.name}" for slo in spec.slos), spec.service, "stack"):
         groups = [
             group
             for path, text in files.items()
-            if Path(path).name.startswith(prefix)
+            if _concerns(path, name, spec.service)
             for group in yaml.safe_load(text)["groups"]
         ]
         cases = [
             Case(evaluated, case, _reached(case, groups))
             for path, text in tests.items()
-            if Path(path).name.startswith(prefix)
+            if _concerns(path, name, spec.service)
             for content in (yaml.safe_load(text),)
             for evaluated in (content["evaluation_interval"],)
             for case in content["tests"]
@@ -118,11 +122,17 @@ def build(folder: Path) -> tuple[dict[str, list[Case]], list[Mutant]]:
         for case in cases:
             started = time.monotonic()
             if said := run(case, None):
-                raise SystemExit(f"{slo.name} fails on the rules as they are:\n{said}")
+                raise SystemExit(f"{name} fails on the rules as they are:\n{said}")
             cost[id(case)] = time.monotonic() - started
-        tests_of[slo.name] = sorted(cases, key=lambda case: cost[id(case)])
-        every += [m for group in groups for rule in group["rules"] for m in mutants(slo.name, rule)]
+        tests_of[name] = sorted(cases, key=lambda case: cost[id(case)])
+        every += [m for group in groups for rule in group["rules"] for m in mutants(name, rule)]
     return tests_of, every
+
+
+def _concerns(path: str, name: str, service: str) -> bool:
+    """Whether a file is an SLO's, or one of those that are no SLO's."""
+    file = Path(path).name
+    return file == f"{name}.yml" or (name != service and file.startswith(f"{name}."))
 
 
 def _name(rule: Rule) -> str:
@@ -188,6 +198,8 @@ def run(case: Case, mutant: Mutant | None) -> str:
             text=True,
             check=False,
         )
+    if "must contain at least one non-empty matcher" in done.stderr:
+        return done.stderr  # promtool refuses it by itself
     if "could not parse expression" in done.stderr:
         raise ValueError(f"{mutant} is no PromQL: {done.stderr}")
     return done.stderr + done.stdout if done.returncode else ""
