@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
 from etter_obs.context import current_request
 from etter_obs.conventions import HealthReason
+from etter_obs.health.outcome import Outcome
 
 CheckCallable = Callable[[], object]
 """A check: sync or async, without arguments. A :class:`HealthReason` is taken as it is, ``False``
@@ -25,21 +24,6 @@ as a failure, anything else as healthy; what it raises becomes a reason, its tex
 
 _LOG: Final = logging.getLogger(__name__)
 _CHAIN_DEPTH: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one run of a check ended. ``duration`` is in seconds."""
-
-    reason: HealthReason
-    duration: float = 0.0
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    ended: float = field(default_factory=time.monotonic)
-
-    @property
-    def healthy(self) -> bool:
-        """Whether the check passed."""
-        return self.reason is HealthReason.OK
 
 
 class Check:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from etter_obs.conventions import HealthReason, HealthStatus
+from etter_obs.health.outcome import Summary
 
-if TYPE_CHECKING:
-    from etter_obs.health.service import Summary
-
-Answer = Callable[[], "Awaitable[Summary]"]
+Answer = Callable[[], Awaitable[Summary]]
 
 _JSON: Final = b"application/json"
 _HEALTH_JSON: Final = b"application/health+json"

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +14,11 @@ from starlette.types import ASGIApp
 from etter_obs import conventions as names
 from etter_obs.conventions import HealthReason, HealthStatus
 from etter_obs.health.access import may_see_detail
-from etter_obs.health.checks import Check, CheckCallable, Outcome, run_all
+from etter_obs.health.checks import Check, CheckCallable, run_all
 from etter_obs.health.draining import TermChain
 from etter_obs.health.endpoints import Answer, HealthEndpoint
 from etter_obs.health.management import ManagementServer
+from etter_obs.health.outcome import Outcome, Summary
 from etter_obs.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_NAME: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The state of the whole: its status, why it is not ready, and each check's outcome.
-
-    ``outcomes`` is None in an answer that is for everyone.
-    """
-
-    status: HealthStatus
-    reason: HealthReason
-    outcomes: Mapping[str, Outcome] | None = None
 
 
 class Health:

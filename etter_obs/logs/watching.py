@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from etter_obs.logs.pipeline import LogPipeline
+
+class Flushable(Protocol):
+    """A pipeline, as far as tests care."""
+
+    def flush(self, deadline: float) -> bool:
+        """Write what waits within ``deadline`` seconds; tell whether everything was."""
+
 
 watchers: Final[list[Callable[[bytes], None]]] = []
 """Called with each line as it is written, on the writer's thread."""
-living: Final[weakref.WeakSet[LogPipeline]] = weakref.WeakSet()
+living: Final[weakref.WeakSet[Flushable]] = weakref.WeakSet()
 """Pipelines that are installed."""
 
 

@@ -11,7 +11,6 @@ from etter_obs import conventions as names
 from etter_obs.conventions import OTHER_METHOD, STATUS_CLIENT_CLOSED, UNMATCHED
 from etter_obs.metrics.children import Counter, Histogram
 from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.requests.routing import RouteInfo
 
 METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
@@ -25,6 +24,15 @@ Seen = tuple[str, str, int, float, float, int, int]
 The first byte of a response that is sent at once is its last. One flat tuple: three would be three
 objects for the garbage collector, for every request.
 """
+
+
+class RouteInfo(NamedTuple):
+    """One route of the app. ``template`` is its whole path as written, mounts' included."""
+
+    template: str
+    methods: frozenset[str]
+    status: int
+    websocket: bool
 
 
 class RequestSeries:

@@ -10,22 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from starlette.routing import BaseRoute, Host, Mount, WebSocketRoute, compile_path
 from starlette.types import Scope
 
+from etter_obs.metrics.requests import RouteInfo
+
 _AMBIGUOUS: Final = ""
 """Stands for an endpoint that answers several routes."""
-
-
-class RouteInfo(NamedTuple):
-    """One route of the app. ``template`` is its whole path as written, mounts' included."""
-
-    template: str
-    methods: frozenset[str]
-    status: int
-    websocket: bool
 
 
 class RouteTable:
