@@ -40,7 +40,7 @@ def table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
             math.isnan(row[1].get(worst["displayName"], math.nan)),
             row[1].get(worst["displayName"], math.inf) * (-1 if worst["desc"] else 1),
         ),
-    )[: int(panel.raw["gridPos"]["h"] * 1.35) - 1]
+    )[: panel.raw["gridPos"]["h"] - 2]
     if not ordered:
         note(axes, "no data in this time", theme)
         return
@@ -56,7 +56,7 @@ def table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
         for name, row in ordered
     ]
     width = 0.34
-    tall = min(1.0, (len(cells) + 1) * 0.62 / panel.raw["gridPos"]["h"])
+    tall = min(1.0, (len(cells) + 1) / (panel.raw["gridPos"]["h"] - 1))
     drawn = axes.table(
         cells,
         colLabels=[key_title, *titles],

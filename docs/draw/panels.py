@@ -21,7 +21,7 @@ from etter_obs.dashboards.queries import fill
 from etter_obs.dashboards.view import PanelView, expression_of, source_of
 
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_MOST_LEGENDS: Final = 6
+_LEGEND_LINES, _MOST_COLUMNS, _LONGEST_LEGEND = 2, 3, 38
 _dates: Any = mpl_dates
 """Matplotlib types these functions in part only."""
 _SMALL: Final = 7.0
@@ -120,8 +120,9 @@ def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
         values = [value if math.isfinite(value) else math.nan for value in points.values]
         if stacked:
             under = [base.get(at, 0.0) for at in points.times]
-            values = [u + (0 if math.isnan(v) else v) for u, v in zip(under, values, strict=True)]
-            base |= dict(zip(points.times, values, strict=True))
+            values = [u + v for u, v in zip(under, values, strict=True)]
+            tops = zip(points.times, values, strict=True)
+            base |= {at: top for at, top in tops if math.isfinite(top)}
             axes.fill_between(
                 times, under, values, color=chosen, alpha=0.7, linewidth=0, label=name
             )
@@ -137,12 +138,15 @@ def _lines(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     if "min" in panel.defaults:
         axes.set_ylim(bottom=panel.defaults["min"])
     handles, names = axes.get_legend_handles_labels()
+    names = [name[:_LONGEST_LEGEND] for name in names]
+    fitting = 11 * panel.raw["gridPos"]["w"] // (max(map(len, names)) + 8)  # in characters
+    columns = max(1, min(_MOST_COLUMNS, fitting))
     axes.legend(
-        handles[:_MOST_LEGENDS],
-        [name[:38] for name in names[:_MOST_LEGENDS]],
+        handles[: _LEGEND_LINES * columns],
+        names[: _LEGEND_LINES * columns],
         loc="upper center",
         bbox_to_anchor=(0.5, -0.11),
-        ncol=3,
+        ncol=columns,
         fontsize=6.5,
         frameon=False,
         labelcolor=theme.text,

@@ -55,14 +55,7 @@ class Sources:
             end=int(self.now * scale) if scale > 1 else self.now,
             step=step,
         )
-        return [
-            Points(
-                dict(one.get("metric", {})),
-                [float(at) for at, _ in one["values"]],
-                [float(value) for _, value in one["values"]],
-            )
-            for one in result
-        ]
+        return [_points(one, step) for one in result]
 
     def exemplars(self, expr: str, span: int, most: int = 60) -> list[tuple[float, float]]:
         """Fetch times and values of exemplars, the highest of each stretch of time."""
@@ -96,6 +89,19 @@ class Sources:
         )
         lines = [(float(at) / 1e9, text) for one in result for at, text in one["values"]]
         yield from sorted(lines, reverse=True)[:limit]
+
+
+def _points(series: dict[str, Any], step: int) -> Points:
+    """Read one series of an answer; where points are missing a NaN breaks the line."""
+    times: list[float] = []
+    values: list[float] = []
+    for at, value in ((float(at), float(value)) for at, value in series["values"]):
+        if times and at - times[-1] > 1.5 * step:
+            times.append(times[-1] + step)
+            values.append(math.nan)
+        times.append(at)
+        values.append(value)
+    return Points(dict(series.get("metric", {})), times, values)
 
 
 def _get(url: str, **params: Any) -> list[Any]:

@@ -33,5 +33,5 @@ def _scaled(value: float, scale: tuple[tuple[float, str], ...], decimals: int | 
 
 def _short(value: float, decimals: int | None) -> str:
     if decimals is not None:
-        return f"{value:.{decimals}f}"
+        return f"{round(value, decimals) + 0.0:.{decimals}f}"  # 0, and not -0
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
