@@ -21,7 +21,8 @@ ROLES = ("analyst", "architect", "controller", "designer", "engineer", "planner"
 TASKS = ("assess", "budget", "forecast", "interview", "migrate", "onboard", "plan", "report")
 _RANKED = {"roles": ROLES, "tasks": TASKS}
 
-_model = httpx.AsyncClient(timeout=2.0)
+# Idle connections are given up before uvicorn's 5 s, or a request would meet one that just closed.
+_model = httpx.AsyncClient(timeout=2.0, limits=httpx.Limits(keepalive_expiry=2.0))
 
 Name = Annotated[str, Path(pattern="^[a-z]{1,24}$")]
 
