@@ -19,7 +19,7 @@ from etter_obs.dashboards.about import ZERO, About, Limit
 from etter_obs.dashboards.board import Board, Section, line, section
 from etter_obs.dashboards.foreign import Job, Prometheus, Scrape
 from etter_obs.dashboards.links import runbook
-from etter_obs.dashboards.palette import BLUE, ORANGE, VERMILION
+from etter_obs.dashboards.palette import BLUE, ORANGE, SEQUENCE, VERMILION
 from etter_obs.dashboards.panels import lines, single
 from etter_obs.dashboards.promql import App, or_zero, peak, rate, select, share, top, total
 from etter_obs.dashboards.series import Series, per
@@ -28,6 +28,7 @@ from etter_obs.dashboards.telemetry_delivery import alerts, collector
 if TYPE_CHECKING:
     from etter_obs.slo.spec import Spec
 
+JOB_COLORS: Final = {job.value: color for job, color in zip(Job, SEQUENCE, strict=True)}
 _LATE: Final = Limit(bad=1, warn=0.5)
 
 
@@ -154,6 +155,7 @@ def _prometheus(spec: Spec) -> Section:
                 ),
                 Series(f"avg by ({Label.JOB}) ({Scrape.UP})", per(Label.JOB)),
                 maximum=1,
+                names=JOB_COLORS,
             ),
             lines(
                 About(
@@ -166,6 +168,7 @@ def _prometheus(spec: Spec) -> Section:
                     links=[runbook(spec, Alert.SCRAPE_LIMIT_EXCEEDED)],
                 ),
                 Series(peak(Scrape.DURATION, Label.JOB), per(Label.JOB)),
+                names=JOB_COLORS,
             ),
             lines(
                 About(
