@@ -36,7 +36,7 @@ stack: venv  ## build the native stack once, into a cache outside this folder
 
 test: venv stack check  ## every test, on real servers
 	@$(BIN)/python -m stack check
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-fast: venv  ## the tests that start no server of the stack and end within seconds
 	@$(BIN)/pytest -m "not e2e and not slow"

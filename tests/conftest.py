@@ -1,6 +1,21 @@
 """Fixtures that every test may use."""
 
+from __future__ import annotations
+
+import pytest
+
 from tests.parts import no_tracing, registry
 from tests.services import otlp, postgres, redis_server, shared_postgres
 
 __all__ = ["no_tracing", "otlp", "postgres", "redis_server", "registry", "shared_postgres"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest; where tests run two at once, those of one stack stay together.
+
+    The order is otherwise the files' own.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    for item in items:
+        if "observed" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("observed"))
