@@ -91,6 +91,14 @@ class Settings:
     n_plus_one_threshold: int = 10
     shutdown_deadline: float = 5.0
 
+    @property
+    def otlp_url(self) -> str:
+        """The endpoint with a scheme, as OTLP over HTTP needs it."""
+        endpoint = self.otlp_endpoint
+        if "://" in endpoint:
+            return endpoint
+        return f"{'http' if self.otlp_insecure else 'https'}://{endpoint}"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read ``environ`` (default: the process's own environment).
@@ -106,6 +114,7 @@ class Settings:
         endpoint = env.read(
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP_ENDPOINT"), takes.endpoint, default_endpoint
         )
+        insecure = env.read(("OTEL_EXPORTER_OTLP_INSECURE",), takes.boolean, True)
         queue = env.read(("OTEL_BSP_MAX_QUEUE_SIZE",), takes.integer(1, 1_000_000), _SPAN_QUEUE)
         dsn = env.secret("SENTRY_DSN", takes.dsn)
         wanted = env.read(("APM_ENABLED",), takes.boolean, False)
@@ -134,9 +143,7 @@ class Settings:
             apm_enabled=wanted and not disabled,
             otlp_endpoint=endpoint,
             otlp_protocol=protocol,
-            otlp_insecure=env.read(
-                ("OTEL_EXPORTER_OTLP_INSECURE",), takes.boolean, not endpoint.startswith("https://")
-            ),
+            otlp_insecure=insecure if "://" not in endpoint else endpoint.startswith("http://"),
             otlp_headers=env.secret("OTEL_EXPORTER_OTLP_HEADERS", takes.headers) or (),
             otlp_certificate=env.read(("OTEL_EXPORTER_OTLP_CERTIFICATE",), takes.file, None),
             otlp_compression=env.read(

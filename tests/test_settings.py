@@ -131,13 +131,20 @@ def test_http_has_its_own_default_endpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "insecure"), [("https://c:4318", False), ("http://c:4318", True), ("c:4317", True)]
+    ("endpoint", "insecure"), [("https://c:4318", False), ("http://c:4318", True)]
 )
-def test_only_https_is_secure_unless_said(endpoint: str, insecure: bool) -> None:
-    """The scheme decides about TLS, OTEL_EXPORTER_OTLP_INSECURE decides over it."""
-    assert Settings.from_env({"OTLP_ENDPOINT": endpoint}).otlp_insecure is insecure
-    said = {"OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_INSECURE": str(not insecure)}
-    assert Settings.from_env(said).otlp_insecure is not insecure
+def test_a_scheme_decides_about_tls(endpoint: str, insecure: bool) -> None:
+    """Whatever OTEL_EXPORTER_OTLP_INSECURE says, as OpenTelemetry has it."""
+    for said in ("true", "false", ""):
+        given = {"OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_INSECURE": said}
+        assert Settings.from_env(given).otlp_insecure is insecure
+
+
+def test_without_a_scheme_it_is_said_whether_there_is_tls() -> None:
+    """OTEL_EXPORTER_OTLP_INSECURE=false asks for TLS; unsaid, a host and port is without."""
+    assert Settings.from_env({"OTLP_ENDPOINT": "c:4317"}).otlp_insecure is True
+    said = {"OTLP_ENDPOINT": "c:4317", "OTEL_EXPORTER_OTLP_INSECURE": "false"}
+    assert Settings.from_env(said).otlp_insecure is False
 
 
 def test_the_sdk_can_be_disabled_by_its_standard_name() -> None:

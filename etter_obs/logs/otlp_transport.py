@@ -90,8 +90,7 @@ class _Grpc:
 
 class _Http:
     def __init__(self, settings: Settings) -> None:
-        endpoint = settings.otlp_endpoint
-        url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+        url = urlsplit(settings.otlp_url)
         self._host, self._port = url.hostname or "", url.port
         self._path = url.path.rstrip("/") + _PATH
         self._tls = None

@@ -77,9 +77,7 @@ def _http(settings: Settings) -> Callable[[], SpanExporter]:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    endpoint = settings.otlp_endpoint
     zipped = settings.otlp_compression == "gzip"
-    base = endpoint if "://" in endpoint else f"http://{endpoint}"
 
     def make() -> SpanExporter:
         session = requests.Session()
@@ -88,7 +86,7 @@ def _http(settings: Settings) -> Callable[[], SpanExporter]:
             trusting = partial(session.request, verify=str(settings.otlp_certificate))
             session.request = trusting  # type: ignore[method-assign]  # of this one session
         return OTLPSpanExporter(
-            endpoint=f"{base.rstrip('/')}/v1/traces",
+            endpoint=f"{settings.otlp_url.rstrip('/')}/v1/traces",
             headers=dict(settings.otlp_headers),
             timeout=settings.otlp_timeout or _TIMEOUT,
             compression=Compression.Gzip if zipped else Compression.NoCompression,

@@ -63,6 +63,12 @@ class Secured:
             if one["traceId"] == trace_id
         ]
 
+    def both(self, trace_id: str) -> bool:
+        """Tell whether the trace's one span and its lines are there."""
+        lines = self.arrived("logs", "logs", trace_id)
+        spans = self.arrived("traces", "spans", trace_id)
+        return len(spans) == 1 and {"asked"} < {line["body"]["stringValue"] for line in lines}
+
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
@@ -115,14 +121,21 @@ async def test_spans_and_lines_arrive_over_tls(
     environment = secured.environment(protocol, trusted="ours")
     environment["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
     async with asked_once(environment) as (app, trace_id):
-
-        def both() -> bool:
-            lines = secured.arrived("logs", "logs", trace_id)
-            spans = secured.arrived("traces", "spans", trace_id)
-            return len(spans) == 1 and {"asked"} < {line["body"]["stringValue"] for line in lines}
-
-        await asyncio.to_thread(eventually, both, deadline_s=20)
+        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=20)
         assert (await scrape(app)).of(DROPPED) == {}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_an_endpoint_without_a_scheme_may_ask_for_tls(
+    secured: Secured, protocol: str
+) -> None:
+    """With OTEL_EXPORTER_OTLP_INSECURE=false a host and port is reached over TLS."""
+    environment = secured.environment(protocol, trusted="ours")
+    bare = environment["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("https://")
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = bare
+    environment["OTEL_EXPORTER_OTLP_INSECURE"] = "false"
+    async with asked_once(environment) as (_, trace_id):
+        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=20)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
