@@ -6,18 +6,19 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from etter_obs.conventions import METRICS, MetricKind
 from etter_obs.dashboards.expressions import metric_names
 from etter_obs.dashboards.lint.finding import Known
-from etter_obs.dashboards.queries import Query, panel_queries
+from etter_obs.dashboards.queries import Query, listed_by, panel_queries
 from etter_obs.dashboards.view import BoardView
 from etter_obs.slo.alerts import alerts
 from etter_obs.slo.rules import rules
 from etter_obs.slo.spec import Spec
 from stack.build import binary
-from tests.e2e.allowed_empty import PANELS
+from tests.e2e.allowed_empty import PANELS, VALUES
 
 
 def every_query(boards: list[BoardView]) -> list[Query]:
@@ -66,6 +67,14 @@ def test_values_given_take_the_place_of_those_a_dashboard_opens_with() -> None:
     ]
     (query,) = panel_queries(board, {"slo": "cpu", "__rate_interval": "5m"})
     assert query.expr == 'a{slo="cpu"} + rate(b[5m])'
+
+
+def test_a_variable_tells_what_it_lists() -> None:
+    """A variable's query names the series and the label whose values it lists, or is refused."""
+    variable = {"query": 'label_values(up{service="$service"}, instance)'}
+    assert listed_by(variable, {"service": "etter"}) == ('up{service="etter"}', "instance")
+    with pytest.raises(ValueError, match="query_result"):
+        listed_by({"query": "query_result(up)"}, {})
 
 
 def test_panels_of_collapsed_rows_are_listed_too() -> None:
@@ -118,4 +127,4 @@ def test_histograms_are_read_by_their_parts(boards: list[BoardView], spec: Spec)
 def test_what_may_be_empty_is_there_at_all(boards: list[BoardView]) -> None:
     """The list of panels that the end-to-end test lets be empty names only panels that exist."""
     asked = {(query.dashboard, query.panel) for query in every_query(boards)}
-    assert set(PANELS) <= asked
+    assert {*PANELS, *VALUES} <= asked
