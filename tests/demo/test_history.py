@@ -114,11 +114,12 @@ def test_an_incident_is_seen_by_its_alert(known: Known) -> None:
 
 
 def test_budgets_are_worth_a_look(known: Known) -> None:
-    """Every SLO has spent some of its budget, availability a third, and none all of it."""
+    """Every SLO has spent some of its budget, availability about a third, and none all of it."""
     left = known.ask(Rule.BUDGET_REMAINING, known.times[-1])
     assert set(left) == set(known.truth)
     assert all(0.3 < share < 0.99 for share in left.values()), left
-    assert 0.6 < left["availability"] < 0.8
+    # 0.60 to 0.74, by the day of the week on which the failed deployment falls
+    assert 0.55 < left["availability"] < 0.8
 
 
 def test_there_is_a_sample_at_any_time(known: Known) -> None:
