@@ -247,7 +247,7 @@ def _requests(spec: Spec, app: App) -> Section:
                     "Open a line and follow its trace_id: the trace shows who asked.",
                     "none",
                 ),
-                f'{stream()} | {LogField.STATEMENT} != ""',
+                stream(f'{LogField.STATEMENT} != ""', levels=("WARNING",)),
             ),
         ),
         line(

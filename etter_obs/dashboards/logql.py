@@ -1,21 +1,30 @@
-"""LogQL in pieces. The collector's resource attributes become Loki's two index labels."""
+"""LogQL in pieces. Loki has three index labels: two resource attributes, and the level."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from etter_obs.conventions import LogField
+from etter_obs.slo.promql import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LEVEL: Final = "severity_text"
-"""Structured metadata in which Loki keeps an OTLP record's level."""
+"""Index label in which Loki keeps an OTLP record's level."""
 AUTO: Final = "$__auto"
 """Grafana's range for LogQL, the counterpart of ``$__rate_interval``."""
 
 
-def stream(*filters: str) -> str:
-    """Select the service's lines; ``filters`` are label filters on structured metadata."""
-    chosen = '{service_name="$service", deployment_environment_name="$environment"}'
-    return " | ".join((chosen, *filters))
+def stream(*filters: str, levels: Iterable[str] = ()) -> str:
+    """Select the service's lines; ``filters`` are label filters on structured metadata.
+
+    Of ``levels`` alone where given: Loki then reads no line of another one.
+    """
+    chosen = ['service_name="$service"', 'deployment_environment_name="$environment"']
+    if levels:
+        chosen.append(one_of(LEVEL, levels))
+    return " | ".join((f"{{{', '.join(chosen)}}}", *filters))
 
 
 def per_second(pipeline: str, *by: str) -> str:

@@ -38,7 +38,8 @@ LEVEL_COLORS: Final = {
 }
 _REQUEST: Final = f'{LogField.REQUEST_ID}=~"$request.*"'
 _ROUTE: Final = f'{LogField.ENDPOINT}=~"$route"'
-_ERRORS: Final = f'{LEVEL}=~"ERROR|CRITICAL"'
+_ERRORS: Final = ("ERROR", "CRITICAL")
+_UNUSUAL: Final = ("WARNING", *_ERRORS)
 _SERVICE: Final = 'resource.service.name = "$service"'
 _SERVED: Final = f"{_SERVICE} && kind = server && name =~ `.*${{route:regex}}`"
 """Spans of requests to the chosen routes: a server span's name ends with its route."""
@@ -75,12 +76,12 @@ def _levels(app: App) -> Section:
         line(
             lines(
                 About(
-                    "Lines by level",
-                    "Log lines per second that reached Loki.",
+                    "Warnings and errors",
+                    "Log lines per second at WARNING or above that reached Loki.",
                     "Errors that begin at one moment: read the first of them below, not the last.",
                     "cps",
                 ),
-                Series(per_second(stream(), LEVEL), per(LEVEL), source=Source.LOKI),
+                Series(per_second(stream(levels=_UNUSUAL), LEVEL), per(LEVEL), source=Source.LOKI),
                 stacked=True,
                 names=LEVEL_COLORS,
             ),
@@ -88,8 +89,8 @@ def _levels(app: App) -> Section:
                 About(
                     "Lines written by the app",
                     "Log lines per second that the app wrote to its standard output.",
-                    "More than reached Loki: lines are lost on the way, see Telemetry of the "
-                    "telemetry.",
+                    "More warnings or errors than reached Loki: lines are lost on the way, see "
+                    "Telemetry of the telemetry.",
                     "cps",
                     links=[to(Dashboard.TELEMETRY, "Telemetry of the telemetry")],
                 ),
@@ -114,7 +115,9 @@ def _errors() -> Section:
                     "cps",
                 ),
                 Series(
-                    per_second(stream(_ERRORS, _ROUTE), LogField.ERROR_TYPE, LogField.LOGGER),
+                    per_second(
+                        stream(_ROUTE, levels=_ERRORS), LogField.ERROR_TYPE, LogField.LOGGER
+                    ),
                     per(LogField.ERROR_TYPE, LogField.LOGGER),
                     source=Source.LOKI,
                 ),
@@ -127,7 +130,7 @@ def _errors() -> Section:
                     "of that request.",
                     "none",
                 ),
-                readable(stream(_ERRORS, _ROUTE)),
+                readable(stream(_ROUTE, levels=_ERRORS)),
             ),
             height=10,
         ),

@@ -129,7 +129,7 @@ def test_a_rate_over_a_fixed_range(function: str, service: Json, spec: Spec) -> 
 def test_a_rate_of_log_lines_over_a_fixed_range(boards: list[BoardView], spec: Spec) -> None:
     """intervals: LogQL is held to Grafana's own range as PromQL is."""
     board = copy.deepcopy(next(b.raw for b in boards if b.title == "Logs and traces"))
-    target = panel(board, "Lines by level")["targets"][0]
+    target = panel(board, "Warnings and errors")["targets"][0]
     target["expr"] = target["expr"].replace("$__auto", "5m")
     assert "rate over [5m]" in found(board, spec)["intervals"][0]
 

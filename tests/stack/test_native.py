@@ -105,13 +105,17 @@ def test_a_target_is_taken_up_without_a_reload(stack: Stack) -> None:
     eventually(known, deadline_s=60)
 
 
-def test_only_two_labels_index_a_log_line(stack: Stack) -> None:
-    """A line is found by service and environment; trace and request are metadata, no streams."""
-    _send_log(stack, "only two labels", request_id="r-1")
-    query = '{service_name="etter", deployment_environment_name="production"} |= "two labels"'
+def test_only_three_labels_index_a_log_line(stack: Stack) -> None:
+    """A line is found by service, environment and level; all else is metadata, no streams."""
+    _send_log(stack, "only three labels", request_id="r-1")
+    query = '{service_name="etter", deployment_environment_name="production"} |= "three labels"'
     eventually(lambda: _lines(stack, query), deadline_s=30)
     answer = httpx.get(f"{stack.loki}/loki/api/v1/series", timeout=10).json()
-    labels = {"service_name": "etter", "deployment_environment_name": "production"}
+    labels = {
+        "service_name": "etter",
+        "deployment_environment_name": "production",
+        "severity_text": "INFO",
+    }
     assert labels in answer["data"]
     [found] = _lines(stack, f'{query} | request_id="r-1" | trace_id="{_TRACE}"')
     assert found["stream"]["service_instance_id"] == "here"
