@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
+from demo.processes import ROOT
 from demo.receiver import Delivery
-from etter_obs.conventions import Alert
-from tests.e2e.conftest import load, observing
+from etter_obs.conventions import Alert, Dashboard
+from etter_obs.dashboards.queries import panel_queries
+from tests.e2e.conftest import Observed, load, observing
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 PAGE = Alert.burn_rate("page", "1h")
+STEP_S = 60
+"""How far apart the points of an annotation are in a view of an hour."""
 
 
 @pytest.mark.timeout(900)
 def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
     """A group of routes that fails pages for availability alone, by the fast tier, and resolves.
 
-    The rules and the routing are the shipped ones, on the real Prometheus and Alertmanager, two
-    workers behind one port.
+    Dashboards mark where it began, once. The rules and the routing are the shipped ones, on the
+    real Prometheus and Alertmanager, two workers behind one port.
     """
     with observing(tmp_path, workers=2) as observed, load(observed, tmp_path, users=20):
         receiver = observed.receiver
@@ -67,3 +74,25 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
         # 5 minutes of exact events, one evaluation and one group interval; with averaged rates 10.
         assert resolution.received - mended_at < 420
         assert {each.slo for each in pages("firing", broken_at)} == {"availability"}
+        [marked] = marks(observed, broken_at)
+        assert 0 <= marked - datetime.fromisoformat(page.starts_at).timestamp() <= STEP_S + 15
+
+
+def marks(observed: Observed, since: float) -> list[float]:
+    """When the Service dashboard marks the page, as Grafana would ask from ``since`` on."""
+    board = json.loads((ROOT / Dashboard.SERVICE.path).read_text())
+    [query] = [
+        each
+        for each in panel_queries(board, {"__interval": f"{STEP_S}s", "__rate_interval": "75s"})
+        if each.panel == "annotation Alerts"
+    ]
+    answer = httpx.get(
+        f"{observed.stack.prometheus}/api/v1/query_range",
+        params={"query": query.expr, "start": since, "end": time.time(), "step": STEP_S},
+    )
+    return [
+        float(at)
+        for series in answer.raise_for_status().json()["data"]["result"]
+        if series["metric"]["alertname"] == PAGE
+        for at, _ in series["values"]
+    ]
