@@ -79,7 +79,8 @@ def _stat(axes: Axes, panel: PanelView, drawing: Drawing) -> None:
     if filled:
         axes.set_facecolor(colour)
     low, high = min(finite(points.values)), max(finite(points.values))
-    axes.plot(points.times, points.values, color=ink, linewidth=1, alpha=0.5)
+    if panel.raw["options"]["graphMode"] != "none":
+        axes.plot(points.times, points.values, color=ink, linewidth=1, alpha=0.5)
     axes.set_ylim(low - 0.1 * (high - low or 1), high + 2.2 * (high - low or 1))
     axes.margins(x=0)
     text = shown(value, _unit(panel), panel.defaults.get("decimals"))

@@ -24,7 +24,7 @@ from grafana_foundation_sdk.models import prometheus as prometheus_models
 from etter_obs.dashboards.about import About
 from etter_obs.dashboards.links import Link
 from etter_obs.dashboards.palette import BLUE, GREY, SEQUENCE
-from etter_obs.dashboards.series import Series, Source
+from etter_obs.dashboards.series import Query, Series, Source
 
 AnyPanel: TypeAlias = (
     timeseries.Panel | stat.Panel | table.Panel | heatmap.Panel | statetimeline.Panel | logs.Panel
@@ -97,17 +97,30 @@ def lines(
 
 def single(about: About, expr: str, *, decimals: int | None = None) -> stat.Panel:
     """One number, with its course behind it; coloured whole where it has a limit."""
+    return _number(about, Series(expr, about.title).query("A"), decimals, course=True)
+
+
+def now(about: About, expr: str, *, decimals: int | None = None) -> stat.Panel:
+    """One number as it is now, however wide the view.
+
+    With a course it would be that of the last full step: minutes ago in a view of a day.
+    """
+    return _number(about, Series(expr, about.title).instant("A"), decimals, course=False)
+
+
+def _number(about: About, query: Query, decimals: int | None, *, course: bool) -> stat.Panel:
     panel = common_parts(stat.Panel(), about)
     panel.color_mode(
         common_models.BigValueColorMode.BACKGROUND_SOLID
         if about.limit
         else common_models.BigValueColorMode.NONE
     )
-    panel.graph_mode(common_models.BigValueGraphMode.AREA)
+    graph = common_models.BigValueGraphMode
+    panel.graph_mode(graph.AREA if course else graph.NONE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
     if decimals is not None:
         panel.decimals(decimals)
-    return panel.with_target(Series(expr, about.title).query("A"))
+    return panel.with_target(query)
 
 
 def heat(about: About, buckets: str) -> heatmap.Panel:
@@ -125,7 +138,7 @@ def heat(about: About, buckets: str) -> heatmap.Panel:
     )
     panel.y_axis(heatmap.YAxisConfig().unit(about.unit))
     return panel.with_target(
-        Series(buckets, "{{le}}").prometheus("A").format(prometheus_models.PromQueryFormat.HEATMAP)
+        Series(buckets, "{{le}}").over_time("A").format(prometheus_models.PromQueryFormat.HEATMAP)
     )
 
 

@@ -67,18 +67,23 @@ class Series:
                 .legend_format(self.legend)
                 .query_type(loki_models.LokiQueryType.RANGE)
             )
-        return self.prometheus(ref)
+        return self.over_time(ref)
 
-    def prometheus(self, ref: str) -> prometheus.Dataquery:
+    def over_time(self, ref: str) -> prometheus.Dataquery:
         """Return the query as the SDK's for Prometheus."""
+        return self._asked(ref).range().exemplar(self.exemplar)
+
+    def instant(self, ref: str) -> prometheus.Dataquery:
+        """Return the query asked once, for the end of the time range."""
+        return self._asked(ref).instant()
+
+    def _asked(self, ref: str) -> prometheus.Dataquery:
         return (
             prometheus.Dataquery()
             .ref_id(ref)
             .datasource(Source.PROMETHEUS.ref)
             .expr(self.expr)
             .legend_format(self.legend)
-            .range()
-            .exemplar(self.exemplar)
         )
 
 
@@ -94,15 +99,8 @@ class Column:
 
     def query(self, ref: str) -> prometheus.Dataquery:
         """Return the SDK's query, asked once, for the end of the time range."""
-        return (
-            prometheus.Dataquery()
-            .ref_id(ref)
-            .datasource(Source.PROMETHEUS.ref)
-            .expr(self.expr)
-            .legend_format(self.title)
-            .instant()
-            .format(prometheus_models.PromQueryFormat.TABLE)
-        )
+        query = Series(self.expr, self.title).instant(ref)
+        return query.format(prometheus_models.PromQueryFormat.TABLE)
 
 
 def traceql(expr: str, ref: str) -> tempo.Dataquery:

@@ -11,7 +11,7 @@ from etter_obs.dashboards.board import Board, Section, line, section
 from etter_obs.dashboards.foreign import Scrape
 from etter_obs.dashboards.links import Link, runbook, to
 from etter_obs.dashboards.palette import BAD, BLUE, ORANGE, VERMILION, WARN
-from etter_obs.dashboards.panels import lines, single, states
+from etter_obs.dashboards.panels import lines, now, states
 from etter_obs.dashboards.parts import PART_LABELS, bad_by_part
 from etter_obs.dashboards.promql import App, bad_ratio, peak, recorded
 from etter_obs.dashboards.series import Series
@@ -48,7 +48,7 @@ def _now(spec: Spec) -> Section:
     return section(
         "$slo now",
         line(
-            single(
+            now(
                 About(
                     "Objective",
                     "The promise: this share of events is good.",
@@ -57,7 +57,7 @@ def _now(spec: Spec) -> Section:
                 ),
                 peak(recorded(Rule.OBJECTIVE, _SLO)),
             ),
-            single(
+            now(
                 About(
                     "Attainment",
                     f"Share of good events over the last {period}.",
@@ -68,7 +68,7 @@ def _now(spec: Spec) -> Section:
                 f"1 - {peak(bad_ratio(period, _SLO))}",
                 decimals=3,
             ),
-            single(
+            now(
                 About(
                     "Budget left",
                     f"Share of the error budget of {period} that is left.",
@@ -80,7 +80,7 @@ def _now(spec: Spec) -> Section:
                 peak(recorded(Rule.BUDGET_REMAINING, _SLO)),
                 decimals=1,
             ),
-            single(
+            now(
                 About(
                     "Burn, 1 h",
                     "How fast the budget goes; at 1 it lasts exactly its period.",
@@ -93,7 +93,7 @@ def _now(spec: Spec) -> Section:
                 peak(recorded(Rule.BURN_RATE, _SLO)),
                 decimals=2,
             ),
-            single(
+            now(
                 About(
                     "Time left",
                     "How long the budget lasts at the burn of the last hour.",

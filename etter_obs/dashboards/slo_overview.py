@@ -10,7 +10,7 @@ from etter_obs.dashboards.about import About, Limit
 from etter_obs.dashboards.board import Board, line, section
 from etter_obs.dashboards.foreign import Scrape
 from etter_obs.dashboards.links import to
-from etter_obs.dashboards.panels import lines, single
+from etter_obs.dashboards.panels import lines, now
 from etter_obs.dashboards.promql import bad_ratio, peak, recorded
 from etter_obs.dashboards.series import Column, Series, per
 from etter_obs.dashboards.tables import rows
@@ -46,7 +46,7 @@ def slo_overview(spec: Spec) -> Board:
             section(
                 "Now",
                 line(
-                    single(
+                    now(
                         About(
                             "SLOs without budget",
                             f"Objectives whose error budget is used up over the last {period}.",
@@ -58,7 +58,7 @@ def slo_overview(spec: Spec) -> Board:
                         ),
                         f"sum({remaining} <= bool 0)",
                     ),
-                    single(
+                    now(
                         About(
                             "Least budget left",
                             "The smallest share of an error budget that is left.",
@@ -71,7 +71,7 @@ def slo_overview(spec: Spec) -> Board:
                         f"min({remaining})",
                         decimals=1,
                     ),
-                    single(
+                    now(
                         About(
                             "Fastest burn",
                             "The highest burn rate of the last hour; at 1 the budget lasts "
@@ -85,7 +85,7 @@ def slo_overview(spec: Spec) -> Board:
                         f"max({burn})",
                         decimals=1,
                     ),
-                    single(
+                    now(
                         About(
                             "Alerts firing",
                             "Pages and tickets of this service that fire now.",

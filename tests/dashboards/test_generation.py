@@ -43,6 +43,16 @@ def test_states_are_shown_by_their_names(boards: list[BoardView]) -> None:
         assert panel.defaults["color"]["mode"] != "thresholds", panel.title
 
 
+@pytest.mark.parametrize("which", [Dashboard.SLO_DETAIL, Dashboard.SLO_OVERVIEW])
+def test_what_an_slo_is_now_is_asked_for_now(which: Dashboard, boards: list[BoardView]) -> None:
+    """No number of an SLO is that of a wide view's last full step, which ended minutes ago."""
+    board = next(board for board in boards if board.raw["uid"] == which)
+    numbers = [panel for panel in board.panels if panel.kind == "stat"]
+    assert numbers
+    for panel in numbers:
+        assert [(t["instant"], t["range"]) for t in panel.targets] == [(True, False)], panel.title
+
+
 def test_a_changed_threshold_changes_its_lines_and_nothing_else(
     tmp_path: Path, texts: dict[str, str]
 ) -> None:
