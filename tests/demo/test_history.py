@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import pytest
 
 from demo.history import STEP, backfill, sample_times
 from demo.incidents import INCIDENTS, Events, events
-from etter_obs.conventions import Label, Rule
+from etter_obs.conventions import Dashboard, Label, Rule
+from etter_obs.dashboards.queries import panel_queries
 from etter_obs.slo.loader import load_spec
 from etter_obs.slo.rules import groups
 from etter_obs.slo.spec import Spec
@@ -133,6 +135,22 @@ def test_the_time_is_marked_as_synthetic(known: Known) -> None:
     """From the first to the last sample a series of its own says that all of this is invented."""
     for at in (known.times[0], known.times[len(known.times) // 2], known.times[-1]):
         assert known.ask(f'{Rule.SYNTHETIC}{{service="etter",environment="production"}}', at)
+
+
+def test_dashboards_mark_it_each_midnight_and_where_it_ends(known: Known) -> None:
+    """A view of three days has a mark for each midnight and one after the end, and no other."""
+    board = json.loads((ROOT / Dashboard.SLO_DETAIL.path).read_text())
+    [mark] = [
+        query.expr
+        for query in panel_queries(board, {"__interval": "1h"})
+        if query.panel == "annotation Synthetic history"
+    ]
+    end = known.times[-1]
+    hours = range((end - 3 * DAY) // 3600 * 3600, end + 2 * 3600, 3600)
+    marks = [at for at in hours if known.ask(mark, at)]
+    midnights = [at for at in hours if at % DAY == 0 and at < end]
+    assert len(midnights) >= 3
+    assert marks == [*midnights, next(at for at in hours if at > end + STEP)]
 
 
 def test_history_alone_alerts_nobody(known: Known) -> None:
