@@ -13,6 +13,7 @@ from rich.console import Console
 
 from demo.backend import BackendError
 from demo.closing import what_to_open
+from demo.compose import ComposeError
 from demo.measurements import Prometheus
 from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
@@ -43,6 +44,7 @@ def main() -> int:
             return _perform(platform, console, once=once)
     except (
         PlatformError,
+        ComposeError,
         StackError,
         BuildError,
         BackendError,
@@ -82,7 +84,9 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
 
 
 def _fail(console: Console, reason: str) -> int:
-    console.print(f"demo: {reason}", style="bold red", highlight=False, markup=False)
+    console.print(
+        f"demo: {reason}", style="bold red", highlight=False, markup=False, soft_wrap=True
+    )
     console.print(f"demo: logs are in {RUN_DIR}", highlight=False, markup=False)
     return 1
 

@@ -12,21 +12,22 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo import compose
 from demo.backend import Backend, backend_running
+from demo.compose import ComposeError
 from demo.history import backfill
 from demo.processes import ROOT
 from demo.receiver import Receiver
 from etter_obs.secret_files import ensure_secrets
 from etter_obs.slo.loader import load_spec
 from examples.etter_backend.embedded import free_port, redis_server
-from stack.build import binary
+from stack.build import binary, ensure
 from stack.layout import Ports, PortTakenError
 from stack.native import running
+from stack.versions import BUILDS, NATIVE
 
 _APP_PORT = 8000
 _RECEIVER_PORT = 9095
-_FILES = ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml")
-_COMPOSE = ("docker", "compose", *(part for file in _FILES for part in ("--file", file)))
 
 
 class PlatformError(RuntimeError):
@@ -58,17 +59,8 @@ def choose() -> tuple[str, Starter]:
     wanted = os.environ.get("STACK", "")
     if wanted not in ("", "docker", "native"):
         raise PlatformError(f"STACK holds {wanted!r}: it takes docker or native")
-    name = wanted or ("docker" if _engine_answers() else "native")
+    name = wanted or ("native" if compose.refusal() else "docker")
     return name, docker if name == "docker" else native
-
-
-def _engine_answers() -> bool:
-    try:
-        for question in (("docker", "version"), ("docker", "compose", "version")):
-            subprocess.run(question, capture_output=True, check=True, timeout=10)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
 
 
 @contextmanager
@@ -90,6 +82,7 @@ def alone(run_dir: Path) -> Iterator[None]:
 @contextmanager
 def native(run_dir: Path) -> Iterator[Platform]:
     """Run everything as processes of this machine, on loopback, in ``run_dir``."""
+    ensure(build for build in BUILDS if build.name in NATIVE)
     shutil.rmtree(run_dir, ignore_errors=True)  # an earlier run's history would blur this one's
     port, receiver_port, ports = _ports()
     _backfill_folder(run_dir / "history.om", run_dir / "stack/data/prometheus")
@@ -148,35 +141,35 @@ def _ports() -> tuple[int, int, str]:
 
 @contextmanager
 def docker(run_dir: Path) -> Iterator[Platform]:
-    """Run everything by Docker Compose, from the file that users get."""
+    """Run everything by Docker Compose, from the file that users get.
+
+    Raises:
+        ComposeError: there is no engine, an image is not to be had, or a service does not start.
+    """
+    if reason := compose.refusal():
+        raise ComposeError(f"Docker Compose cannot be used: {reason}")
     ensure_secrets(ROOT)
+    compose.pull()
+    _remove()  # an earlier run's history would blur this one's
     try:
-        _compose("down", "--volumes")  # an earlier run's history would blur this one's
         _backfill_volume(run_dir / "history.om")
-        _compose("up", "--build", "--detach", "--wait", "--wait-timeout", "600")
-        port = {
-            name: os.environ.get(f"{name}_PORT", default)
-            for name, default in (
-                ("BACKEND", _APP_PORT),
-                ("PROMETHEUS", 9090),
-                ("ALERTMANAGER", 9093),
-                ("LOKI", 3100),
-                ("GRAFANA", 3000),
-                ("RECEIVER", _RECEIVER_PORT),
-            )
-        }
-        url = {name: f"http://127.0.0.1:{number}" for name, number in port.items()}
+        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout=600")
         yield Platform(
-            Backend(url["BACKEND"]),
-            url["PROMETHEUS"],
-            url["ALERTMANAGER"],
-            url["LOKI"],
-            f"{url['RECEIVER']}/alerts",
-            grafana=url["GRAFANA"],
+            Backend(compose.address("backend", 8000)),
+            compose.address("prometheus", 9090),
+            compose.address("alertmanager", 9093),
+            compose.address("loki", 3100),
+            f"{compose.address('receiver', 9095)}/alerts",
+            grafana=compose.address("grafana", 3000),
             traces_file=None,
         )
     finally:
-        _compose("down", "--volumes")
+        compose.save_logs(run_dir / "logs/compose.log")
+        _remove()
+
+
+def _remove() -> None:
+    compose.run("down", "--volumes", "--remove-orphans")
 
 
 def _backfill_volume(file: Path) -> None:
@@ -185,17 +178,6 @@ def _backfill_volume(file: Path) -> None:
         # Its file system is read-only, and promtool wants a temporary folder.
         inside = ("run", "--rm", "--no-deps", "--env=TMPDIR=/prometheus", "--entrypoint=promtool")
         mount = f"--volume={file}:/history.om:ro"
-        _compose(*inside, mount, "prometheus", *command, "/history.om", "/prometheus")
+        compose.run(*inside, mount, "prometheus", *command, "/history.om", "/prometheus")
 
     backfill(load_spec(ROOT / "slo.yaml"), int(time.time()), file, promtool)
-
-
-def _compose(*arguments: str) -> None:
-    try:
-        subprocess.run(  # noqa: S603
-            [*_COMPOSE, *arguments], cwd=ROOT, env={**os.environ, "ETTER_FAULTS": "on"}, check=True
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise PlatformError(
-            f"docker compose {arguments[0]} failed ({error}); without Docker: STACK=native"
-        ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from demo.compose import FILES
 from stack.build import binary
 from stack.layout import CHECKOUT, Ports
 
@@ -33,8 +34,8 @@ def _read(*files: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
-    """The shipped services, together with the demo's."""
-    return _read("docker-compose.yml", "docker-compose.demo.yml")
+    """The shipped services, together with the example's and the demo's."""
+    return _read(*FILES)
 
 
 def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
@@ -76,7 +77,9 @@ def test_no_service_runs_as_root(services: dict[str, dict[str, Any]]) -> None:
     assert users.pop(_OWNER_OF_VOLUME) == "root"
     dockerfile = (CHECKOUT / "examples/etter_backend/Dockerfile").read_text(encoding="utf-8")
     assert "\nUSER app\n" in dockerfile
-    users.pop("backend")
+    for name in ("backend", "receiver"):
+        assert services[name]["image"] == "etter-obs-backend"
+        users.pop(name)
     assert not {name for name, user in users.items() if user in ("", "0", "root")}
 
 
@@ -109,3 +112,11 @@ def test_a_user_s_project_has_all_that_the_shipped_file_mounts() -> None:
     ]
     assert mounted
     assert {path.relative_to(CHECKOUT).parts[0] for path in mounted} <= _SHIPPED
+
+
+def test_only_an_image_that_a_registry_has_is_pulled(services: dict[str, dict[str, Any]]) -> None:
+    """The image that is built here is asked of no registry, by whichever service it runs."""
+    built = {each["image"] for each in services.values() if "build" in each}
+    for name, each in services.items():
+        if each["image"] in built:
+            assert "build" in each or each.get("pull_policy") == "never", name
