@@ -65,6 +65,7 @@ def test_compose() -> None:
             _eventually("every service is healthy", lambda: _unhealthy(project), _HEALTHY_WITHIN)
             _check_hardening(project)
             _check_scrapes(project)
+            _check_answer(project)
             _check_log_line(project)
             if "tempo" in sources:
                 _check_trace(project)
@@ -122,6 +123,19 @@ def _check_scrapes(project: Project) -> None:
         return ", ".join(sorted(wanted - {each["metric"]["job"] for each in up})) or None
 
     _eventually(f"Prometheus scrapes {', '.join(sorted(wanted))}", missing, _ARRIVES_WITHIN)
+
+
+def _check_answer(project: Project) -> None:
+    """The backend is ready, and what PostgreSQL holds is found: no later fault is its own."""
+
+    def missing() -> str | None:
+        ready = httpx.get(f"{project.url('backend')}/health/ready", timeout=10)
+        found = _search(project, {})
+        if ready.is_success and found.is_success and found.json()["data"]:
+            return None
+        return f"ready: {ready.status_code}, search: {found.status_code}"
+
+    _eventually("the backend finds what PostgreSQL holds", missing, _ARRIVES_WITHIN)
 
 
 def _check_log_line(project: Project) -> None:
