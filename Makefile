@@ -36,7 +36,10 @@ stack: venv  ## build the native stack once, into a cache outside this folder
 
 test: venv stack check  ## every test, on real servers
 	@$(BIN)/python -m stack check
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@echo "==> tests, two at once: about a quarter of an hour"
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone"
+	@echo "==> tests that compare times, one after the other"
+	@$(BIN)/pytest -m alone
 
 test-fast: venv  ## the tests that start no server of the stack and end within seconds
 	@$(BIN)/pytest -m "not e2e and not slow"

@@ -55,6 +55,7 @@ def loaded(*faults: str) -> Iterator[list[Loaded]]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(("fault", "signal"), [("collector", "span"), ("stdout", "log")])
 def test_telemetry_that_goes_nowhere_slows_no_request(fault: str, signal: str) -> None:
     """A thousand concurrent requests, with and without the fault, in turns.
