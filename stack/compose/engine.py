@@ -17,6 +17,7 @@ from stack.progress import Task
 
 _STARTS_WITHIN = 60.0  # seconds
 _STOPS_WITHIN = 60.0
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 class EngineError(RuntimeError):
@@ -95,11 +96,11 @@ def apt_install(package: str) -> None:
     Raises EngineError where this is not Debian, or the install fails.
     """
     program = {"docker.io": "dockerd"}.get(package, package)
-    if shutil.which(program):
+    environment = system_environment() | {"DEBIAN_FRONTEND": "noninteractive"}
+    if shutil.which(program, path=environment["PATH"]):
         return
     if not shutil.which("apt-get"):
         raise EngineError(f"{program} must be installed, and only Debian's packages are known here")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     with Task(f"installing {package} from Debian's packages"):
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
             done = subprocess.run(
@@ -114,17 +115,28 @@ def apt_install(package: str) -> None:
                 raise EngineError(f"apt-get {arguments[0]} failed:\n{done.stdout[-2000:]}")
 
 
+def system_environment() -> dict[str, str]:
+    """The environment with the system's own programs on PATH, which a user's may lack."""
+    path = os.environ.get("PATH", os.defpath)
+    missing = [folder for folder in _SYSTEM_FOLDERS if folder not in path.split(os.pathsep)]
+    return dict(os.environ) | {"PATH": os.pathsep.join([path, *missing])}
+
+
 @contextmanager
 def _started() -> Iterator[Engine]:
     had_bridge = Path("/sys/class/net/docker0").exists()
     root = Path(tempfile.mkdtemp(prefix="etter-obs-engine-"))
-    environment = os.environ | {"DOCKER_HOST": f"unix://{root}/docker.sock", "DOCKER_BUILDKIT": "0"}
+    environment = system_environment()
+    environment |= {"DOCKER_HOST": f"unix://{root}/docker.sock", "DOCKER_BUILDKIT": "0"}
     environment.pop("DOCKER_CONTEXT", None)
-    command = ["dockerd", "--host", environment["DOCKER_HOST"], "--data-root", str(root / "data")]
+    dockerd = shutil.which("dockerd", path=environment["PATH"]) or "dockerd"
+    command = [dockerd, "--host", environment["DOCKER_HOST"], "--data-root", str(root / "data")]
     command += ["--exec-root", str(root / "exec"), "--pidfile", str(root / "dockerd.pid")]
     try:
         with (root / "log").open("w") as log:
-            daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            daemon = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             deadline = time.monotonic() + _STARTS_WITHIN
             while not _answers(environment):

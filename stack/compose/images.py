@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack.build import binary
 from stack.cache import cache_root, locked
-from stack.compose.engine import Engine, EngineError, apt_install
+from stack.compose.engine import Engine, EngineError, apt_install, system_environment
 from stack.layout import CHECKOUT
 from stack.progress import Task
 from stack.versions import IMAGES
@@ -117,7 +117,7 @@ def _import_debian(engine: Engine) -> None:
             command += [f"--include={','.join(_DEBIAN_PACKAGES)}"]
             for unused in ("doc", "man", "locale"):
                 command += [f"--dpkgopt=path-exclude=/usr/share/{unused}/*"]
-            subprocess.run([*command, _release(), partial], check=True)
+            subprocess.run([*command, _release(), partial], env=system_environment(), check=True)
             partial.rename(archive)
     engine.docker("import", archive, "etter-obs-debian")
 
