@@ -119,3 +119,30 @@ def test_importing_the_package_loads_nothing_of_the_command_line(installed: Path
     )
     said = run(installed / "python", "-c", script, cwd=installed)
     assert said.split("\n")[:2] == ["imported: []", "used: []"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "extra"),
+    [
+        ("APM_ENABLED=true", "otlp"),
+        ("APM_ENABLED=true OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "otlp"),
+        ("APM_ENABLED=true ETTER_OBS_OTLP_LOGS_ENABLED=false", "otlp"),
+        ("ERROR_TRACKING_ENABLED=true SENTRY_DSN=https://key@sentry.example/1", "sentry"),
+    ],
+)
+def test_a_part_without_its_package_tells_the_line_that_installs_it(
+    installed: Path, variables: str, extra: str
+) -> None:
+    """What is switched on and not installed stops the start with one line; following it helps.
+
+    It names the extra to install and the one variable that switches the part off.
+    """
+    script = "import fastapi, etter_obs; etter_obs.setup_observability(fastapi.FastAPI())"
+    start: list[str | Path] = [installed / "python", "-c", script]
+    said = run("/usr/bin/env", *variables.split(), *start, cwd=installed, expect=1)
+    advice = said.strip().rsplit("\n", 1)[-1]
+    switch = variables.split("=")[0]
+    assert advice.startswith(f"ImportError: {switch} needs "), said
+    assert advice.endswith(f": pip install 'etter-obs[{extra}]' (or set {switch}=false)"), said
+    off = [*variables.split(), f"{switch}=false"]
+    run("/usr/bin/env", *off, *start, cwd=installed)

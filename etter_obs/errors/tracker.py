@@ -248,6 +248,6 @@ def _require_sdk() -> None:
         import sentry_sdk  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'ERROR_TRACKING_ENABLED needs sentry-sdk: pip install "etter-obs[sentry]" '
+            "ERROR_TRACKING_ENABLED needs sentry-sdk: pip install 'etter-obs[sentry]' "
             "(or set ERROR_TRACKING_ENABLED=false)"
         ) from error

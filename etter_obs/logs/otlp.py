@@ -165,7 +165,5 @@ def _require_grpc() -> None:
         import grpc  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'OTLP over gRPC needs grpcio: pip install "etter-obs[otlp]" '
-            "(or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, "
-            "or ETTER_OBS_OTLP_LOGS_ENABLED=false)"
+            "APM_ENABLED needs grpcio: pip install 'etter-obs[otlp]' (or set APM_ENABLED=false)"
         ) from error

@@ -82,7 +82,13 @@ class Tracing:
         if not self.enabled:
             self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
             return
-        from etter_obs.tracing.pipeline import Pipeline  # loads the SDK
+        try:
+            from etter_obs.tracing.pipeline import Pipeline  # loads the SDK and its instrumentation
+        except ImportError as error:
+            raise ImportError(
+                "APM_ENABLED needs OpenTelemetry's instrumentation: pip install 'etter-obs[otlp]' "
+                "(or set APM_ENABLED=false)"
+            ) from error
 
         dropped = registry.counter(TELEMETRY_DROPPED)
         self._pipeline = Pipeline(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, propagate, trace
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
 from opentelemetry.util.http import sanitize_method
@@ -33,20 +34,9 @@ _READ: Final = frozenset((b"host", b"user-agent", b"content-length"))
 
 
 class ServerSpans:
-    """Runs sampled requests inside the official instrumentation, which it sets up once.
-
-    Raises:
-        ImportError: the instrumentation is not installed; the message says how to install it.
-    """
+    """Runs sampled requests inside the official instrumentation, which it sets up once."""
 
     def __init__(self, provider: trace.TracerProvider, ids: PresetIds, endpoint: Endpoint) -> None:
-        try:
-            from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-        except ImportError as error:
-            raise ImportError(
-                "APM_ENABLED needs the ASGI instrumentation: pip install 'etter-obs[otlp]' "
-                "(or set APM_ENABLED=false)"
-            ) from error
         self._ids = ids
         self._shown = _READ | {name.encode() for name in propagate.get_global_textmap().fields}
         self._endpoint = endpoint

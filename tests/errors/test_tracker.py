@@ -306,4 +306,4 @@ except ImportError as error:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, timeout=60, check=False
     )
-    assert b'pip install "etter-obs[sentry]"' in done.stdout
+    assert b"pip install 'etter-obs[sentry]'" in done.stdout
