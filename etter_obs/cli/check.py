@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import click
 
 from etter_obs.cli.common import BAD_INPUT, DRIFT, clear_errors, project_options, read_specs
+from etter_obs.programs import find_program
 
 
 @click.command()
-@click.option("--promtool", type=click.Path(path_type=Path), help="promtool (default: from PATH).")
-@click.option("--amtool", type=click.Path(path_type=Path), help="amtool (default: from PATH).")
+@click.option("--promtool", type=click.Path(path_type=Path), help="Where promtool is.")
+@click.option("--amtool", type=click.Path(path_type=Path), help="Where amtool is.")
 @click.option("--tests/--no-tests", default=True, help="Run the generated rule tests too.")
 @project_options
 def check(
     promtool: Path | None, amtool: Path | None, tests: bool, root: Path, environment: str | None
 ) -> None:
-    """Check the whole project: slo.yaml, drift, and every file by its own program.
+    """Check slo.yaml, drift, and every file by its own program.
 
-    Where promtool or amtool is missing, it says which check was left out.
+    promtool and amtool are those on the PATH, else those that `make stack` built. Where one is
+    missing, it says which check was left out.
 
     \b
       etter-obs check
@@ -55,9 +56,9 @@ def check(
 
 def _run(name: str, chosen: Path | None, arguments: list[str], what: str) -> bool:
     """Run a checker; print its output only when it fails. Returns whether it failed."""
-    binary = str(chosen) if chosen else shutil.which(name)
+    binary = chosen or find_program(name)
     if binary is None:
-        click.echo(f"{what}: not checked, {name} is not in PATH (--{name} says where it is)")
+        click.echo(f"{what}: not checked, {name} is not on the PATH (--{name} takes its path)")
         return False
     try:
         done = subprocess.run(  # noqa: S603  # the program that the user names, no shell

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from etter_obs.programs import find_program
 
 MAX_SAMPLES: Final = 10_000
 """Samples that one query of ``promtool test rules`` may hold (its engine's fixed limit)."""
@@ -57,17 +58,13 @@ def find_promtool(chosen: Path | None = None) -> Path:
         if chosen.is_file():
             return chosen
         raise PromtoolError(f"{chosen}: no such program; --promtool takes the path of promtool")
-    on_path = shutil.which("promtool")
-    if on_path:
-        return Path(on_path)
-    built = (Path.home() / ".cache" / "etter-obs" / "bin").glob("prometheus-*/promtool")
-    newest = max(built, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
+    found = find_program("promtool")
+    if found is None:
         raise PromtoolError(
             "promtool: not on the PATH. It comes with Prometheus (3.16 or newer); "
             "`make stack` in a checkout builds it; --promtool takes its path"
         )
-    return newest
+    return found
 
 
 def ask(

@@ -210,6 +210,17 @@ def test_check_runs_the_programs_own_checkers(project: Path) -> None:
     assert "nowhere/promtool" in said
 
 
+def test_check_finds_the_programs_that_the_stack_built(project: Path) -> None:
+    """With neither on the PATH it runs what `make stack` left in the user's cache."""
+    built = project / ".cache/etter-obs/bin/any-1.0"
+    built.mkdir(parents=True)
+    for name in ("promtool", "amtool"):
+        (built / name).symlink_to(binary(name))
+    empty = {"PATH": str(project / "empty"), "HOME": str(project)}
+    code, said = run("check", "--no-tests", cwd=project, env=empty)
+    assert (code, "rules: good" in said, "routing: good" in said) == (0, True, True), said
+
+
 def test_check_says_what_it_left_out(project: Path) -> None:
     """Without promtool and amtool the checks that could not run are named."""
     empty = {"PATH": str(project / "empty"), "HOME": str(project)}
