@@ -34,3 +34,14 @@ def ensure_secrets(root: Path) -> list[Path]:
             path.chmod(0o444)
             written.append(path)
     return written
+
+
+def is_placeholder(path: Path) -> bool:
+    """Tell whether the secret is still what `ensure_secrets` wrote for want of the user's own.
+
+    The random passwords are none. A file that cannot be read is not known to be one.
+    """
+    try:
+        return path.is_file() and path.read_bytes().strip() == _WEBHOOK_DEFAULT.encode()
+    except OSError:
+        return False

@@ -11,13 +11,18 @@ from urllib.parse import urlsplit
 
 import click
 
+from etter_obs.bundle import default_spec_path
 from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
+from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.loader import SpecError
 
 _TIMEOUT = 2.0
 Finding = tuple[str, str, int]
-"""What was looked at, what to do about it (empty: nothing), and the exit code it asks for."""
+"""What was looked at, what to do about it (empty: nothing), and the exit code it asks for.
+
+With something to do and exit code 0 it is a warning.
+"""
 
 
 @click.command()
@@ -30,8 +35,9 @@ def doctor(
 ) -> None:
     """Say what is wrong here, and what to do about it.
 
-    Looks at the environment variables, slo.yaml, whether the files follow from it, the secrets, and
-    whether the stack answers (two seconds for each).
+    Looks at the environment variables, which slo.yaml an app with these variables reads, the
+    slo.yaml here, whether the files follow from it, the secrets, and whether the stack answers (two
+    seconds for each).
 
     \b
       etter-obs doctor
@@ -39,7 +45,7 @@ def doctor(
     """
     worst = 0
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        lambda: _settings(),
+        lambda: _settings(root),
         lambda: _project(root, environment),
         lambda: _http("Prometheus", f"{prometheus}/-/ready"),
         lambda: _http("Alertmanager", f"{alertmanager}/-/ready"),
@@ -47,20 +53,20 @@ def doctor(
     )
     for look in looks:
         for what, remedy, code in look():
-            click.echo(
-                f"{'ok  ' if not remedy else 'BAD '} {what}{f': {remedy}' if remedy else ''}"
-            )
+            mark = "BAD " if code else "warn" if remedy else "ok  "
+            click.echo(f"{mark} {what}{f': {remedy}' if remedy else ''}")
             worst = max(worst, code)
     raise SystemExit(worst)
 
 
-def _settings() -> Iterator[Finding]:
+def _settings(root: Path) -> Iterator[Finding]:
     try:
         settings = Settings.from_env()
     except SettingsError as error:
         yield "environment variables", str(error), BAD_INPUT
         return
     yield "environment variables", "", 0
+    yield _spec_of_the_app(settings, root)
     if not settings.apm_enabled:
         yield "traces and OTLP logs are off (APM_ENABLED=true turns them on)", "", 0
         return
@@ -74,6 +80,16 @@ def _settings() -> Iterator[Finding]:
         yield f"OTLP endpoint {address}", remedy, DRIFT
     else:
         yield f"OTLP endpoint {address}", "", 0
+
+
+def _spec_of_the_app(settings: Settings, root: Path) -> Finding:
+    chosen = settings.slo_file
+    if chosen is not None:
+        return f"the app's slo.yaml is {chosen} (ETTER_OBS_SLO_FILE)", "", 0
+    here, shipped = (root / "slo.yaml").resolve(), default_spec_path()
+    remedy = f"not the one here; set ETTER_OBS_SLO_FILE={here} where the app runs"
+    unread = here.is_file() and here != shipped
+    return f"the app's slo.yaml is {shipped} (the package's own)", remedy if unread else "", 0
 
 
 def _project(root: Path, environment: str | None) -> Iterator[Finding]:
@@ -94,13 +110,14 @@ def _project(root: Path, environment: str | None) -> Iterator[Finding]:
         yield "generated files", first, DRIFT
     else:
         yield "generated files", "", 0
-    absent = [
-        path
-        for path in _secret_files(specs[0].receivers.model_dump())
-        if not (root / path).is_file()
-    ]
+    secrets = list(dict.fromkeys(_secret_files(specs[0].receivers.model_dump())))
+    absent = [path for path in secrets if not (root / path).is_file()]
     remedy = f"missing {', '.join(absent)}; `etter-obs init --secrets-only` makes the common ones"
     yield "secrets of the receivers", remedy if absent else "", DRIFT if absent else 0
+    for path in secrets:
+        if is_placeholder(root / path):
+            remedy = "still the address that `etter-obs init` wrote; put your receiver's own there"
+            yield path, remedy, 0
 
 
 def _secret_files(receivers: object) -> Iterator[str]:

@@ -12,6 +12,8 @@ import pytest
 
 from stack.build import binary
 
+ROOT = Path(__file__).parents[2]
+NOWHERE = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
 PROGRAM = [sys.executable, "-m", "etter_obs.cli"]
 
 
@@ -232,17 +234,41 @@ def test_check_says_what_it_left_out(project: Path) -> None:
 
 def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
     """Each fault has its remedy; a bad variable is exit code 2, an absent server 1."""
-    nowhere = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
-    code, said = run("doctor", *nowhere, cwd=shipped)
+    code, said = run("doctor", *NOWHERE, cwd=shipped)
     assert code == 1
     assert "ok   slo.yaml" in said
     assert said.count("does not answer") == 3
-    code, said = run("doctor", *nowhere, cwd=shipped, env={"LOG_LEVEL": "LOUD"})
+    code, said = run("doctor", *NOWHERE, cwd=shipped, env={"LOG_LEVEL": "LOUD"})
     assert code == 2
     assert "LOG_LEVEL holds 'LOUD'" in said
     env = {"APM_ENABLED": "true", "OTLP_ENDPOINT": "127.0.0.1:9"}
-    code, said = run("doctor", *nowhere, cwd=shipped, env=env)
+    code, said = run("doctor", *NOWHERE, cwd=shipped, env=env)
     assert "OTLP endpoint 127.0.0.1:9: no connection" in said
+
+
+def test_doctor_tells_which_spec_the_app_reads(project: Path) -> None:
+    """It warns of a slo.yaml here that the app will not read, until ETTER_OBS_SLO_FILE names it."""
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert f"(the package's own): not the one here; set ETTER_OBS_SLO_FILE={project}" in said
+    _, said = run("doctor", *NOWHERE, cwd=project, env={"ETTER_OBS_SLO_FILE": "slo.yaml"})
+    assert "ok   the app's slo.yaml is slo.yaml (ETTER_OBS_SLO_FILE)" in said
+    (project / "slo.yaml").unlink()
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert f"ok   the app's slo.yaml is {ROOT / 'slo.yaml'} (the package's own)\n" in said
+    _, said = run("doctor", *NOWHERE, cwd=ROOT)
+    assert f"ok   the app's slo.yaml is {ROOT / 'slo.yaml'} (the package's own)\n" in said
+
+
+def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
+    """Alerts that nobody gets are told once, not taken for an error; the user's own is silent."""
+    secret = "secrets/alertmanager/webhook-url"
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert said.count(f"warn {secret}: still the address that `etter-obs init` wrote") == 1
+    (project / secret).chmod(0o600)
+    (project / secret).write_text("https://hooks.example/own-and-secret\n")
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert "webhook-url" not in said
+    assert "own-and-secret" not in said
 
 
 def test_every_command_teaches_itself() -> None:
