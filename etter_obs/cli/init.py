@@ -29,10 +29,11 @@ SHIPPED: Final = (
 @click.option("--force", is_flag=True, help="Overwrite files that differ from the shipped ones.")
 @click.option("--secrets-only", is_flag=True, help="Only make missing files in secrets/.")
 def init(directory: Path, force: bool, secrets_only: bool) -> None:
-    """Start a project in DIRECTORY (default: here): slo.yaml, the compose file, the configs.
+    """Start a project in DIRECTORY (default: here).
 
-    Files that you changed are not overwritten: if there is one, nothing is written and they are
-    named. Passwords are made at random in secrets/, which must stay out of git.
+    Writes slo.yaml, the compose file and the configs of the stack. Files that you changed are not
+    overwritten: if there is one, nothing is written and they are named. Passwords are made at
+    random in secrets/, which must stay out of git.
 
     \b
       etter-obs init

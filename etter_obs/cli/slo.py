@@ -31,9 +31,10 @@ for command in (simulate, report, gate):
 @slo.command()
 @project_options
 def check(root: Path, environment: str | None) -> None:
-    """Show for each SLO and tier whether it can fire, how soon, and what is gone by then.
+    """Show for each SLO and tier whether it can fire, and how soon.
 
-    Then what a change of slo.yaml, against the rules on disk, does to the period behind it.
+    Also what is gone by then, and what a change of slo.yaml, against the rules on disk, does to the
+    period behind it.
 
     \b
       etter-obs slo check

@@ -28,11 +28,16 @@ def gate(
     users: int | None,
     form: str,
 ) -> None:
-    """Say whether a locust run held throughput, users, latency and error targets.
+    """Say whether a locust run held the targets.
 
-    RUN is the prefix given to `locust --csv`, or the report of `locust --json-file`.
+    Those of throughput, users, latency and errors. RUN is the prefix given to `locust --csv`, or
+    the report of `locust --json-file`.
 
     Exit code 0: all held. 1: one did not. 2: the run or the spec cannot be used.
+
+    \b
+      etter-obs slo gate load/run
+      etter-obs slo gate report.json --users 500
     """
     with refusing(LocustRunError):
         verdicts = judge(read_spec(root, environment, service), read_run(run), users)

@@ -35,9 +35,15 @@ def report(
     at: datetime | None,
     form: str,
 ) -> None:
-    """Show what each SLO attained over its period, the budget left, the worst days and routes.
+    """Show what each SLO attained, and the budget left.
+
+    Over the SLO's period, with the worst days and routes.
 
     Exit code 0: every SLO has budget left. 1: one has none. 2: no report could be made.
+
+    \b
+      etter-obs slo report --prometheus http://prometheus.internal:9090
+      etter-obs slo report --at 2026-01-01 --format markdown
     """
     with refusing(PrometheusError):
         spec = read_spec(root, environment, service)

@@ -77,9 +77,10 @@ def simulate(
     environment: str | None,
     service: str | None,
 ) -> None:
-    r"""Play an outage through the generated rules: which alerts fire, when, when they clear.
+    """Play an outage through the rules: which alerts fire, and when.
 
-    Before it lie days of good traffic, as many as the longest window looks back.
+    Also when they clear. Before the outage lie days of good traffic, as many as the longest window
+    looks back.
 
     \b
       etter-obs slo simulate --slo availability --error-rate 100% --for 20m --traffic 50/s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,10 @@ import pytest
 from stack.build import binary
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    *("init", "generate", "check", "doctor", "dashboards check"),
+    *("slo check", "slo simulate", "slo report", "slo gate"),
+)
 NOWHERE = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
 PROGRAM = [sys.executable, "-m", "etter_obs.cli"]
 
@@ -272,9 +277,21 @@ def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
 
 
 def test_every_command_teaches_itself() -> None:
-    """--help of each command shows what it does and an example that begins with its name."""
-    here = Path(__file__).parent
-    for name in ("init", "generate", "check", "slo check", "doctor"):
-        code, said = run(*name.split(), "--help", cwd=here)
+    """--help of each command shows what it does and, each on a line, examples with its name."""
+    for name in COMMANDS:
+        code, said = run(*name.split(), "--help", cwd=ROOT)
         assert code == 0
-        assert f"  etter-obs {name}" in said.replace("Usage:", "")
+        assert "\b" not in said
+        assert "\\b" not in said
+        assert re.search(rf"^    etter-obs {name}\b", said, re.MULTILINE), said
+        assert not re.search(r"\S etter-obs ", said.replace("Usage: ", "")), said
+
+
+@pytest.mark.parametrize("group", ["", "slo", "dashboards"])
+def test_the_lists_of_commands_are_whole(group: str) -> None:
+    """Each command's line in the list of its group is a sentence that is not cut short."""
+    _, said = run(*group.split(), "--help", cwd=ROOT, env={"COLUMNS": "80"})
+    listed = said.split("Commands:\n")[1].splitlines()
+    names = [f"{group} {line.split()[0]}".strip() for line in listed]
+    assert {name for name in COMMANDS if name.rpartition(" ")[0] == group} <= set(names)
+    assert all(re.fullmatch(r".*[^.…]\.", line) for line in listed), said
