@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.applications import Starlette
 
+_LOG: Final = logging.getLogger(__name__)
 _FORWARDED: Final = b"x-forwarded-for"
 
 
@@ -195,9 +197,15 @@ class Observability:
     # -- the app's life, as the middleware sees it ------------------------------------------------
 
     def starting(self) -> None:
-        """Measure the running event loop; chain SIGTERM and open the management port."""
+        """Measure the running event loop; chain SIGTERM, open the port, name the spec."""
         self.runtime.watch_loop()
         self.health.start()
+        _LOG.info(
+            "SLOs of %s are those of %s, sha256 %.12s…",
+            self.spec.service,
+            self.settings.slo_file or "the package's own slo.yaml",
+            self.spec.sha256,
+        )
 
     def started(self) -> None:
         """Let the startup probe pass."""

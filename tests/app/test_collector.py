@@ -60,7 +60,7 @@ class Secured:
             for resource in json.loads(line)[f"resource{kind[0].upper()}{kind[1:]}"]
             for scope in resource[f"scope{kind[0].upper()}{kind[1:]}"]
             for one in scope["spans" if kind == "spans" else "logRecords"]
-            if one["traceId"] == trace_id
+            if one.get("traceId") == trace_id  # lines outside of requests have none
         ]
 
     def both(self, trace_id: str) -> bool:

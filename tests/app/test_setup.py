@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine
 
 from etter_obs import Settings, SettingsError, SpecError, setup_observability
+from etter_obs.bundle import default_spec_path
 from tests.app.apps import make_app
 from tests.app.asgi import observed, request, scope, scrape
 
@@ -177,6 +180,26 @@ async def test_behind_a_trusted_proxy_the_clients_own_address_is_logged(
     (stranger,) = [line for line in lines if "/files/stranger" in line]
     assert '"client_ip":"198.51.100.1"' in trusted
     assert '"client_ip":"192.0.2.8"' in stranger
+
+
+async def test_the_spec_in_force_is_named_once_at_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One INFO line has the service, the file, and the start of the digest that /metrics has."""
+    own = tmp_path / "slo.yaml"
+    own.write_text(default_spec_path().read_text().replace("service: etter", "service: shop"))
+    for file, shown in ((own, str(own)), (None, "the package's own slo.yaml")):
+        app = make_app()
+        with observed(app, slo_file=file) as observability:
+            digest = observability.spec.sha256
+            for _ in range(2):
+                await request(app, "GET", "/files/a")
+            assert (await scrape(app)).value("slo_spec_info", digest) == 1
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        (named,) = [line for line in lines if digest[:12] in line["message"]]
+        assert (named["level"], digest in named["message"]) == ("INFO", False)
+        service = "etter" if file is None else "shop"
+        assert named["message"].startswith(f"SLOs of {service} are those of {shown}, ")
 
 
 async def test_whatever_breaks_inside_the_request_is_answered(
