@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
 from tests.parts import no_tracing, registry
@@ -19,3 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "observed" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("observed"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what a test has logged travel to the process that reports: UTF-8 has no lone surrogate.
+
+    Properties log every code point; without this, such a line ends a run of two tests at once.
+    """
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
