@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from etter_obs import conventions
 from etter_obs.bundle import default_spec_path
@@ -24,7 +24,7 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
-from etter_obs.requests.client_address import client_address
+from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
 from etter_obs.requests.middleware import ObservabilityMiddleware
 from etter_obs.requests.recorder import Recorder
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _LOG: Final = logging.getLogger(__name__)
-_FORWARDED: Final = b"x-forwarded-for"
 
 
 class Observability:
@@ -169,7 +168,7 @@ class Observability:
             access=self.logs.access,
             logs_all=self.settings.log_level in ("DEBUG", "INFO"),
             finish_queries=self._query_report(),
-            client=_client_of(self.settings.trusted_proxies),
+            client=client_of(self.settings.trusted_proxies),
             report=self._report,
             slow=_tightest_latency(self.spec),
             streaming=frozenset(self.spec.streaming_routes),
@@ -301,20 +300,3 @@ def _tightest_latency(spec: Spec) -> float:
     latencies = [slo.sli.latency for slo in spec.slos if slo.sli.latency is not None]
     name = conventions.REQUEST_DURATION.suffix
     return min((float(sli.threshold) for sli in latencies if sli.metric == name), default=inf)
-
-
-def _client_of(trusted: tuple[str, ...]) -> Callable[[Scope], str | None]:
-    if not trusted:
-
-        def peer(scope: Scope) -> str | None:
-            client = scope.get("client")
-            return client[0] if client else None
-
-        return peer
-    address = client_address(trusted)
-
-    def behind_proxies(scope: Scope) -> str | None:
-        forwarded = [value for name, value in scope["headers"] if name == _FORWARDED]
-        return address(scope.get("client"), b",".join(forwarded) or None)
-
-    return behind_proxies

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Final
+
+from starlette.types import Scope
+
+_FORWARDED: Final = b"x-forwarded-for"
 
 Client = tuple[str, int] | None
 
@@ -44,3 +49,21 @@ def client_address(trusted: Sequence[str]) -> Callable[[Client, bytes | None], s
         return address
 
     return of
+
+
+def client_of(trusted: Sequence[str]) -> Callable[[Scope], str | None]:
+    """Return a function that tells a scope's client; without proxies it looks at no header."""
+    if not trusted:
+
+        def peer(scope: Scope) -> str | None:
+            client = scope.get("client")
+            return client[0] if client else None
+
+        return peer
+    address = client_address(trusted)
+
+    def behind_proxies(scope: Scope) -> str | None:
+        forwarded = [value for name, value in scope["headers"] if name == _FORWARDED]
+        return address(scope.get("client"), b",".join(forwarded) or None)
+
+    return behind_proxies
