@@ -14,7 +14,7 @@ _FORWARDED: Final = b"x-forwarded-for"
 Client = tuple[str, int] | None
 
 
-def client_address(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str | None]:
+def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str | None]:
     """Return a function that tells a client's address from its peer and ``X-Forwarded-For``.
 
     The header counts only where the peer is in one of the ``trusted`` networks; then it is read
@@ -35,7 +35,7 @@ def client_address(trusted: Sequence[str]) -> Callable[[Client, bytes | None], s
         if peer is None:
             return None
         address = peer[0]
-        if forwarded is None or not networks or not is_proxy(address):
+        if forwarded is None or not is_proxy(address):
             return address
         for part in reversed(forwarded[-512:].decode("latin-1").split(",")):
             candidate = part.strip()
@@ -60,7 +60,7 @@ def client_of(trusted: Sequence[str]) -> Callable[[Scope], str | None]:
             return client[0] if client else None
 
         return peer
-    address = client_address(trusted)
+    address = _address_of(trusted)
 
     def behind_proxies(scope: Scope) -> str | None:
         forwarded = [value for name, value in scope["headers"] if name == _FORWARDED]

@@ -17,7 +17,8 @@ from etter_obs.tracing.sampling import Decision
 
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
-_NAME_OF: Final = itemgetter(0)
+NAME_OF: Final = itemgetter(0)
+"""Name of a header, which ASGI gives as a pair."""
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
 """The guide's form of a response time; to format a number costs more than to look it up."""
 _NOTHING: Final[Scope] = {}
@@ -118,7 +119,7 @@ class Exchange(RequestContext):
                 self._has_trailers = message["trailers"]
             # A new list: the app may keep its own, and send it again with another response.
             headers = [*message.get("headers", ())]
-            if not _OURS.isdisjoint(map(_NAME_OF, headers)):
+            if not _OURS.isdisjoint(map(NAME_OF, headers)):
                 headers = [pair for pair in headers if pair[0] not in _OURS]
             passed = perf_counter() - self.start
             headers += (

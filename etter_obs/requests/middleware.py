@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from etter_obs.context import current_request
 from etter_obs.conventions import Path
 from etter_obs.requests.connection import Connection
-from etter_obs.requests.exchange import Exchange
+from etter_obs.requests.exchange import NAME_OF, Exchange
 from etter_obs.requests.ids import REQUEST_ID, new_id
 from etter_obs.requests.recorder import Recorder
 from etter_obs.tracing import UNTRACED
@@ -27,7 +26,6 @@ _QUIET: Final = re.compile(rf"{Path.METRICS}$|/health(/|$)").match
 """Probes stay out of request metrics, traces and access log, even those that the app answers."""
 _QUIET_STARTS: Final = frozenset(("/health", Path.METRICS[:7]))
 """How their paths begin: looked at for every request, where the pattern would cost too much."""
-_NAME_OF: Final = itemgetter(0)
 
 
 class Lifecycle(Protocol):
@@ -96,7 +94,7 @@ class ObservabilityMiddleware:
             return
         tracing = self._tracing
         headers = scope["headers"]
-        if self._telling.isdisjoint(map(_NAME_OF, headers)):
+        if self._telling.isdisjoint(map(NAME_OF, headers)):
             decision = tracing.untraced or tracing.begin()
             request_id = new_id()
         else:

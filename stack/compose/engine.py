@@ -129,8 +129,7 @@ def _started() -> Iterator[Engine]:
     environment = system_environment()
     environment |= {"DOCKER_HOST": f"unix://{root}/docker.sock", "DOCKER_BUILDKIT": "0"}
     environment.pop("DOCKER_CONTEXT", None)
-    dockerd = shutil.which("dockerd", path=environment["PATH"]) or "dockerd"
-    command = [dockerd, "--host", environment["DOCKER_HOST"], "--data-root", str(root / "data")]
+    command = ["dockerd", "--host", environment["DOCKER_HOST"], "--data-root", str(root / "data")]
     command += ["--exec-root", str(root / "exec"), "--pidfile", str(root / "dockerd.pid")]
     try:
         with (root / "log").open("w") as log:
@@ -154,7 +153,8 @@ def _started() -> Iterator[Engine]:
                 daemon.wait()
     finally:
         if not had_bridge:
-            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+            remove = ["ip", "link", "delete", "docker0"]
+            subprocess.run(remove, env=environment, capture_output=True, check=False)
         _unmount_below(root)
         shutil.rmtree(root)
 
