@@ -10,13 +10,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +33,7 @@ from stack.native import running
 from tests.e2e.conftest import Observed
 from tests.e2e.test_every_query import ask
 from tests.e2e.test_one_request import json_lines
+from tests.slo.alerting import receiving
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -135,31 +133,6 @@ def page(observed_under_load: Observed) -> Delivery:
     )
 
 
-@contextmanager
-def slack() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An endpoint that takes Slack's messages; yields its URL and what has come."""
-    messages: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            messages.append(json.loads(body))
-            self.send_response(200)
-            self.send_header("content-length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", messages
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_the_message_opens_the_right_dashboard_at_the_right_time(
     observed_under_load: Observed,
     page: Delivery,
@@ -177,17 +150,18 @@ def test_the_message_opens_the_right_dashboard_at_the_right_time(
     for path, text in alertmanager(spec).items():
         (tmp_path / "project" / path).write_text(text)
     with (
-        slack() as (url, messages),
+        receiving() as (url, posts),
         running(
             tmp_path / "run",
             only=("alertmanager",),
-            webhook=url,
+            webhook=f"{url}/hook",
             config_root=tmp_path / "project",
         ) as stack,
     ):
         alert = {"labels": page.labels, "annotations": page.annotations, "startsAt": page.starts_at}
         httpx.post(f"{stack.alertmanager}/api/v2/alerts", json=[alert]).raise_for_status()
-        [message] = eventually(lambda: messages, deadline_s=60)[0]["attachments"]
+        _, body = eventually(lambda: posts, deadline_s=60)[0]
+        [message] = body["attachments"]
         external = stack.alertmanager
 
     dashboard = message["title_link"]
