@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
@@ -194,9 +194,21 @@ def etter_all(app: FastAPI, sinks: Sinks) -> None:
     _etter(app, sinks, sampler="parentbased_always_on")
 
 
+_METRICS_ALONE: Final = {
+    "apm_enabled": False,
+    "error_tracking_enabled": False,
+    "log_level": "WARNING",
+}
+
+
 def etter_metrics(app: FastAPI, sinks: Sinks) -> None:
-    """etter-obs with metrics alone: no traces, no access log, no error reports."""
-    _etter(app, sinks, apm_enabled=False, error_tracking_enabled=False, log_level="WARNING")
+    """etter-obs with metrics alone: no traces, access log, error reports, response headers."""
+    _etter(app, sinks, **_METRICS_ALONE, response_headers=())
+
+
+def etter_headers(app: FastAPI, sinks: Sinks) -> None:
+    """etter-obs with metrics, and a request id and the time in every response."""
+    _etter(app, sinks, **_METRICS_ALONE)
 
 
 def guide(app: FastAPI, sinks: Sinks) -> None:
@@ -209,6 +221,7 @@ def guide(app: FastAPI, sinks: Sinks) -> None:
 SUBJECTS = {
     "bare": Subject("bare FastAPI", bare),
     "etter-metrics": Subject("etter-obs, metrics alone", etter_metrics),
+    "etter-headers": Subject("etter-obs, metrics and response headers", etter_headers),
     "etter-10": Subject("etter-obs, everything, traces 10 %", etter_tenth),
     "etter-100": Subject("etter-obs, everything, traces 100 %", etter_all),
     "instrumentator": Subject("prometheus-fastapi-instrumentator", instrumentator),

@@ -91,6 +91,20 @@ def one_of(choices: tuple[T, ...]) -> Callable[[str], T]:
     return parse
 
 
+def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
+    """Take some of ``choices`` with commas between them, in upper or lower case, or none."""
+
+    def parse(held: str) -> tuple[T, ...]:
+        if held.lower() == "none":
+            return ()
+        named = {part.strip().lower() for part in held.split(",")}
+        if not named <= {choice.lower() for choice in choices}:
+            raise ValueError(f"{', '.join(choices)}, with commas between them, or none")
+        return tuple(choice for choice in choices if choice.lower() in named)
+
+    return parse
+
+
 def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable[[str], int]:
     """Take a whole number of ASCII digits; ``why`` tells where its maximum comes from."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from etter_obs import setting_values as takes
+from etter_obs.conventions import Header
 from etter_obs.setting_values import OtlpCompression, OtlpProtocol
 
 T = TypeVar("T")
@@ -87,6 +88,8 @@ class Settings:
     management_host: str = "127.0.0.1"
     management_port: int | None = None
     # requests
+    response_headers: tuple[str, ...] = tuple(Header)
+    """Those that responses carry, of what :class:`Header` names."""
     trusted_proxies: tuple[str, ...] = ()
     n_plus_one_threshold: int = 10
     shutdown_deadline: float = 5.0
@@ -174,6 +177,9 @@ class Settings:
             drain_seconds=env.read(("ETTER_OBS_DRAIN_SECONDS",), takes.seconds_or_none, 0.0),
             management_host=env.read(("ETTER_OBS_MANAGEMENT_HOST",), takes.text, "127.0.0.1"),
             management_port=env.read(("ETTER_OBS_MANAGEMENT_PORT",), takes.port, None),
+            response_headers=env.read(
+                ("ETTER_OBS_RESPONSE_HEADERS",), takes.some_of(tuple(Header)), tuple(Header)
+            ),
             trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), takes.networks, ()),
             n_plus_one_threshold=env.read(
                 ("ETTER_OBS_N_PLUS_ONE_THRESHOLD",), takes.integer(2), 10

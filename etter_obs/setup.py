@@ -28,6 +28,7 @@ from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
 from etter_obs.requests.middleware import ObservabilityMiddleware
 from etter_obs.requests.recorder import Recorder
+from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.requests.routing import RouteTable
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
@@ -182,6 +183,7 @@ class Observability:
             probes=probes,
             lifecycle=self,
             take_id=id_taker(self.logs.redactor.text),
+            headers=ResponseHeaders(named) if (named := self.settings.response_headers) else None,
         )
 
     def _query_report(self) -> Callable[[RequestContext], None]:

@@ -84,6 +84,8 @@ def test_a_standard_name_wins_over_the_guides(
         ("ETTER_OBS_HEALTH_TIMEOUT", "0"),
         ("ETTER_OBS_HEALTH_TIMEOUT", "inf"),
         ("ETTER_OBS_MANAGEMENT_PORT", "65536"),
+        ("ETTER_OBS_RESPONSE_HEADERS", "X-Powered-By"),
+        ("ETTER_OBS_RESPONSE_HEADERS", ","),
         ("ETTER_OBS_SLO_FILE", "/nowhere/slo.yaml"),
         ("SERVICE_NAME", "two\nlines"),
     ],
@@ -121,6 +123,17 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert Settings.from_env(both).sentry_dsn == other
     with pytest.raises(SettingsError, match="SENTRY_DSN_FILE"):
         Settings.from_env({"SENTRY_DSN_FILE": str(tmp_path / "missing")})
+
+
+def test_response_headers_are_named_in_any_case_or_none() -> None:
+    """Both, one or none are asked for as headers are written."""
+    for held, names in (
+        ("x-response-time , X-REQUEST-ID", ("X-Request-ID", "X-Response-Time")),
+        ("x-request-id", ("X-Request-ID",)),
+        ("None", ()),
+    ):
+        settings = Settings.from_env({"ETTER_OBS_RESPONSE_HEADERS": held})
+        assert settings.response_headers == names
 
 
 def test_http_has_its_own_default_endpoint() -> None:

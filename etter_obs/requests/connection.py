@@ -11,8 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
 from etter_obs.metrics.children import Counter
-from etter_obs.requests.ids import REQUEST_ID
 from etter_obs.requests.recorder import Recorder
+from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.tracing.sampling import Decision
 
 METHOD: Final = "WEBSOCKET"
@@ -35,12 +35,14 @@ class Connection(RequestContext):
         send: Send,
         decision: Decision,
         request_id: str,
+        headers: ResponseHeaders | None,
     ) -> None:
         self._start = perf_counter()
         self._recorder = recorder
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._headers = headers
         self._messages: Counter | None = None
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
@@ -68,9 +70,9 @@ class Connection(RequestContext):
             self._count()
         elif kind in _HEADED:
             self._status = message.get("status", _SWITCHING)
-            headers = [pair for pair in message.get("headers") or () if pair[0] != REQUEST_ID]
-            headers.append((REQUEST_ID, self.request_id.encode()))
-            message = {**message, "headers": headers}
+            if self._headers is not None:
+                headers = self._headers.among(message.get("headers") or (), self.request_id, None)
+                message = {**message, "headers": headers}
         await self._send(message)
 
     def abandon(self, error: BaseException | None) -> None:

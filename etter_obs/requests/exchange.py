@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -11,16 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext
-from etter_obs.conventions import STATUS_CLIENT_CLOSED, Header
-from etter_obs.requests.ids import REQUEST_ID
+from etter_obs.conventions import STATUS_CLIENT_CLOSED
+from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.tracing.sampling import Decision
 
-_RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
-_OURS: Final = frozenset((REQUEST_ID, _RESPONSE_TIME))
-NAME_OF: Final = itemgetter(0)
-"""Name of a header, which ASGI gives as a pair."""
-_TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
-"""The guide's form of a response time; to format a number costs more than to look it up."""
 _NOTHING: Final[Scope] = {}
 
 
@@ -51,6 +44,7 @@ class Exchange(RequestContext):
 
     __slots__ = (
         "_has_trailers",
+        "_headers",
         "_ledger",
         "_left",
         "_receive",
@@ -74,6 +68,7 @@ class Exchange(RequestContext):
         send: Send,
         decision: Decision,
         request_id: str,
+        headers: ResponseHeaders | None,
     ) -> None:
         self.start = perf_counter()
         self.status = self.bytes_in = self.bytes_out = 0
@@ -85,6 +80,7 @@ class Exchange(RequestContext):
         self._ledger = ledger
         self._receive = receive
         self._send = send
+        self._headers = headers
         # What super().__init__() does; to call it costs as much again.
         self.request_id = request_id
         self._trace_id = decision.trace_id
@@ -117,16 +113,10 @@ class Exchange(RequestContext):
             self.status = message["status"]
             if "trailers" in message:
                 self._has_trailers = message["trailers"]
-            # A new list: the app may keep its own, and send it again with another response.
-            headers = [*message.get("headers", ())]
-            if not _OURS.isdisjoint(map(NAME_OF, headers)):
-                headers = [pair for pair in headers if pair[0] not in _OURS]
-            passed = perf_counter() - self.start
-            headers += (
-                (REQUEST_ID, self.request_id.encode()),
-                (_RESPONSE_TIME, _TIMES[int(passed * 1000)] if passed < 1 else b"%.3fs" % passed),
-            )
-            message["headers"] = headers
+            if self._headers is not None:
+                message["headers"] = self._headers.among(
+                    message.get("headers", ()), self.request_id, perf_counter() - self.start
+                )
         elif kind == "http.response.body":
             body = message.get("body")
             more = message.get("more_body")

@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from etter_obs.context import current_request
 from etter_obs.conventions import Path
 from etter_obs.requests.connection import Connection
-from etter_obs.requests.exchange import NAME_OF, Exchange
+from etter_obs.requests.exchange import Exchange
 from etter_obs.requests.ids import REQUEST_ID, new_id
 from etter_obs.requests.recorder import Recorder
+from etter_obs.requests.response_headers import NAME_OF, ResponseHeaders
 from etter_obs.tracing import UNTRACED
 
 _SEEN: Final = "etter_obs.exchange"
@@ -53,6 +54,7 @@ class ObservabilityMiddleware:
         probes: what answers at a path instead of the app.
         lifecycle: is told when the app starts and stops.
         take_id: gives the request's id for what a caller sent as one.
+        headers: those that responses get; None for none.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ObservabilityMiddleware:
         probes: Mapping[str, ASGIApp],
         lifecycle: Lifecycle,
         take_id: Callable[[bytes], str],
+        headers: ResponseHeaders | None,
     ) -> None:
         self.inner = app
         self._recorder = recorder
@@ -70,6 +73,7 @@ class ObservabilityMiddleware:
         self._probes = probes
         self._lifecycle = lifecycle
         self._take_id = take_id
+        self._headers = headers
         self._begun = False
         self._telling = recorder.tracing.carriers | {REQUEST_ID}
         """Headers that tell something; most requests come without any of them."""
@@ -102,7 +106,7 @@ class ObservabilityMiddleware:
             given = dict(headers).get(REQUEST_ID)
             request_id = new_id() if given is None else self._take_id(given)
         watched = (Exchange if kind == "http" else Connection)(
-            self._recorder, scope, receive, send, decision, request_id
+            self._recorder, scope, receive, send, decision, request_id, self._headers
         )
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         # It is not reset: each request runs in a task of its own, and what the server logs about

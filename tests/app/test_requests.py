@@ -24,9 +24,9 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
-def observability(app: FastAPI) -> Iterator[Observability]:
-    """The app's handle."""
-    with observed(app) as handle:
+def observability(app: FastAPI, request: pytest.FixtureRequest) -> Iterator[Observability]:
+    """The app's handle; a parameter changes settings."""
+    with observed(app, **getattr(request, "param", {})) as handle:
         yield handle
 
 
@@ -263,6 +263,28 @@ async def test_responses_carry_one_id_and_one_time(app: FastAPI) -> None:
         assert re.fullmatch(r"\d+\.\d{3}s", time)
 
 
+@pytest.mark.parametrize(
+    ("observability", "carried"),
+    [
+        ({"response_headers": ("X-Request-ID",)}, {"x-request-id"}),
+        ({"response_headers": ("X-Response-Time",)}, {"x-response-time"}),
+        ({"response_headers": ()}, set()),
+    ],
+    indirect=["observability"],
+)
+async def test_responses_carry_only_the_headers_that_are_asked_for(
+    app: FastAPI, carried: set[str]
+) -> None:
+    """HTTP and WebSocket have those of the setting; what is not ours to set stays the app's."""
+    [start, _] = (await request(app, "GET", "/files/a")).messages
+    [accepted, *_] = await conversation(app)
+    for message, possible in ((start, carried), (accepted, carried & {"x-request-id"})):
+        named = {name.decode() for name, _ in message.get("headers", ())}
+        assert named & {"x-request-id", "x-response-time"} == possible
+    own = await request(app, "GET", "/own-id")
+    assert (own.header("X-Request-ID") == ["the app's own"]) is ("x-request-id" not in carried)
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/health/live", "/health/ready", "/health/any"])
 async def test_probes_are_not_counted(app: FastAPI, path: str) -> None:
     """Probes leave no trace in the request metrics, nor an id in their answer."""
@@ -321,8 +343,8 @@ async def test_a_request_context_is_there_inside_and_finished_outside(app: FastA
     assert found.endpoint is None or found.endpoint == "/context"
 
 
-async def test_a_websocket_has_metrics_of_its_own(app: FastAPI) -> None:
-    """Messages both ways, the connection's time, and nothing in the request metrics."""
+async def conversation(app: FastAPI) -> list[dict[str, Any]]:
+    """Say two things over a WebSocket; return what the app sent."""
     incoming = iter(
         [
             {"type": "websocket.connect"},
@@ -340,6 +362,12 @@ async def test_a_websocket_has_metrics_of_its_own(app: FastAPI) -> None:
 
     connection = scope("GET", "/socket/lobby") | {"type": "websocket", "subprotocols": []}
     await asyncio.create_task(app(connection, receive, send))
+    return sent
+
+
+async def test_a_websocket_has_metrics_of_its_own(app: FastAPI) -> None:
+    """Messages both ways, the connection's time, and nothing in the request metrics."""
+    sent = await conversation(app)
     metrics = await scrape(app)
     assert metrics.of("websocket_messages_total") == {("/socket/{room}",): 3.0}
     assert metrics.value("websocket_duration_seconds_count", "/socket/{room}") == 1
