@@ -1,6 +1,6 @@
 """What observing a request costs: the bare app, the peers and this package, side by side.
 
-    python -m benchmarks.overhead [--rounds 20] [--requests 1000] [--only etter-10,assembly-10]
+    python -m benchmarks.overhead [--rounds 60] [--requests 200] [--only etter-10,assembly-10]
 
 Every subject runs in a process of its own; all take turns, round by round, so that whatever else
 the machine does hits all alike. Two measures: at the ASGI call (one request after the other, as a
@@ -185,8 +185,8 @@ def runners(names: list[str]) -> Iterator[dict[str, Runner]]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--requests", type=int, default=1000, help="in a round")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--requests", type=int, default=200, help="in a round")
     parser.add_argument("--only", default="", help="subjects, comma-separated")
     options = parser.parse_args()
     names = [n for n in options.only.split(",") if n] or list(SUBJECTS)
