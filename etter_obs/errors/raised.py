@@ -10,10 +10,17 @@ import linecache
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
+from etter_obs.logs.values import cut
+
 _MAX_FRAMES: Final = 100
 _MAX_CHAIN: Final = 10
 _CONTEXT_LINES: Final = 5
 _MAX_TEXT: Final = 8_192
+_MAX_LINE: Final = 256
+
+
+_Link = tuple[BaseException, int | None, str | None]
+"""An exception, the number of the one that it belongs to, and how."""
 
 
 class Frame(NamedTuple):
@@ -26,8 +33,15 @@ class Frame(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """One exception of a chain."""
+    """One exception of a tree; ``parent`` is the number of the one it led to or is a member of.
 
+    ``source`` is the attribute by which it hangs there.
+    """
+
+    number: int
+    parent: int | None
+    source: str | None
+    is_group: bool
     kind: str
     module: str | None
     text: str
@@ -35,28 +49,55 @@ class Raised(NamedTuple):
 
 
 def chain_of(exception: BaseException) -> list[Raised]:
-    """Return ``exception`` and what led to it, the first cause first.
+    """Return ``exception``, number 0, and before it what led to it, the first cause first.
 
-    ``raise … from …`` and implicit context are followed as Python shows them in a traceback.
+    ``raise … from …`` and implicit context are followed as Python shows them in a traceback, and
+    groups into their members.
     """
     chain: list[Raised] = []
     seen: set[int] = set()
-    current: BaseException | None = exception
-    while current is not None and id(current) not in seen and len(chain) < _MAX_CHAIN:
+    waiting: list[_Link] = [(exception, None, None)]
+    while waiting and len(chain) < _MAX_CHAIN:
+        current, parent, source = waiting.pop()
+        if id(current) in seen:
+            continue
         seen.add(id(current))
-        kind = type(current)
-        chain.append(Raised(kind.__qualname__, kind.__module__, _text(current), _frames(current)))
-        if current.__cause__ is not None or current.__suppress_context__:
-            current = current.__cause__
-        else:
-            current = current.__context__
+        number, kind = len(chain), type(current)
+        is_group = isinstance(current, BaseExceptionGroup)
+        chain.append(
+            Raised(
+                number,
+                parent,
+                source,
+                is_group,
+                kind.__qualname__,
+                kind.__module__,
+                _text(current),
+                _frames(current),
+            )
+        )
+        waiting += reversed(_led_to(current, number))
     chain.reverse()
     return chain
 
 
+def _led_to(exception: BaseException, number: int) -> list[_Link]:
+    links: list[_Link] = []
+    if exception.__cause__ is not None:
+        links.append((exception.__cause__, number, "__cause__"))
+    elif exception.__context__ is not None and not exception.__suppress_context__:
+        links.append((exception.__context__, number, "__context__"))
+    if isinstance(exception, BaseExceptionGroup):
+        links += [
+            (member, number, f"exceptions[{index}]")
+            for index, member in enumerate(exception.exceptions[:_MAX_CHAIN])
+        ]
+    return links
+
+
 def _text(exception: BaseException) -> str:
     try:
-        return str(exception)[:_MAX_TEXT]
+        return cut(str(exception), _MAX_TEXT)
     except Exception:  # noqa: BLE001  # a __str__ of the app's may raise anything
         return "(its text cannot be shown)"
 
@@ -86,12 +127,21 @@ def as_sentry(chain: list[Raised], *, handled: bool) -> dict[str, Any]:
                 "type": raised.kind,
                 "module": raised.module,
                 "value": raised.text,
-                "mechanism": {"type": "etter_obs", "handled": handled},
+                "mechanism": _mechanism(raised, handled),
                 "stacktrace": {"frames": [_frame(frame) for frame in raised.frames]},
             }
             for raised in chain
         ]
     }
+
+
+def _mechanism(raised: Raised, handled: bool) -> dict[str, Any]:
+    mechanism = {"type": "etter_obs", "handled": handled, "exception_id": raised.number}
+    if raised.parent is not None:
+        mechanism |= {"type": "chained", "parent_id": raised.parent, "source": raised.source}
+    if raised.is_group:
+        mechanism["is_exception_group"] = True
+    return mechanism
 
 
 def _frame(frame: Frame) -> dict[str, Any]:
@@ -120,4 +170,4 @@ def _relative(frame: Frame) -> str:
 
 
 def _shown(lines: list[str]) -> list[str]:
-    return [line.rstrip("\r\n")[:256] for line in lines]
+    return [cut(line.rstrip("\r\n"), _MAX_LINE) for line in lines]

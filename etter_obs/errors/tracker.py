@@ -24,7 +24,7 @@ from etter_obs.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     import sentry_sdk
-    from sentry_sdk.types import Event, Hint
+    from sentry_sdk.types import Event
 
 _QUEUE: Final = 100
 _LINGER: Final = 0.1
@@ -32,8 +32,8 @@ _BATCH: Final = 4
 _SIGNAL: Final = "error"
 _MARK: Final = "_etter_obs_captured"
 _MAX_CONTEXT_TEXT: Final = 4_096
-_REDACTED_PARTS: Final = ("exception", "tags", "contexts", "message", "transaction")
-"""Parts of an event that hold what the app said; the others are the SDK's and ours."""
+_REFUSED: Final = "status_429"
+"""What the SDK calls an event that Sentry refused at its rate limit."""
 
 
 class _Report(NamedTuple):
@@ -44,6 +44,7 @@ class _Report(NamedTuple):
     handled: bool
     tags: dict[str, str]
     contexts: dict[str, Any]
+    trace: dict[str, str] | None
     transaction: str | None
 
 
@@ -153,20 +154,18 @@ class ErrorTracker:
     ) -> None:
         request = request if request is not None else current_request.get()
         request_id = request.request_id if request is not None else None
-        if request_id is not None and getattr(exception, _MARK, None) == request_id:
+        if request_id is not None and not _is_new(exception, request_id):
             return
-        with suppress(AttributeError):  # a class with slots keeps no mark, and is reported twice
-            setattr(exception, _MARK, request_id)
         tags = {LogField.SERVICE.value: self._service}
-        transaction = endpoint
+        transaction, trace = endpoint, None
         if request is not None:
             transaction = endpoint or request.endpoint
             tags[LogField.REQUEST_ID.value] = request.request_id
             tags[LogField.TRACE_ID.value] = request.trace_id
             tags[LogField.METHOD.value] = request.method
+            trace = {"trace_id": request.trace_id, "span_id": request.span_id}
             contexts = {
                 **contexts,
-                "trace": {"trace_id": request.trace_id, "span_id": request.span_id},
                 "request": {
                     LogField.REQUEST_ID.value: request.request_id,
                     LogField.METHOD.value: request.method,
@@ -176,7 +175,7 @@ class ErrorTracker:
         if transaction is not None:
             tags[LogField.ENDPOINT.value] = transaction
         self._worker.put(
-            _Report(time.time(), chain_of(exception), handled, tags, contexts, transaction)
+            _Report(time.time(), chain_of(exception), handled, tags, contexts, trace, transaction)
         )
 
     # -- on the worker's thread -------------------------------------------------------------------
@@ -186,18 +185,27 @@ class ErrorTracker:
             try:
                 if self._client is None:
                     self._client = self._make_client()
-                event: dict[str, Any] = {
-                    "timestamp": report.time,
-                    "level": "error",
-                    "exception": as_sentry(report.chain, handled=report.handled),
-                    "tags": report.tags,
-                    "contexts": report.contexts,
-                }
-                if report.transaction is not None:
-                    event["transaction"] = report.transaction
-                self._client.capture_event(cast("Event", event))
+                self._client.capture_event(cast("Event", self._event(report)))
             except Exception:  # noqa: BLE001  # an error report must not become an error
                 self._count_dropped("failed", 1)
+
+    def _event(self, report: _Report) -> dict[str, Any]:
+        """Return the event without its secrets.
+
+        They go before the SDK sees it: its older releases cut long texts, and half a secret is one
+        that no pattern knows any more.
+        """
+        said: dict[str, Any] = {
+            "exception": as_sentry(report.chain, handled=report.handled),
+            "tags": report.tags,
+            "contexts": report.contexts,
+        }
+        if report.transaction is not None:
+            said["transaction"] = report.transaction
+        event = {"timestamp": report.time, "level": "error", **self._redactor.mapping(said)}
+        if report.trace is not None:  # a span's id may look like the number of a card
+            event["contexts"]["trace"] = report.trace
+        return event
 
     def _make_client(self) -> sentry_sdk.Client:
         import sentry_sdk
@@ -210,6 +218,10 @@ class ErrorTracker:
 
             def record_lost_event(self, reason: str, *args: Any, **kwargs: Any) -> None:
                 count_dropped(reason, 1)
+
+            def on_dropped_event(self, reason: str) -> None:
+                if reason == _REFUSED:  # the one loss that is not recorded as lost
+                    count_dropped(reason, 1)
 
         return sentry_sdk.Client(
             dsn=self._settings.sentry_dsn,
@@ -224,23 +236,24 @@ class ErrorTracker:
             enable_backpressure_handling=False,
             include_local_variables=False,
             max_breadcrumbs=0,
-            before_send=self._redact,
             # Brotli, the default where the package happens to be there, takes more processor time.
             _experiments={"transport_compression_algo": "gzip"},  # type: ignore[typeddict-item]
         )
-
-    def _redact(self, event: Event, hint: Hint) -> Event:
-        parts = cast("dict[str, Any]", event)
-        for part in _REDACTED_PARTS:
-            if part in parts:
-                parts[part] = self._redactor.value(part, parts[part])
-        return event
 
     def _count_dropped(self, reason: str, count: int) -> None:
         self._drops.child(_SIGNAL, reason).inc(count)
 
     def _forget_client(self) -> None:
         self._client = None
+
+
+def _is_new(exception: BaseException, request_id: str) -> bool:
+    """Tell whether the request has not reported ``exception`` yet, and mark it as reported."""
+    with suppress(Exception):  # where its class lets nobody mark it, it is reported twice
+        if getattr(exception, _MARK, None) == request_id:
+            return False
+        setattr(exception, _MARK, request_id)
+    return True
 
 
 def _require_sdk() -> None:

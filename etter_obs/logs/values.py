@@ -22,6 +22,8 @@ PLAIN: Final = frozenset({int, float, bool, type(None), dt.datetime, dt.date, dt
 
 _MAX_DEPTH: Final = 6
 _MAX_ITEMS: Final = 128
+_MOST_BYTES: Final = 4
+"""Bytes that a character takes in UTF-8, at most."""
 _CUT: Final = "…"
 
 
@@ -75,7 +77,8 @@ def _plain(value: Any, limit: int, depth: int) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        return cut(bytes(value[:limit]).decode("utf-8", "backslashreplace"), limit)
+        head = bytes(value[: _MOST_BYTES * (limit + 1)])  # so much that it is `cut` that cuts
+        return cut(head.decode("utf-8", "backslashreplace"), limit)
     if depth == 0:
         return _CUT
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

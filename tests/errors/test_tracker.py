@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import sentry_sdk
@@ -170,6 +172,43 @@ def test_no_secret_is_reported(receiver: SentryReceiver, text: str, secret: str)
     assert secret.encode("unicode_escape") not in receiver.raw
 
 
+@pytest.mark.parametrize("where", ["message", "source", "context", "bytes"])
+def test_no_half_of_a_secret_is_reported(
+    receiver: SentryReceiver, tmp_path: Path, where: str
+) -> None:
+    """What is too long to be sent is not cut within a secret, whose half no rule would know."""
+    secret = "half-a-" + "secret"
+    text = f"see postgresql://etter:{secret * 2_000}@db/etter"
+    module = tmp_path / "long_line.py"
+    module.write_text(f"raise ValueError  # {text}\n")
+
+    def fail() -> BaseException:
+        if where == "source":
+            runpy.run_path(str(module))
+        return ValueError(text if where == "message" else "short")
+
+    notes: dict[str, object] = {"context": text, "bytes": text.encode()}
+    with tracking(receiver.dsn) as tracked:
+        tracked.tracker.capture_exception(raised(fail), {"note": notes.get(where)})
+        assert tracked.tracker.flush(5.0)
+    (event,) = receiver.events
+    assert "see…" in str(event)
+    assert secret.encode() not in receiver.raw
+
+
+def test_ids_are_no_secrets(receiver: SentryReceiver) -> None:
+    """A span's id that could be the number of a card still links the event to its trace."""
+    request = RequestContext(
+        "req-1", "0af7651916cd43dd8448eb211c80319c", "4111111111111111", True, "POST", "/orders/7"
+    )
+    with tracking(receiver.dsn) as tracked:
+        tracked.tracker.capture(raised(lambda: ValueError("4111111111111111")), request)
+        assert tracked.tracker.flush(5.0)
+    (event,) = receiver.events
+    assert event["contexts"]["trace"]["span_id"] == "4111111111111111"
+    assert event["exception"]["values"][0]["value"] == "[redacted]"
+
+
 def test_no_variable_is_reported(receiver: SentryReceiver) -> None:
     """The values of local variables are not in the event."""
     with tracking(receiver.dsn) as tracked:
@@ -229,12 +268,34 @@ def test_a_dead_sentry_slows_nothing() -> None:
                 assert time.monotonic() - began < 2.0
 
 
-def test_a_refused_event_is_counted() -> None:
-    """Events that the network loses, and that Sentry refuses, count as dropped."""
+def test_an_event_that_the_network_loses_is_counted() -> None:
+    """An event counts as dropped when nobody takes it."""
     with tracking("http://key@127.0.0.1:9/42") as tracked:
         tracked.tracker.capture(raised(lambda: ValueError("x")))
         tracked.tracker.flush(5.0)
         eventually(lambda: tracked.dropped("network_error") == 1, deadline_s=20)
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons"),
+    [
+        (500, {"network_error": 2}),
+        (413, {"send_error": 2}),
+        (429, {"status_429": 1, "ratelimit_backoff": 1}),
+    ],
+)
+def test_an_event_that_sentry_refuses_is_counted(status: int, reasons: dict[str, int]) -> None:
+    """Each event that Sentry refuses counts once; its rate limit holds the next one back."""
+    with sentry_receiver(status) as receiver, tracking(receiver.dsn) as tracked:
+        for _ in range(2):
+            tracked.tracker.capture(raised(lambda: ValueError("x")))
+            assert tracked.tracker.flush(5.0)
+        eventually(
+            lambda: {reason: tracked.dropped(reason) for reason in reasons} == reasons,
+            deadline_s=20,
+        )
+        every = ("failed", "network_error", "send_error", "status_429", "ratelimit_backoff")
+        assert sum(map(tracked.dropped, every)) == 2
 
 
 def test_an_unprintable_exception_is_reported(receiver: SentryReceiver) -> None:
@@ -250,6 +311,46 @@ def test_an_unprintable_exception_is_reported(receiver: SentryReceiver) -> None:
         tracked.tracker.capture(raised(Slotted), a_request())
         assert tracked.tracker.flush(5.0)
     assert receiver.events[0]["exception"]["values"][0]["value"] == "(its text cannot be shown)"
+
+
+def test_an_exception_that_cannot_be_marked_is_reported(receiver: SentryReceiver) -> None:
+    """One whose class refuses to be changed, by whatever error, is reported; nothing is raised."""
+
+    class Frozen(Exception):  # noqa: N818
+        def __setattr__(self, name: str, value: object) -> None:
+            raise TypeError("frozen")
+
+    with tracking(receiver.dsn) as tracked:
+        tracked.tracker.capture(Frozen("x"), a_request())
+        assert tracked.tracker.flush(5.0)
+    assert receiver.events[0]["exception"]["values"][0]["value"] == "x"
+
+
+def test_a_group_is_reported_with_its_members(receiver: SentryReceiver) -> None:
+    """An exception group shows each member and its cause, linked as Sentry draws them as a tree."""
+    member = ValueError("a")
+    member.__cause__ = KeyError("why")
+    group = ExceptionGroup("both", [member, ExceptionGroup("inner", [OSError("b")])])
+    with tracking(receiver.dsn) as tracked:
+        tracked.tracker.capture(raised(lambda: group), a_request())
+        assert tracked.tracker.flush(5.0)
+    values = receiver.events[0]["exception"]["values"]
+    told = {value["mechanism"]["exception_id"]: value for value in values}
+    tree = [
+        (told[n]["type"], told[n]["mechanism"].get("parent_id"), told[n]["mechanism"].get("source"))
+        for n in sorted(told)
+    ]
+    assert tree == [
+        ("ExceptionGroup", None, None),
+        ("ValueError", 0, "exceptions[0]"),
+        ("KeyError", 1, "__cause__"),
+        ("ExceptionGroup", 0, "exceptions[1]"),
+        ("OSError", 3, "exceptions[0]"),
+    ]
+    assert values[-1]["value"] == "both (2 sub-exceptions)"
+    assert [value["mechanism"].get("is_exception_group", False) for value in values] == [
+        value["type"] == "ExceptionGroup" for value in values
+    ]
 
 
 def test_off_means_off(receiver: SentryReceiver) -> None:
