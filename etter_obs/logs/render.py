@@ -20,6 +20,8 @@ SMALL: Final = 10**12 - 1
 """Whole numbers up to this have too few digits for a card's number."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _MIN_KEPT: Final = 32
+_MAX_ID: Final = 66
+"""Bytes of a request's id in JSON, at most; an id that is longer was a field of the caller's."""
 
 
 Line = tuple[bytes, dict[str, Any], dict[str, Any]]
@@ -148,9 +150,11 @@ class Renderer:
             if excess <= 0:
                 return data
             sizes = {
-                key: len(encode_value(value))
+                key: size
                 for key, value in document.items()
-                if key not in names.TRUSTED and key != names.TRUNCATED
+                if key not in names.TRUSTED
+                and key != names.TRUNCATED
+                and ((size := len(encode_value(value))) > _MAX_ID or key not in names.IDS)
             }
             longest = max(sizes, key=lambda key: sizes[key])
             if sizes[longest] <= _MIN_KEPT:

@@ -349,7 +349,9 @@ def test_a_long_line_is_cut_and_says_so(tmp_path: Path, size: int) -> None:
         lines = logged.lines()
         assert all(len(raw) <= size for raw in logged.raw())
         assert [line.get("truncated") for line in lines] == [True] * 4 + [None]
-        assert all(line["request_id"] == "req-1" for line in lines)
+        request = a_request()
+        for name in ("request_id", "trace_id", "span_id"):
+            assert all(line[name] == getattr(request, name) for line in lines), name
         assert lines[1]["short"] == "kept"
 
 
