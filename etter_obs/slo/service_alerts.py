@@ -105,7 +105,7 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
 def _telemetry_dropped(spec: Spec) -> AlertRule:
     by = f"{Label.SIGNAL}, {Label.REASON}"
     increase = f"increase({_own(spec, conventions.TELEMETRY_DROPPED)}[15m])"
-    sample = _own(spec, conventions.TELEMETRY_DROPPED, 'signal="logs"', 'reason="queue_full"')
+    sample = _own(spec, conventions.TELEMETRY_DROPPED, 'signal="log"', 'reason="queue_full"')
     return AlertRule(
         name=Alert.TELEMETRY_DROPPED,
         expr=f"sum by ({by}) ({increase}) > 0",
