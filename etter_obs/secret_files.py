@@ -11,7 +11,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-_RANDOM = ("grafana-admin-password", "postgres-password")
+_RANDOM = ("grafana-admin-password", "postgres-password", "prometheus/metrics-token")
+_MOUNTED = ("alertmanager", "prometheus")  # as folders, each into the container of its name
 _WEBHOOK = "alertmanager/webhook-url"
 _WEBHOOK_DEFAULT = "http://host.docker.internal:9095/alerts"  # on the Docker host
 
@@ -23,8 +24,9 @@ def ensure_secrets(root: Path) -> list[Path]:
     """
     folder = root / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / "alertmanager").mkdir(exist_ok=True)
-    (folder / "alertmanager").chmod(0o755)  # whatever the umask: this one is mounted as a folder
+    for name in _MOUNTED:
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name).chmod(0o755)  # whatever the umask
     contents = {name: secrets.token_urlsafe(24) for name in _RANDOM} | {_WEBHOOK: _WEBHOOK_DEFAULT}
     written = []
     for name, content in contents.items():

@@ -95,6 +95,7 @@ def lay_out(
         shutil.rmtree(run_dir / name, ignore_errors=True)
         (run_dir / name).mkdir(parents=True)
     copy_config(config_root, run_dir)
+    _link_secrets(config_root, run_dir)
     for component in components:
         job, port = _SCRAPED[component]
         write_targets(run_dir, job, [f"127.0.0.1:{getattr(ports, port)}"])
@@ -115,6 +116,16 @@ def copy_config(config_root: Path, run_dir: Path) -> None:
         shutil.copytree(
             source, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED)
         )
+
+
+def _link_secrets(config_root: Path, run_dir: Path) -> None:
+    """Let Prometheus read the project's own tokens, of which no copy is made.
+
+    Those of Alertmanager are this run's: nobody wants a trial's alerts at the real receivers.
+    """
+    link = run_dir / "config/secrets/prometheus"
+    link.unlink(missing_ok=True)
+    link.symlink_to(config_root.absolute() / "secrets/prometheus")
 
 
 def write_targets(run_dir: Path, job: str, addresses: Sequence[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
 from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.loader import SpecError
+from etter_obs.slo.prometheus_api import Prometheus, PrometheusError
+from etter_obs.slo.spec import Spec
 
 _TIMEOUT = 2.0
 Finding = tuple[str, str, int]
@@ -36,8 +39,9 @@ def doctor(
     """Say what is wrong here, and what to do about it.
 
     Looks at the environment variables, which slo.yaml an app with these variables reads, the
-    slo.yaml here, whether the files follow from it, the secrets, and whether the stack answers (two
-    seconds for each).
+    slo.yaml here, whether the files follow from it, the secrets, whether Prometheus has the token
+    that the app asks for at /metrics, whether the stack answers (two seconds for each), and what
+    Prometheus says of the app.
 
     \b
       etter-obs doctor
@@ -47,14 +51,16 @@ def doctor(
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _settings(root),
         lambda: _project(root, environment),
+        lambda: _metrics_token(_specs(root, environment), root),
         lambda: _http("Prometheus", f"{prometheus}/-/ready"),
+        lambda: _targets(_specs(root, environment), prometheus),
         lambda: _http("Alertmanager", f"{alertmanager}/-/ready"),
         lambda: _http("Loki", f"{loki}/ready"),
     )
     for look in looks:
         for what, remedy, code in look():
             mark = "BAD " if code else "warn" if remedy else "ok  "
-            click.echo(f"{mark} {what}{f': {remedy}' if remedy else ''}")
+            click.echo(_printable(f"{mark} {what}{f': {remedy}' if remedy else ''}"))
             worst = max(worst, code)
     raise SystemExit(worst)
 
@@ -127,6 +133,64 @@ def _secret_files(receivers: object) -> Iterator[str]:
                 yield value
             else:
                 yield from _secret_files(value)
+
+
+def _specs(root: Path, environment: str | None) -> Sequence[Spec]:
+    """Read the specs for a look that needs them; what is wrong with them `_project` tells."""
+    with suppress(SpecError, OSError):
+        return read_specs(root, environment)
+    return ()
+
+
+def _metrics_token(specs: Sequence[Spec], root: Path) -> Iterator[Finding]:
+    """Compare the token that the app asks of a scrape with those that Prometheus brings."""
+    try:
+        asked = Settings.from_env().metrics_token
+    except SettingsError:
+        return  # told by `_settings`
+    named = [spec.metrics_token_file for spec in specs]
+    paths = list(dict.fromkeys(path for path in named if path is not None))
+    held = {path: _secret(root / path) for path in paths}
+    for path in paths:
+        if not held[path]:
+            yield path, "missing or empty; write the token that the app asks for into it", DRIFT
+    what = "token for /metrics"
+    if asked is None and paths:
+        remedy = f"ETTER_OBS_METRICS_TOKEN_FILE={paths[0]} makes it ask"
+        yield what, f"an app with these variables asks for none; {remedy}", 0
+    elif asked is not None and specs and not paths:
+        remedy = "metrics_token_file in slo.yaml names the file that it reads"
+        yield what, f"the app asks for one and Prometheus has none; {remedy}", DRIFT
+    elif asked is not None and paths:
+        wrong = f"what the app asks for is not in {' or '.join(paths)}; make them one"
+        known = asked.encode() in held.values()
+        yield what, "" if known else wrong, 0 if known else DRIFT
+
+
+def _secret(path: Path) -> bytes:
+    with suppress(OSError):
+        return path.read_bytes().strip()
+    return b""
+
+
+def _targets(specs: Sequence[Spec], prometheus: str) -> Iterator[Finding]:
+    """Tell of each instance that Prometheus knows whether it can be scraped, and why not."""
+    for spec in specs:
+        try:
+            targets = Prometheus(prometheus, _TIMEOUT).targets(spec.service)
+        except PrometheusError:
+            return  # told by `_http`; or it is a Mimir, which scrapes nothing itself
+        if not targets:
+            remedy = f"is it in prometheus/targets/{spec.service}.yml, and was Prometheus reloaded?"
+            yield f"{spec.service}: Prometheus has no instance", remedy, DRIFT
+        for target in targets:
+            what = f"{spec.service} at {target.url} is {target.health}"
+            yield what, target.error, DRIFT if target.error else 0
+
+
+def _printable(text: str) -> str:
+    """Return the text without what a terminal would obey: a target's answer may be in it."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
 def _http(name: str, url: str) -> Iterator[Finding]:

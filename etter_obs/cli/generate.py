@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from etter_obs.cli.common import DRIFT, clear_errors, project_options, read_specs
+
+if TYPE_CHECKING:
+    from etter_obs.slo.plan import Change
 
 
 @click.command()
@@ -61,9 +66,25 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
         write(root, changes)
         for remark in remarks(specs):
             click.echo(f"note: {remark}")
+        for path in _left_targets(root, changes):
+            click.echo(
+                f"note: {path} is yours and stays, but no job reads it any more: "
+                "move its addresses to the targets of the service that they are of"
+            )
     everywhere = (everything.files, everything.kept, everything.starters)
     removed = sum(change.content is None for change in changes)
     click.echo(
         f"{len(changes) - removed} written, {removed} removed, "
         f"{sum(map(len, everywhere)) - len(changes) + removed} as they were"
     )
+
+
+def _left_targets(root: Path, changes: Iterable[Change]) -> Iterator[str]:
+    """Find the targets of jobs that are gone: after a rename their addresses are still wanted."""
+    from etter_obs.slo.scrape import JOBS, TARGETS
+
+    for change in changes:
+        folder, _, name = change.path.rpartition("/")
+        targets = f"{TARGETS}/{name}"
+        if folder == JOBS and change.content is None and (root / targets).exists():
+            yield targets

@@ -22,7 +22,7 @@ from etter_obs.slo.text import GENERATED
 
 _OWNED: Final = (
     ("prometheus/rules", "*.yml"),
-    ("prometheus/scrape", "*.yml"),
+    (scrape.JOBS, "*.yml"),
     ("alerts/rules", "*.yml"),
     ("alerts/tests", "*.yml"),
     ("alerts/runbooks", "*.md"),
@@ -72,7 +72,10 @@ class Plan:
         return found + [Change(path, None, "stale") for path in self._stale(root)]
 
     def _stale(self, root: Path) -> list[str]:
-        """Find generated files that no spec asks for; a runbook with a person's notes stays."""
+        """Find generated files that no spec asks for.
+
+        A runbook with a person's notes stays, and so do targets that a person has changed.
+        """
         stale = []
         for folder, pattern in _OWNED:
             for file in sorted((root / folder).glob(pattern)):
@@ -82,6 +85,10 @@ class Plan:
                 held = _held(file) or ""
                 if GENERATED in held[:_HEAD] and (file.suffix != ".md" or merged("", held) == ""):
                     stale.append(path)
+        for file in sorted((root / scrape.TARGETS).glob("*.yml")):
+            path = f"{scrape.TARGETS}/{file.name}"
+            if path not in self.starters and file.is_file() and _held(file) == scrape.STARTER:
+                stale.append(path)
         return stale
 
 

@@ -1,4 +1,4 @@
-"""Asks a Prometheus server: instant and range queries over its HTTP API."""
+"""Asks a Prometheus server over its HTTP API: instant and range queries, and its targets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import math
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 _TIMEOUT: Final = 60.0
+T = TypeVar("T")
 
 
 class PrometheusError(RuntimeError):
@@ -32,22 +33,35 @@ class Series:
         return self.values[max(self.values)]
 
 
-class Prometheus:
-    """A Prometheus (or Mimir, Thanos) at its base URL, such as ``http://localhost:9090``."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address that is scraped: how it stands (up, down, unknown), and why where it is down."""
 
-    def __init__(self, url: str) -> None:
+    url: str
+    health: str
+    error: str
+
+
+class Prometheus:
+    """A Prometheus (or Mimir, Thanos) at its base URL, such as ``http://localhost:9090``.
+
+    An answer is waited for ``timeout`` seconds. Each method raises PrometheusError.
+    """
+
+    def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise PrometheusError(f"{url!r} is not a URL; write http://localhost:9090")
         self.url = url.rstrip("/")
+        self._timeout = timeout
 
     def instant(self, expression: str, at: float) -> list[Series]:
         """Return the vector that ``expression`` has at a moment (Unix time, seconds)."""
-        return self._ask("query", query=expression, time=f"{at:.3f}")
+        return self._series("query", query=expression, time=f"{at:.3f}")
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """Return the values of ``expression`` from ``start`` to ``end``, each ``step`` seconds."""
-        return self._ask(
+        return self._series(
             "query_range",
             query=expression,
             start=f"{start:.3f}",
@@ -55,13 +69,32 @@ class Prometheus:
             step=f"{step:g}",
         )
 
-    def _ask(self, path: str, **parameters: str) -> list[Series]:
+    def targets(self, job: str) -> list[Target]:
+        """Return what the scrape job ``job`` has found; none where there is no such job."""
+        asked = urllib.parse.urlencode({"state": "active", "scrapePool": job})
+
+        def parse(data: Any) -> list[Target]:
+            return [
+                Target(str(item["scrapeUrl"]), str(item["health"]), str(item["lastError"]))
+                for item in data["activeTargets"]
+            ]
+
+        return self._ask(f"targets?{asked}", None, parse)
+
+    def _series(self, path: str, **parameters: str) -> list[Series]:
+        def parse(data: Any) -> list[Series]:
+            return [_series(item) for item in data["result"]]
+
+        found = self._ask(path, urllib.parse.urlencode(parameters).encode(), parse)
+        return [series for series in found if series.values]
+
+    def _ask(self, path: str, body: bytes | None, parse: Callable[[Any], T]) -> T:
         request = urllib.request.Request(  # noqa: S310 - __init__ took only http and https
-            f"{self.url}/api/v1/{path}", data=urllib.parse.urlencode(parameters).encode()
+            f"{self.url}/api/v1/{path}", data=body
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
-                found = [_series(item) for item in json.load(answer)["data"]["result"]]
+            with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310
+                return parse(json.load(answer)["data"])
         except urllib.error.HTTPError as error:
             raise PrometheusError(f"{self.url}: {_reason(error)}") from None
         except (OSError, http.client.HTTPException) as error:
@@ -69,7 +102,6 @@ class Prometheus:
             raise PrometheusError(f"{self.url}: not reachable: {reason}") from None
         except (ValueError, KeyError, TypeError):
             raise PrometheusError(f"{self.url}: what answers there is no Prometheus") from None
-        return [series for series in found if series.values]
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Final
 
 from etter_obs import conventions
@@ -10,20 +11,28 @@ from etter_obs.slo.buckets import buckets
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.text import yaml_document
 
+JOBS: Final = "prometheus/scrape"
+TARGETS: Final = "prometheus/targets"
 SERIES_CAP: Final = 1_000
 """Label sets that a metric may hold: the default of ETTER_OBS_METRICS_SERIES_CAP."""
 _BYTES_PER_SAMPLE: Final = 300
 """A line of OpenMetrics with its labels, and here and there an exemplar."""
+STARTER: Final = """\
+# Where Prometheus finds the service's instances, host:port each; first an app on the Docker host.
+# Yours: change it freely, Prometheus reads it again at once.
+- targets: ["host.docker.internal:8000"]
+"""
+"""What a service's targets file begins with."""
 
 
 def path(spec: Spec) -> str:
     """Return the file of the service's scrape job."""
-    return f"prometheus/scrape/{spec.service}.yml"
+    return f"{JOBS}/{spec.service}.yml"
 
 
 def targets_path(spec: Spec) -> str:
     """Return the file that holds the service's addresses; kept by hand."""
-    return f"prometheus/targets/{spec.service}.yml"
+    return f"{TARGETS}/{spec.service}.yml"
 
 
 def scrape(spec: Spec) -> dict[str, str]:
@@ -36,6 +45,7 @@ def scrape(spec: Spec) -> dict[str, str]:
         "label_name_length_limit": 64,
         "label_value_length_limit": 512,
         "body_size_limit": f"{-(-samples * _BYTES_PER_SAMPLE // 1_000_000)}MB",
+        **_authorization(spec),
         "file_sd_configs": [{"files": [f"../targets/{spec.service}.yml"]}],
         "relabel_configs": [
             {"target_label": Label.ENVIRONMENT.value, "replacement": spec.environment}
@@ -46,13 +56,15 @@ def scrape(spec: Spec) -> dict[str, str]:
 
 def starters(spec: Spec) -> dict[str, str]:
     """Return files that are written once, where they are missing, and then belong to the user."""
-    return {
-        targets_path(
-            spec
-        ): "# Addresses of the service's instances (host:port). Yours: change it freely; "
-        "Prometheus reads it again at once.\n"
-        '- targets: ["host.docker.internal:8000"]\n'
-    }
+    return {targets_path(spec): STARTER}
+
+
+def _authorization(spec: Spec) -> dict[str, object]:
+    """Name the token's file as the job's file sees it, two folders below the project's."""
+    if spec.metrics_token_file is None:  # a file that is named and missing fails every scrape
+        return {}
+    token = PurePosixPath("../..", spec.metrics_token_file)
+    return {"authorization": {"credentials_file": str(token)}}
 
 
 def sample_limit(spec: Spec) -> int:

@@ -27,6 +27,7 @@ from etter_obs.slo.fields import (
     Period,
     Quiet,
     Route,
+    SecretFile,
     Slice,
     Slug,
     Status,
@@ -183,6 +184,11 @@ class Spec(Model):
     receivers: Receivers
     teams: dict[Slug, TeamReceivers] = Field(default_factory=dict)
     links: Links = Links()
+    metrics_token_file: SecretFile | None = Field(
+        default=None,
+        description="The file with the token that the app's /metrics asks for "
+        "(ETTER_OBS_METRICS_TOKEN_FILE); Prometheus reads it at every scrape.",
+    )
     streaming_routes: tuple[Route, ...] = Field(
         default=(), description="Routes whose responses stream; they stay out of latency."
     )

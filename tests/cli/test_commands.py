@@ -101,19 +101,37 @@ def test_init_keeps_secrets_and_makes_missing_ones(project: Path) -> None:
 
 
 def test_generate_follows_a_renamed_service(project: Path) -> None:
-    """Another service's name: its files replace the old ones, its targets file is begun once."""
+    """Another service's name: its files replace the old ones, its targets file is begun once.
+
+    Nothing of the old name is left for Prometheus to scrape.
+    """
     spec = project / "slo.yaml"
     spec.write_text(spec.read_text().replace("service: etter", "service: billing"))
-    assert run("generate", "--check", cwd=project)[0] == 1
+    code, said = run("generate", "--check", cwd=project)
+    assert (code, "prometheus/targets/etter.yml: stale" in said) == (1, True), said
     code, said = run("generate", cwd=project)
     assert code == 0, said
+    assert "note: prometheus/" not in said
     assert (project / "prometheus/rules/billing.availability.yml").exists()
-    assert not (project / "prometheus/rules/etter.availability.yml").exists()
+    assert not list((project / "prometheus").rglob("etter*"))
     targets = project / "prometheus/targets/billing.yml"
     assert "host.docker.internal" in targets.read_text()
     targets.write_text('- targets: ["10.0.0.1:8000"]\n')
     assert run("generate", cwd=project)[0] == 0
     assert targets.read_text() == '- targets: ["10.0.0.1:8000"]\n'
+    assert run("generate", "--check", cwd=project)[0] == 0
+
+
+def test_targets_that_a_person_wrote_outlive_a_renamed_service(project: Path) -> None:
+    """They stay where they are, and generate says that no job reads them there."""
+    spec, targets = project / "slo.yaml", project / "prometheus/targets/etter.yml"
+    targets.write_text('- targets: ["10.0.0.1:8000"]\n')
+    spec.write_text(spec.read_text().replace("service: etter", "service: billing"))
+    code, said = run("generate", cwd=project)
+    assert code == 0, said
+    assert "note: prometheus/targets/etter.yml is yours and stays" in said
+    assert targets.read_text() == '- targets: ["10.0.0.1:8000"]\n'
+    assert not (project / "prometheus/scrape/etter.yml").exists()
     assert run("generate", "--check", cwd=project)[0] == 0
 
 
@@ -274,6 +292,21 @@ def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
     _, said = run("doctor", *NOWHERE, cwd=project)
     assert "webhook-url" not in said
     assert "own-and-secret" not in said
+
+
+def test_doctor_tells_of_a_token_that_prometheus_does_not_have(project: Path) -> None:
+    """An app that asks for a token, and a spec that names no file with one: a fault, not shown."""
+    asks = {"ETTER_OBS_METRICS_TOKEN": "own-and-secret"}
+    spec = project / "slo.yaml"
+    _, said = run("doctor", *NOWHERE, cwd=project, env=asks)
+    assert "BAD  token for /metrics: the app asks for one and Prometheus has none" in said
+    assert "own-and-secret" not in said
+    spec.write_text(spec.read_text().replace("# metrics_token_file", "metrics_token_file"))
+    asks = {"ETTER_OBS_METRICS_TOKEN_FILE": "secrets/prometheus/metrics-token"}
+    _, said = run("doctor", *NOWHERE, cwd=project, env=asks)
+    assert "ok   token for /metrics\n" in said
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert f"{asks['ETTER_OBS_METRICS_TOKEN_FILE']} makes it ask" in said
 
 
 def test_every_command_teaches_itself() -> None:

@@ -114,6 +114,20 @@ def test_a_user_s_project_has_all_that_the_shipped_file_mounts() -> None:
     assert {path.relative_to(CHECKOUT).parts[0] for path in mounted} <= _SHIPPED
 
 
+def test_tokens_are_where_the_scrape_jobs_look_for_them() -> None:
+    """Prometheus's own secrets, and no others, are two folders above the jobs that name them."""
+    mounted = {
+        Path(volume["target"]): volume
+        for volume in _read("docker-compose.yml")["prometheus"]["volumes"]
+    }
+    project = next(target.parent for target in mounted if target.name == "alerts")
+    volume = mounted[project / "secrets/prometheus"]
+    assert Path(volume["source"]) == CHECKOUT / "secrets/prometheus"
+    assert volume["read_only"] is True
+    assert (project / "prometheus") in mounted
+    assert [target for target in mounted if "secrets" in target.parts] == [Path(volume["target"])]
+
+
 def test_only_an_image_that_a_registry_has_is_pulled(services: dict[str, dict[str, Any]]) -> None:
     """The image that is built here is asked of no registry, by whichever service it runs."""
     built = {each["image"] for each in services.values() if "build" in each}

@@ -183,6 +183,25 @@ def test_a_scrape_takes_twice_what_the_caps_allow() -> None:
     assert job["file_sd_configs"] == [{"files": ["../targets/etter.yml"]}]
 
 
+def test_a_scrape_brings_a_token_only_where_its_file_is_named() -> None:
+    """The job reads it from the project's folder, or from where an absolute path says."""
+    read = {
+        "": None,
+        "metrics_token_file: secrets/prometheus/shop\n": "../../secrets/prometheus/shop",
+        "metrics_token_file: /run/secrets/shop\n": "/run/secrets/shop",
+    }
+    for more, file in read.items():
+        spec = spec_of(_slo("up", "{ requests: { bad_status: 5xx } }", "ticket"), more=more)
+        job = yaml.safe_load(scrape.scrape(spec)["prometheus/scrape/shop.yml"])["scrape_configs"][0]
+        assert job.get("authorization") == (file and {"credentials_file": file})
+
+
+def test_the_shipped_targets_are_those_that_generate_begins_with() -> None:
+    """So a project of `init` is known by them as one whose targets nobody has changed."""
+    shipped = (ROOT / "prometheus/targets/etter.yml").read_text(encoding="utf-8")
+    assert scrape.starters(load_specs(SHIPPED)[0]) == {"prometheus/targets/etter.yml": shipped}
+
+
 def test_alertmanager_accepts_every_kind_of_receiver(tmp_path: Path) -> None:
     """Slack, PagerDuty, e-mail, Teams and webhook, for severities and a team, pass amtool."""
     every = (

@@ -60,6 +60,19 @@ def test_a_second_copy_follows_the_source_and_keeps_the_run_s_own_files(tmp_path
     assert secret.read_text(encoding="utf-8") == "http://127.0.0.1:1/hook"
 
 
+def test_prometheus_reads_the_project_s_own_token(tmp_path: Path) -> None:
+    """It is found where a scrape job looks for it, without a copy, whichever project ran before."""
+    for name in ("first", "second"):
+        held = tmp_path / name / "secrets/prometheus/metrics-token"
+        held.parent.mkdir(parents=True)
+        for folder in ("prometheus", "alerts", "otel-collector", "loki"):
+            (tmp_path / name / folder).mkdir()
+        lay_out(tmp_path / "run", tmp_path / name, Ports(), (), {}, None)
+        held.write_text(name, encoding="utf-8")
+        seen = tmp_path / "run/config/prometheus/../secrets/prometheus/metrics-token"
+        assert seen.read_text(encoding="utf-8") == name
+
+
 def test_targets_change_in_one_step(tmp_path: Path) -> None:
     """New targets replace the file whole: who has the old one open still reads the old."""
     (tmp_path / "config/prometheus/targets").mkdir(parents=True)
