@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from etter_obs.secret_files import ensure_secrets
+from etter_obs.slo.loader import load_spec
+from etter_obs.slo.scrape import scrape
 from stack.compose.engine import Engine, EngineError
 from stack.layout import CHECKOUT, Ports
 
@@ -22,6 +24,7 @@ _BACKEND_TARGETS = "examples/etter_backend/targets.yml"
 class Project:
     """The shipped files with the demo's, copied, with secrets of their own and ports that are free.
 
+    The backend asks for the token at /metrics, and Prometheus has it from its secret file.
     `services` are those to run; `folder` is empty before.
     """
 
@@ -35,6 +38,7 @@ class Project:
             shutil.copy(CHECKOUT / name, folder / name)
         folder.chmod(0o755)  # the containers' users read their configuration in it
         ensure_secrets(folder)
+        _name_the_token(folder)
         free = Ports.free()
         self._ports = {
             "PROMETHEUS_PORT": free.prometheus,
@@ -47,7 +51,11 @@ class Project:
             "BACKEND_PORT": free.node_exporter,
         }
         settings = {name: str(port) for name, port in self._ports.items()}
-        settings |= {"COMPOSE_PROJECT_NAME": _NAME, "ETTER_FAULTS": "on"}
+        settings |= {
+            "COMPOSE_PROJECT_NAME": _NAME,
+            "ETTER_FAULTS": "on",
+            "ETTER_OBS_METRICS_TOKEN_FILE": "/run/secrets/metrics-token",
+        }
         self._docker = Engine({**docker.environment, **settings}, docker.own)
 
     def url(self, service: str) -> str:
@@ -81,3 +89,11 @@ class Project:
 
     def _compose(self, *arguments: str) -> str:
         return self._docker.compose(self.folder, _FILES, *arguments)
+
+
+def _name_the_token(folder: Path) -> None:
+    """Have the scrape job as it follows from a slo.yaml that names the token's file."""
+    named = {"metrics_token_file": "secrets/prometheus/metrics-token"}
+    spec = load_spec(CHECKOUT / "slo.yaml").model_copy(update=named)
+    for path, text in scrape(spec).items():
+        (folder / path).write_text(text, encoding="utf-8")

@@ -114,7 +114,10 @@ def _check_hardening(project: Project) -> None:
 
 
 def _check_scrapes(project: Project) -> None:
-    """Prometheus scrapes every service that runs."""
+    """Prometheus scrapes every service that runs; the backend, which turns others away, as well."""
+    told = httpx.get(f"{project.url('backend')}/metrics", timeout=10).status_code
+    if told != httpx.codes.UNAUTHORIZED:
+        raise ScenarioError(f"without a token the backend's /metrics answers {told}")
     wanted = {_JOBS[service] for service in project.services if service in _JOBS}
     asked = f"{project.url('prometheus')}/api/v1/query"
 
