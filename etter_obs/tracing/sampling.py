@@ -29,10 +29,9 @@ _TRACEPARENT: Final = re.compile(
 # W3C baggage (https://www.w3.org/TR/baggage/#definition). Possessive, so that no input takes more
 # than one pass. OpenTelemetry logs a warning for every member that it cannot read; a header that is
 # not well-formed is therefore left out as a whole.
-_MEMBER: Final = (
-    rb"[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+="
-    rb"[ \t]*+[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+[ \t]*+(?:;[^,\x00-\x1f\x7f-\xff]*+)?+"
-)
+_KEY: Final = rb"[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+"
+_VALUE: Final = rb"=[ \t]*+[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+[ \t]*+"
+_MEMBER: Final = _KEY + _VALUE + rb"(?:;" + _KEY + rb"(?:" + _VALUE + rb")?+)*+"
 _BAGGAGE: Final = re.compile(_MEMBER + rb"(?:," + _MEMBER + rb"){0,63}+")
 _LOW_64_BITS: Final = (1 << 64) - 1
 _MAX_HEADER_BYTES: Final = 256

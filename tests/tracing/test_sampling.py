@@ -119,6 +119,8 @@ def test_keeps_the_share_that_was_asked_for(ratio: float) -> None:
 
 @given(st.binary(max_size=300) | st.text('a=b;, %"é', max_size=50).map(str.encode))
 @example(b"tenant=7,plan=gold;secret=1")
+@example(b"tenant=7;")
+@example(b"tenant=7; a b")
 @example(b"a=b" + b",a=b" * 3000)
 @example(b"a= " + b" " * 8000)
 def test_only_baggage_that_official_code_reads_without_complaint_is_followed(header: bytes) -> None:
@@ -132,3 +134,9 @@ def test_only_baggage_that_official_code_reads_without_complaint_is_followed(hea
     W3CBaggagePropagator().extract({"baggage": header.decode()})
     stranger.removeHandler(handler)
     assert handler.texts == []
+
+
+@pytest.mark.parametrize("header", [b"tenant=7;secret=1;shared", b"a = b ; c = d ; e,f="])
+def test_baggage_with_properties_is_followed(header: bytes) -> None:
+    """What W3C lets a member say of itself, as a pair or a word alone, is no reason to drop it."""
+    assert HeadSampler("always_off", 0.0).decide([(b"baggage", header)]).baggage == header
