@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts import no_tracing, registry
 from tests.services import otlp, postgres, redis_server, shared_postgres
 
 __all__ = ["no_tracing", "otlp", "postgres", "redis_server", "registry", "shared_postgres"]
+
+# An example that takes long tells of the machine, which another test is using, not of the code.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

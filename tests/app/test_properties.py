@@ -169,7 +169,6 @@ def test_every_request_is_counted_once_and_no_secret_comes_out(
 
         @settings(
             max_examples=300,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         )
         @given(

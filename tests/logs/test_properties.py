@@ -82,7 +82,7 @@ def assert_one_object(lines: list[bytes], count: int) -> list[dict[str, Any]]:
     return objects
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(message=TEXT, fields=st.dictionaries(NAMES, VALUES, max_size=6))
 def test_every_call_gives_one_json_object(
     many: Logged, message: str, fields: dict[str, Any]
@@ -96,7 +96,7 @@ def test_every_call_gives_one_json_object(
     assert_one_object(new_lines(many), 3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     secret=planted(),
     before=st.text(st.characters(exclude_categories=("L", "N", "Cs")), max_size=10),

@@ -47,7 +47,7 @@ SPANS = st.none() | st.builds(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(
     message=TEXTS,
     fields=st.dictionaries(NAMES, VALUES, max_size=5),

@@ -17,9 +17,7 @@ from etter_obs.slo.text import GENERATED
 from tests.slo.specs import SHIPPED, dumped, error_of, generated, promtool, spec_trees, written
 
 _PLACED = re.compile(r"slo\.yaml:\d+:\d+: \S")
-_relaxed = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+_relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @settings(_relaxed, max_examples=40)

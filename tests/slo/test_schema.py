@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from etter_obs.slo.schema import schema
 from tests.slo.specs import ROOT, SHIPPED, dumped, spec_trees
@@ -29,7 +29,7 @@ def test_the_schema_accepts_the_shipped_spec() -> None:
     VALIDATOR.validate(yaml.safe_load(SHIPPED.read_text(encoding="utf-8")))
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(spec_trees())
 def test_the_schema_accepts_what_the_loader_accepts(tree: dict[str, Any]) -> None:
     """No valid spec is red in an editor."""
