@@ -18,6 +18,7 @@ from etter_obs.bundle import default_spec_path
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
+from etter_obs.last_words import end_without_traceback
 from etter_obs.logs import LogPipeline
 from etter_obs.metrics import decorators
 from etter_obs.metrics.exposition import MetricsEndpoint
@@ -33,7 +34,7 @@ from etter_obs.requests.routing import RouteTable
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
-from etter_obs.slo.loader import load_specs
+from etter_obs.slo.loader import SpecError, load_specs
 from etter_obs.slo.spec import Spec
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import instrument_httpx
@@ -123,12 +124,16 @@ class Observability:
 
         self._undo.callback(self.tracing.adopt(app))
         original = app.build_middleware_stack
+        was_set = "build_middleware_stack" in vars(app)
         app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
         if app.middleware_stack is not None:  # set up late, while the app runs
             app.middleware_stack = wrapped(app.middleware_stack)
 
         def undo() -> None:
-            app.build_middleware_stack = original  # type: ignore[method-assign]
+            if was_set:
+                app.build_middleware_stack = original  # type: ignore[method-assign]
+            else:
+                del app.build_middleware_stack
             stack = app.middleware_stack
             if isinstance(stack, ObservabilityMiddleware):
                 app.middleware_stack = stack.inner
@@ -234,7 +239,8 @@ def setup_observability(
     """Observe a FastAPI (or Starlette) app: logs, metrics, traces, errors, health.
 
     All else comes from the environment. It may stand before or after routes and middleware are
-    added. A second call for the same app returns the first one's handle.
+    added. A second call for the same app returns the first one's handle. A process that does not
+    catch what is wrong with its variables or slo.yaml says that alone and exits with 2.
 
     Args:
         app: the app, before or after its start.
@@ -254,8 +260,12 @@ def setup_observability(
     known = _observed.get(app)
     if known is not None:
         return known
-    settings = settings or Settings.from_env()
-    observability = Observability(settings, _spec(settings))
+    try:
+        settings = settings or Settings.from_env()
+        observability = Observability(settings, _spec(settings))
+    except (SettingsError, SpecError) as error:
+        end_without_traceback(error)
+        raise
     try:
         if engine is not None:
             observability.observe_engine(engine)

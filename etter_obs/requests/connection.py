@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from etter_obs.context import RequestContext
 from etter_obs.conventions import UNMATCHED, KeptBecause, LogField
 from etter_obs.metrics.children import Counter
+from etter_obs.requests.exchange import says_gone
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.tracing.sampling import Decision
@@ -43,6 +44,7 @@ class Connection(RequestContext):
         self._receive = receive
         self._send = send
         self._headers = headers
+        self._left = False
         self._messages: Counter | None = None
         self._status = 403  # what a server answers where the app closes before it accepts
         self.decision = decision
@@ -61,6 +63,8 @@ class Connection(RequestContext):
         message = await self._receive()
         if message["type"] in _DATA:
             self._count()
+        elif message["type"] == "websocket.disconnect":
+            self._left = True
         return message
 
     async def send(self, message: Message) -> None:
@@ -73,10 +77,16 @@ class Connection(RequestContext):
             if self._headers is not None:
                 headers = self._headers.among(message.get("headers") or (), self.request_id, None)
                 message = {**message, "headers": headers}
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:  # how servers say that the client is gone
+            self._left = True
+            raise
 
     def abandon(self, error: BaseException | None) -> None:
         """Record the connection, which is over: the app returned, or raised ``error``."""
+        if error is not None and self._left and says_gone(error):
+            error = None
         recorder = self._recorder
         self.finished = True
         duration = perf_counter() - self._start

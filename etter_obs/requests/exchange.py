@@ -6,6 +6,7 @@ import sys
 from time import perf_counter
 from typing import Any, Final, Protocol
 
+from anyio import CancelScope
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
@@ -14,6 +15,8 @@ from etter_obs.conventions import STATUS_CLIENT_CLOSED
 from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.tracing.sampling import Decision
 
+_PATIENCE_SECONDS: Final = 0.1
+"""After how long it is worth a look whether the client still waits."""
 _NOTHING: Final[Scope] = {}
 
 
@@ -45,6 +48,7 @@ class Exchange(RequestContext):
     __slots__ = (
         "_has_trailers",
         "_headers",
+        "_held",
         "_ledger",
         "_left",
         "_receive",
@@ -75,6 +79,7 @@ class Exchange(RequestContext):
         self.first_byte = 0.0  # it stays 0 where the response is sent at once
         self.error: BaseException | None = None
         self._left = self._has_trailers = False
+        self._held: Message | None = None
         self.scope = scope
         self.decision = decision
         self._ledger = ledger
@@ -98,7 +103,7 @@ class Exchange(RequestContext):
 
     async def receive(self) -> Message:
         """Pass a message to the app; notice a client that leaves."""
-        message = await self._receive()
+        message, self._held = self._held or await self._receive(), None
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
         elif message["type"] == "http.disconnect" and not self.finished:
@@ -129,6 +134,8 @@ class Exchange(RequestContext):
             complete = not message.get("more_trailers", False)
         elif kind == "http.response.pathsend":
             complete = True
+        if complete and not self._left and perf_counter() - self.start > _PATIENCE_SECONDS:
+            self._left = await self._is_alone()
         try:
             await self._send(message)
         except OSError:  # how servers say that the client is gone
@@ -152,8 +159,16 @@ class Exchange(RequestContext):
         self.scope = _NOTHING
         self._receive = self._send = _is_over
 
+    async def _is_alone(self) -> bool:
+        """Tell whether the client is gone, of which the server speaks only when it is asked."""
+        if self._held is None:
+            with CancelScope() as at_once:
+                at_once.cancel()
+                self._held = await self._receive()  # the app's, should it ask for more
+        return self._held is not None and self._held["type"] == "http.disconnect"
+
     def _end_early(self, error: BaseException | None) -> None:
-        gone = self._left and (error is None or _says_gone(error))
+        gone = self._left and (error is None or says_gone(error))
         if not self.finished:
             self.status = STATUS_CLIENT_CLOSED if gone else 500
             self.error = None if gone else error
@@ -172,9 +187,10 @@ async def _is_over(*_: object) -> Any:
     raise RuntimeError("the request is over: the app has returned")
 
 
-def _says_gone(error: BaseException) -> bool:
+def says_gone(error: BaseException) -> bool:
     """Tell whether an exception only repeats that the client is gone."""
     return isinstance(error, OSError) or type(error).__name__ in (
         "CancelledError",
         "ClientDisconnect",
+        "WebSocketDisconnect",
     )

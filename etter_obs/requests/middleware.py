@@ -6,13 +6,15 @@ everything in one pass: request id, trace, metrics, access log, errors.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from etter_obs.context import current_request
+from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import Path
 from etter_obs.requests.connection import Connection
 from etter_obs.requests.exchange import Exchange
@@ -75,6 +77,8 @@ class ObservabilityMiddleware:
         self._take_id = take_id
         self._headers = headers
         self._begun = False
+        self._origin = Context()
+        """What a request may find that was there before the first one."""
         self._telling = recorder.tracing.carriers | {REQUEST_ID}
         """Headers that tell something; most requests come without any of them."""
 
@@ -95,6 +99,10 @@ class ObservabilityMiddleware:
             return
         if _SEEN in scope:
             await self.inner(scope, receive, send)
+            return
+        if (outer := current_request.get()) is not None and await self._apart(
+            outer, scope, receive, send
+        ):
             return
         tracing = self._tracing
         headers = scope["headers"]
@@ -130,8 +138,29 @@ class ObservabilityMiddleware:
             raise
         watched.abandon(None)
 
+    async def _apart(
+        self, outer: RequestContext, scope: Scope, receive: Receive, send: Send
+    ) -> bool:
+        """Serve a request that begins in the context of another; tell whether it could be done.
+
+        The other one is over where a server went on reading from within it (uvicorn does, after a
+        large body): nothing of it may be seen. Otherwise it calls an app in its own process: it
+        gives what it knows, and must not come back with what it was called for.
+        """
+        context = self._origin.copy() if outer.finished else copy_context()
+        context.run(current_request.set, None)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # another kind of loop
+            return False
+        await asyncio.create_task(self(scope, receive, send), context=context)
+        if outer.finished:
+            current_request.set(context[current_request])  # for what the server logs afterwards
+        return True
+
     def _begin(self) -> None:
         self._begun = True
+        self._origin = copy_context()
         self._lifecycle.starting()
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:

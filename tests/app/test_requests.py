@@ -212,10 +212,16 @@ async def test_a_client_that_leaves_first_is_a_499(
 
 async def test_requests_in_flight_are_counted_while_they_last(app: FastAPI) -> None:
     """The gauge shows three waiting requests, and 0 when they are over."""
-    running = [asyncio.create_task(request(app, "GET", "/waits", leaves=_soon)) for _ in range(3)]
+    leave = asyncio.Event()
+
+    async def told() -> None:
+        await leave.wait()
+
+    running = [asyncio.create_task(request(app, "GET", "/waits", leaves=told)) for _ in range(3)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert (await scrape(app)).value("active_requests") == 3
+    leave.set()
     await asyncio.gather(*running)
     assert (await scrape(app)).value("active_requests") == 0
 

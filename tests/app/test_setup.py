@@ -39,6 +39,7 @@ async def test_shutdown_undoes_everything_and_set_up_works_again() -> None:
         root.level,
         structlog.get_config(),
         app.build_middleware_stack,
+        set(vars(app)),
         httpx.HTTPTransport.handle_request,
         httpx.AsyncHTTPTransport.handle_async_request,
     )
@@ -51,6 +52,7 @@ async def test_shutdown_undoes_everything_and_set_up_works_again() -> None:
         root.level,
         structlog.get_config(),
         app.build_middleware_stack,
+        set(vars(app)),
         httpx.HTTPTransport.handle_request,
         httpx.AsyncHTTPTransport.handle_async_request,
     )
