@@ -1,7 +1,8 @@
 """Outgoing requests by httpx: the trace goes on with them, and their time and failures are counted.
 
 Spans are the official instrumentation's, made where the request being served is sampled; elsewhere
-only the headers are added. Both transports of httpx are patched, as the official one does.
+only the headers are added. Both transports of httpx are patched, as the official one does: above it
+to measure and choose, below it to give back the headers of others that it has replaced.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
+from etter_obs.tracing.outgoing import reconcile
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -32,6 +34,8 @@ _METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY", "CONNECT")
 )
 _METHOD_NAMES: Final = ("handle_request", "handle_async_request")
+_BEFORE: Final = "etter_obs.headers_before"
+"""The request's extension that tells the lower patch which headers it had above."""
 
 
 def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
@@ -51,49 +55,78 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
         import httpx
     except ImportError:
         return lambda: None
-    plain = _transport_methods(httpx)
-    uninstrument = _instrument_officially(tracing) if tracing.enabled else None
-    traced = _transport_methods(httpx)
-    # Headers are added where nobody else adds them.
-    adds_headers = uninstrument is not None or not tracing.enabled
     calls = _Calls(registry)
+    instrumentor = _official() if tracing.enabled else None
+    # Headers are added where nobody else adds them.
+    adds_headers = instrumentor is None or not instrumentor.is_instrumented_by_opentelemetry
+    patches = _Patches((httpx.HTTPTransport, httpx.AsyncHTTPTransport))
+    plain = patches.methods()
+    if adds_headers:
+        patches.put(*map(_reconciling, plain))  # below the official ones
+    reconciling = patches.methods()
+    if adds_headers and instrumentor is not None:
+        with stable_conventions():
+            instrumentor.instrument(
+                tracer_provider=tracing.provider, meter_provider=NoOpMeterProvider()
+            )
+        patches.undos.append(instrumentor.uninstrument)
+    traced = patches.methods()
 
-    def choose(which: int, request: httpx.Request) -> Any:
+    def send(which: int, transport: Any, request: httpx.Request) -> Any:
+        if not adds_headers:
+            return plain[which](transport, request)
+        # A copy, for the caller may send the request again, or be redirected: in another trace.
+        copy = httpx.Request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, _BEFORE: request.headers},
+        )
         if tracing.enabled and not in_unsampled_request():
-            return traced[which]
-        if adds_headers:
-            propagate.inject(request.headers)
-        return plain[which]
+            return traced[which](transport, copy)
+        propagate.inject(copy.headers)
+        return reconciling[which](transport, copy)
 
     def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         with _Call(calls, request) as call:
-            call.response = choose(0, request)(transport, request)
+            call.response = send(0, transport, request)
         return call.response
 
     async def handle_async(
         transport: httpx.AsyncHTTPTransport, request: httpx.Request
     ) -> httpx.Response:
         with _Call(calls, request) as call:
-            call.response = await choose(1, request)(transport, request)
+            call.response = await send(1, transport, request)
         return call.response
 
-    owners = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
-    undos = [uninstrument] if uninstrument else []
-    for owner, name, ours, before in zip(
-        owners, _METHOD_NAMES, (handle, handle_async), traced, strict=True
-    ):
-        setattr(owner, name, ours)
-        undos.append(partial(_restore, owner, name, ours, before))
-
-    def undo() -> None:
-        while undos:
-            undos.pop()()
-
-    return undo
+    patches.put(handle, handle_async)
+    return patches.undo
 
 
-def _transport_methods(httpx: Any) -> tuple[Any, Any]:
-    return httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
+class _Patches:
+    """What is put in place of the transports' methods, and how it is taken out again."""
+
+    def __init__(self, owners: tuple[type, type]) -> None:
+        self._owners = owners
+        self.undos: list[Callable[[], None]] = []
+
+    def methods(self) -> tuple[Any, ...]:
+        """Return the methods in force: the sync one, the async one."""
+        return tuple(
+            getattr(owner, name) for owner, name in zip(self._owners, _METHOD_NAMES, strict=True)
+        )
+
+    def put(self, *ours: Callable[..., Any]) -> None:
+        """Put ``ours`` in their place."""
+        for owner, name, mine in zip(self._owners, _METHOD_NAMES, ours, strict=True):
+            self.undos.append(partial(_restore, owner, name, mine, getattr(owner, name)))
+            setattr(owner, name, mine)
+
+    def undo(self) -> None:
+        """Take out what was put in, the newest first."""
+        while self.undos:
+            self.undos.pop()()
 
 
 def _restore(owner: type, name: str, ours: object, before: object) -> None:
@@ -102,26 +135,26 @@ def _restore(owner: type, name: str, ours: object, before: object) -> None:
         setattr(owner, name, before)
 
 
-def _instrument_officially(tracing: Tracing) -> Callable[[], None] | None:
-    """Return the official undo; None where the user has instrumented httpx already."""
+def _reconciling(plain: Any) -> Callable[..., Any]:
+    """Return a transport's method that sends what was there beside what the propagators added."""
+
+    def send(transport: Any, request: httpx.Request) -> Any:
+        before = request.extensions.pop(_BEFORE, None)
+        if before is not None:
+            reconcile(request.headers, before)
+        return plain(transport, request)
+
+    return send
+
+
+def _official() -> Any:
     try:
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
     except ImportError as error:
         raise ImportError(
             "tracing httpx needs its instrumentation: pip install 'etter-obs[httpx]'"
         ) from error
-    instrumentor = HTTPXClientInstrumentor()
-    if instrumentor.is_instrumented_by_opentelemetry:
-        return None
-    with stable_conventions():
-        instrumentor.instrument(
-            tracer_provider=tracing.provider, meter_provider=NoOpMeterProvider()
-        )
-
-    def uninstrument() -> None:
-        instrumentor.uninstrument()
-
-    return uninstrument
+    return HTTPXClientInstrumentor()
 
 
 class _Calls:

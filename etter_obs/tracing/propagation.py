@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Token
-from typing import Final
+from typing import Final, cast
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -53,7 +53,10 @@ class UnsampledSpan(trace.NonRecordingSpan):
 
 
 class CallersSpan(UnsampledSpan):
-    """Where this service traces nothing, what it calls continues the caller's trace untouched."""
+    """Where this service traces nothing, what it calls continues the caller's trace untouched.
+
+    It stands for a decision that has a ``parent_id``.
+    """
 
     __slots__ = ()
 
@@ -63,7 +66,7 @@ class CallersSpan(UnsampledSpan):
             decision = self._decision
             self._built = trace.SpanContext(
                 int(decision.trace_id, 16),
-                int(decision.parent_id or "0", 16),
+                int(cast("str", decision.parent_id), 16),
                 is_remote=True,
                 trace_flags=trace.TraceFlags(decision.parent_flags),
                 trace_state=parse_tracestate(decision.tracestate),
@@ -76,9 +79,14 @@ def parse_tracestate(header: bytes | None) -> TraceState | None:
     return None if header is None else TraceState.from_header([header.decode("latin-1")])
 
 
-def attach(decision: Decision, span: trace.Span) -> Token[Context]:
-    """Make ``span`` and the request's baggage current; give the token back to :func:`detach`."""
-    if decision.context is None and not context.get_current():
+def attach(decision: Decision, span: trace.Span | None) -> Token[Context]:
+    """Make the request's baggage current, and ``span`` where there is one.
+
+    Give the token back to :func:`detach`.
+    """
+    if span is None:
+        current = context.get_current() if decision.context is None else decision.context
+    elif decision.context is None and not context.get_current():
         current = Context({_SPAN_KEY: span})  # a server's task begins with nothing in it
     else:
         current = trace.set_span_in_context(span, decision.context)

@@ -78,7 +78,6 @@ class Tracing:
         self.begin = head.begin
         """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
-        self._unsampled = UnsampledSpan if self.enabled else CallersSpan
         if not self.enabled:
             self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
             return
@@ -117,9 +116,11 @@ class Tracing:
         """
         if self._is_global:
             scope[SCOPE_KEY] = None
-        if not self.enabled and decision.brings_nothing:
+        if self.enabled:
+            return attach(decision, UnsampledSpan(decision))
+        if decision.brings_nothing:
             return None  # there is nothing to carry, and somebody else's context stays
-        return attach(decision, self._unsampled(decision))
+        return attach(decision, CallersSpan(decision) if decision.parent_id else None)
 
     def detach(self, token: Token[Context] | None) -> None:
         """Restore the context that :meth:`attach` replaced."""

@@ -115,9 +115,9 @@ class HeadSampler:
             elif length == 7 and name == b"baggage":
                 baggage = value if baggage is None else baggage + b"," + value
         parent = None
-        if traceparent is not None and not several and len(traceparent) <= _MAX_HEADER_BYTES:
-            parent = _TRACEPARENT.fullmatch(traceparent)
-        if parent is None or (parent[1] == b"00" and parent[5]):
+        if traceparent is not None and not several:
+            parent = parse_traceparent(traceparent)
+        if parent is None:
             decision = self.begin()
         else:
             decision = self.follow(parent[2].decode(), parent[3].decode(), int(parent[4], 16))
@@ -140,6 +140,14 @@ class HeadSampler:
         decision.parent_id = parent_id
         decision.parent_flags = flags
         return decision
+
+
+def parse_traceparent(header: bytes) -> re.Match[bytes] | None:
+    """Return a valid header's version, trace id, parent's id and flags: its groups 1 to 4."""
+    if len(header) > _MAX_HEADER_BYTES:
+        return None
+    parent = _TRACEPARENT.fullmatch(header)
+    return None if parent is None or (parent[1] == b"00" and parent[5]) else parent
 
 
 def _is_well_formed(baggage: bytes) -> bool:

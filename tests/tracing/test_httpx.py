@@ -24,6 +24,7 @@ from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import MAX_HOSTS, instrument_httpx
+from etter_obs.tracing.outgoing import merged
 from tests.services import Receiver, free_port
 from tests.tracing.observed import observed
 
@@ -103,6 +104,120 @@ async def test_an_unsampled_trace_goes_on_without_a_span(
     assert peer.headers[0]["traceparent"].startswith(f"00-{'a' * 32}-")
     assert peer.headers[0]["traceparent"].endswith("-00")
     assert peer.headers[0]["baggage"] == "tenant=7"
+
+
+TRACING: dict[str, dict[str, Any]] = {
+    "nothing": {"apm_enabled": False},
+    "unsampled": {"sampler": "always_off"},
+    "sampled": {"sampler": "always_on"},
+}
+"""What a service does with its own traces: settings by their effect."""
+
+
+def forwarding_app(url: str, **headers: str) -> FastAPI:
+    """Return an app whose calls carry ``headers``, sent twice each, as another library would."""
+    app = FastAPI()
+
+    @app.get("/sync")
+    def sync() -> None:
+        with httpx.Client(trust_env=False) as client:
+            request = client.build_request("GET", f"{url}/200/", headers=headers)
+            client.send(request)
+            client.send(request)
+
+    @app.get("/async")
+    async def asynchronous() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            request = client.build_request("GET", f"{url}/200/", headers=headers)
+            await client.send(request)
+            await client.send(request)
+
+    return app
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+@pytest.mark.parametrize("tracing", TRACING)
+async def test_baggage_of_others_stays_and_ours_joins_it(
+    otlp: Receiver, peer: Peer, tracing: str, path: str
+) -> None:
+    """Members that a call has already arrive as they are, then the caller's whose keys are new."""
+    theirs = "sentry-trace_id=1;p=a b, sentry-environment = prod"
+    app = forwarding_app(peer.url, baggage=theirs)
+    async with observed(app, otlp, **TRACING[tracing]) as client:
+        await client.get(path, {"baggage": "tenant=acme,sentry-environment=theirs"})
+        await client.get(path, {"baggage": "tenant=other"})
+        await client.get(path)
+    assert [headers["baggage"] for headers in peer.headers] == [
+        *(f"{theirs},tenant=acme",) * 2,
+        *(f"{theirs},tenant=other",) * 2,
+        *(theirs,) * 2,
+    ]
+
+
+def test_baggage_of_ours_yields_to_the_limits_of_w3c() -> None:
+    """Past 180 members or 8192 bytes nothing is added, and nothing of the others' is cut."""
+    full = ",".join(f"k{n}=v" for n in range(179))
+    assert merged(full, "a=1,b=2") == f"{full},a=1"
+    assert merged(f"{full},x=1,y=2", "a=1") == f"{full},x=1,y=2"
+    long = "k=" + "v" * 8_180
+    assert merged(long, "a=12345678,b=1,c=123456,d=1") == f"{long},b=1,d=1"
+    assert merged(long * 2, "a=1") == long * 2
+    assert merged(" ", "a=1") == "a=1"
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+@pytest.mark.parametrize("tracing", TRACING)
+async def test_a_trace_of_another_library_goes_on(
+    otlp: Receiver, peer: Peer, tracing: str, path: str
+) -> None:
+    """A call that carries another trace keeps it; one that hands on ours gets the nearer parent."""
+    other = f"00-{'c' * 32}-{'d' * 16}-01"
+    inbound = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00", "tracestate": "ours=1"}
+    app = forwarding_app(peer.url, traceparent=other)
+    async with observed(app, otlp, **TRACING[tracing]) as client:
+        await client.get(path, inbound)
+    assert [headers["traceparent"] for headers in peer.headers] == [other, other]
+    assert not any("tracestate" in headers for headers in peer.headers)
+    app = forwarding_app(peer.url, traceparent=other, tracestate="theirs=2")
+    async with observed(app, otlp, **TRACING[tracing]) as client:
+        await client.get(path, inbound)
+    assert peer.headers[-1]["tracestate"] == "theirs=2"
+    peer.headers.clear()
+    async with observed(forwarding_app(peer.url, **inbound), otlp, **TRACING[tracing]) as client:
+        await client.get(path, inbound)
+    for headers in peer.headers:
+        _, trace_id, parent, _ = headers["traceparent"].split("-")
+        assert trace_id == "a" * 32
+        assert (parent == "b" * 16) is (tracing == "nothing")
+        assert headers["tracestate"] == "ours=1"
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+async def test_a_service_that_traces_nothing_makes_no_trace_up(
+    otlp: Receiver, peer: Peer, path: str
+) -> None:
+    """Baggage without a trace goes on without a trace; a caller's trace goes on as it came."""
+    async with observed(calling_app(peer.url), otlp, apm_enabled=False) as client:
+        await client.get(path, {"baggage": "tenant=acme"})
+        await client.get(path, {"baggage": "tenant=acme", "traceparent": "00-nonsense"})
+        traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+        await client.get(path, {"traceparent": traceparent})
+    assert [headers.get("baggage") for headers in peer.headers] == ["tenant=acme"] * 2 + [None]
+    assert [h.get("traceparent") for h in peer.headers] == [None, None, traceparent]
+
+
+async def test_a_foreign_span_stays_current_where_nothing_is_traced(
+    otlp: Receiver, peer: Peer
+) -> None:
+    """Under another library's span, a request with baggage alone goes on in that span's trace."""
+    tracer = TracerProvider().get_tracer("theirs")
+    async with observed(calling_app(peer.url), otlp, apm_enabled=False) as client:
+        with tracer.start_as_current_span("outer") as span:
+            await client.get("/async", {"baggage": "tenant=acme"})
+    assert (
+        peer.headers[0]["traceparent"].split("-")[1] == f"{span.get_span_context().trace_id:032x}"
+    )
+    assert peer.headers[0]["baggage"] == "tenant=acme"
 
 
 def test_calls_are_timed_and_failures_counted(
