@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -162,7 +163,8 @@ class Exchange(RequestContext):
     async def _is_alone(self) -> bool:
         """Tell whether the client is gone, of which the server speaks only when it is asked."""
         if self._held is None:
-            with CancelScope() as at_once:
+            # Whatever a server says to being asked so late, the response must go out.
+            with suppress(Exception), CancelScope() as at_once:
                 at_once.cancel()
                 self._held = await self._receive()  # the app's, should it ask for more
         return self._held is not None and self._held["type"] == "http.disconnect"
