@@ -144,9 +144,9 @@ def _quiet_context() -> contextvars.Context:
 async def _in_thread(call: CheckCallable) -> object:
     """Run ``call`` in a daemon thread: one that hangs neither starves a pool nor holds an exit."""
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[tuple[object, Exception | None]] = loop.create_future()
+    future: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
 
-    def settle(answer: object, error: Exception | None) -> None:
+    def settle(answer: object, error: BaseException | None) -> None:
         if not future.done():
             future.set_result((answer, error))
 
@@ -154,7 +154,7 @@ async def _in_thread(call: CheckCallable) -> object:
         answer, error = None, None
         try:
             answer = call()
-        except Exception as raised:  # noqa: BLE001  # whatever a check raises is its outcome
+        except BaseException as raised:  # noqa: BLE001  # whatever a check raises is its outcome
             error = raised
         with suppress(RuntimeError):  # the loop has closed meanwhile: nobody asks any more
             loop.call_soon_threadsafe(settle, answer, error)
@@ -164,9 +164,12 @@ async def _in_thread(call: CheckCallable) -> object:
         target=context.run, args=(run,), name="etter-obs-health-check", daemon=True
     ).start()
     answer, error = await future
-    if error is not None:
+    if error is None:
+        return answer
+    if isinstance(error, Exception):
         raise error
-    return answer
+    # A SystemExit that ended a check's thread must not end the event loop that asked for it.
+    raise RuntimeError("the check was ended from within") from error
 
 
 def _answer_of(answer: object) -> HealthReason:
