@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Final
+
+_LOG: Final = logging.getLogger(__name__)
+_LOOPS: Final = ("asyncio", "uvloop")
 
 
 class TermChain:
@@ -15,8 +20,9 @@ class TermChain:
     Without the delay a load balancer learns of the end only when connections are refused; with it,
     ``/health/ready`` says so while requests are still served. A second SIGTERM ends the wait.
 
-    A server that takes its signals from asyncio's event loop (gunicorn's own ASGI worker,
-    hypercorn) hears of SIGTERM beside this chain, and so without the delay.
+    A server that takes its signals from the event loop (gunicorn's own ASGI worker, hypercorn)
+    hears of SIGTERM beside this chain, and so without the delay: loops do not tell whom they call,
+    so nobody can put himself before it. Where a delay was asked for, the log says so.
     """
 
     def __init__(self, drain: Callable[[], None], *, delay: float) -> None:
@@ -40,6 +46,12 @@ class TermChain:
         # getsignal() knows int where a handler was set by number; the enumeration compares the same
         self._previous = signal.Handlers(previous) if isinstance(previous, int) else previous
         self._loop = asyncio.get_running_loop()
+        if self._delay > 0 and _comes_from_a_loop(previous):
+            _LOG.warning(
+                "SIGTERM ends this server at once, without ETTER_OBS_DRAIN_SECONDS: it takes its "
+                "signals from the event loop. Have the platform wait before SIGTERM (a preStop "
+                "hook), or serve by uvicorn"
+            )
         signal.signal(signal.SIGTERM, self._on_term)
 
     def undo(self) -> None:
@@ -65,3 +77,8 @@ class TermChain:
         elif previous == signal.SIG_DFL:
             self.undo()
             signal.raise_signal(signal.SIGTERM)
+
+
+def _comes_from_a_loop(handler: object) -> bool:
+    """Tell whether it is the placeholder that a loop's ``add_signal_handler`` leaves."""
+    return str(getattr(handler, "__module__", "")).partition(".")[0] in _LOOPS
