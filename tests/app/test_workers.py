@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +23,7 @@ from etter_obs.metrics.render import render
 from etter_obs.settings import Settings
 from tests.app.asgi import Metrics, parse
 from tests.app.counting import TRACE, work
+from tests.services import free_port
 from tests.waiting import eventually
 
 spawn = multiprocessing.get_context("spawn")
@@ -185,9 +185,7 @@ def server(folder: Path, command: list[str], **env: str) -> Iterator[str]:
     """Run a server with an observed app and give its address."""
     (folder / "served.py").write_text(textwrap.dedent(APP))
     with httpx.Client() as probe, (folder / "output").open("wb") as output:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -223,7 +221,7 @@ GUNICORN = ["gunicorn", "served:app", "--workers", "2", "-k", "asgi", "--bind"]
 def scrape(url: str) -> Metrics:
     """Scrape a server over a connection of its own, so that any worker may answer."""
     accept = {"accept": "application/openmetrics-text"}
-    return parse(httpx.get(f"{url}/metrics", headers=accept).text)
+    return parse(httpx.get(f"{url}/metrics", headers=accept, timeout=30).text)
 
 
 def use_every_worker(url: str, workers: int) -> tuple[set[int], int]:
@@ -233,7 +231,7 @@ def use_every_worker(url: str, workers: int) -> tuple[set[int], int]:
 
     def ask() -> bool:
         nonlocal asked
-        seen.add(httpx.get(f"{url}/worker/{asked}").json())
+        seen.add(httpx.get(f"{url}/worker/{asked}", timeout=30).json())
         asked += 1
         return len(seen) == workers
 
@@ -257,13 +255,13 @@ def test_uvicorns_workers_find_each_other(
     """Whoever answers the scrape, the sum is right; what a killed worker counted stays."""
     with server(tmp_path, UVICORN, **configured(tmp_path)) as url:
         workers, asked = use_every_worker(url, 2)
-        eventually(lambda: total(url) == asked, deadline_s=20)
+        eventually(lambda: total(url) == asked, deadline_s=60)
         assert all(total(url) == asked for _ in range(6))
         assert scrape(url).value("workers") == 2
         os.kill(min(workers), signal.SIGKILL)
         again, more = use_every_worker(url, 2)
         assert again != workers
-        eventually(lambda: total(url) == asked + more, deadline_s=20, tell=lambda: total(url))
+        eventually(lambda: total(url) == asked + more, deadline_s=60, tell=lambda: total(url))
         assert len(list(tmp_path.rglob("worker-*"))) == 2
 
 
@@ -273,7 +271,7 @@ def test_gunicorns_workers_find_each_other(tmp_path: Path, preload: list[str]) -
     command = [*GUNICORN[:-1], *preload, "--bind"]
     with server(tmp_path, command) as url:
         _, asked = use_every_worker(url, 2)
-        eventually(lambda: total(url) == asked, deadline_s=20, tell=lambda: total(url))
+        eventually(lambda: total(url) == asked, deadline_s=60, tell=lambda: total(url))
         assert all(total(url) == asked for _ in range(6))
 
 
@@ -282,5 +280,5 @@ def test_two_services_of_one_supervisor_stay_apart(tmp_path: Path) -> None:
     lone = [*UVICORN[:2], "--port"]
     with server(tmp_path, lone) as url:
         _, asked = use_every_worker(url, 1)
-        eventually(lambda: total(url) == asked, deadline_s=20)
+        eventually(lambda: total(url) == asked, deadline_s=60)
         assert list(tmp_path.rglob("worker-*")) == []

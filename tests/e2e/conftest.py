@@ -21,9 +21,10 @@ from demo.measurements import Prometheus
 from demo.processes import child
 from demo.receiver import Receiver
 from etter_obs.conventions import REQUESTS, UNMATCHED, Label
-from examples.etter_backend.embedded import free_port, redis_server
+from examples.etter_backend.embedded import redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything
+from tests.services import free_port
 from tests.waiting import eventually
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from demo.processes import child, tail
-from examples.etter_backend.embedded import free_port
+from tests.services import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e

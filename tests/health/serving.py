@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,13 +17,6 @@ ROOT = Path(__file__).parents[2]
 APP = "tests.health.served_app:app"
 UVICORN = ("uvicorn", APP, "--log-level", "warning", "--port")
 GUNICORN = ("gunicorn", APP, "--worker-class", "asgi", "--log-level", "warning", "--bind")
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answer(url: str) -> httpx.Response | None:

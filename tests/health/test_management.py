@@ -14,7 +14,8 @@ import pytest
 
 from etter_obs.health import Health
 from etter_obs.settings import Settings
-from tests.health.serving import answer, free_port, served
+from tests.health.serving import answer, served
+from tests.services import free_port
 from tests.waiting import eventually
 
 
@@ -40,13 +41,13 @@ def test_the_first_worker_serves_it_and_another_takes_over() -> None:
     port, management = free_port(), free_port()
     url = f"http://127.0.0.1:{management}/health/live"
     with served(port, "--workers", "2", ETTER_OBS_MANAGEMENT_PORT=str(management)) as process:
-        assert eventually(lambda: answer(url), deadline_s=10).status_code == 200
+        assert eventually(lambda: answer(url), deadline_s=30).status_code == 200
         holder = _listener_of(management)
         assert holder is not None
         assert holder != process.pid
         os.kill(holder, signal.SIGKILL)
-        eventually(lambda: _listener_of(management) not in (None, holder), deadline_s=20)
-        assert eventually(lambda: answer(url), deadline_s=10).status_code == 200
+        eventually(lambda: _listener_of(management) not in (None, holder), deadline_s=60)
+        assert eventually(lambda: answer(url), deadline_s=30).status_code == 200
 
 
 def _listener_of(port: int) -> int | None:
