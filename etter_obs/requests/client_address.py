@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -10,6 +11,10 @@ from typing import Final
 from starlette.types import Scope
 
 _FORWARDED: Final = b"x-forwarded-for"
+_MAX_BYTES: Final = 512
+"""What is read of the header, from its end; two dozen addresses have room."""
+_WITH_PORT: Final = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
+"""``[IPv6]``, ``[IPv6]:port``, ``IPv4:port``: some proxies write ports (IPv6 alone has colons)."""
 
 Client = tuple[str, int] | None
 
@@ -24,27 +29,32 @@ def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str 
     networks = [ip_network(network) for network in trusted]
 
     @lru_cache(maxsize=1024)
-    def is_proxy(text: str) -> bool:
+    def read(text: str) -> tuple[str, bool] | None:
+        """Return the address in ``text`` and whether a proxy has it; None where there is none."""
+        found = _WITH_PORT.fullmatch(text)
         try:
-            address = ip_address(text)
+            address = ip_address(found[1] or found[2] if found else text)
         except ValueError:
-            return False
-        return any(address in network for network in networks)
+            return None
+        # A socket bound to both families shows IPv4 peers as ::ffff:10.0.0.1.
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return str(plain), any(address in network or plain in network for network in networks)
 
     def of(peer: Client, forwarded: bytes | None) -> str | None:
         if peer is None:
             return None
         address = peer[0]
-        if forwarded is None or not is_proxy(address):
+        nearest = read(address)
+        if forwarded is None or nearest is None or not nearest[1]:
             return address
-        for part in reversed(forwarded[-512:].decode("latin-1").split(",")):
-            candidate = part.strip()
-            try:
-                ip_address(candidate)
-            except ValueError:
+        if len(forwarded) > _MAX_BYTES:
+            forwarded = forwarded[-_MAX_BYTES:].partition(b",")[2]  # what is cut is no address
+        for part in reversed(forwarded.decode("latin-1").split(",")):
+            entry = read(part.strip())
+            if entry is None:
                 break  # no address: what stands before it cannot be trusted either
-            address = candidate
-            if not is_proxy(address):
+            address, is_proxy = entry
+            if not is_proxy:
                 break
         return address
 

@@ -184,6 +184,36 @@ async def test_behind_a_trusted_proxy_the_clients_own_address_is_logged(
     assert '"client_ip":"192.0.2.8"' in stranger
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client_ip"),
+    [
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:192.0.2.8", "198.51.100.1", "::ffff:192.0.2.8"),
+        ("10.0.0.1", "198.51.100.1, ::ffff:10.0.0.9", "198.51.100.1"),
+        ("10.0.0.1", "::ffff:198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1:5678, 10.0.0.2:80", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "198.51.100.1, [::1]x, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "198.51.100.1:, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "198.51.100.1" + ", 10.0.0.2" * 100, "10.0.0.2"),
+        # of these 526 bytes the last 512 are read, which begin with 0.0.0.20
+        ("10.0.0.1", "198.51.100.1," + "10.0.0.20," * 50 + "    10.0.0.30", "10.0.0.20"),
+    ],
+)
+async def test_a_clients_address_is_read_however_a_proxy_writes_it(
+    capsys: pytest.CaptureFixture[str], peer: str, forwarded: str, client_ip: str
+) -> None:
+    """IPv4 written as IPv6, ports and brackets are understood; half an address is none."""
+    app = make_app()
+    with observed(app, trusted_proxies=("10.0.0.0/8",)):
+        headers = [(b"x-forwarded-for", forwarded.encode())]
+        await request(app, "GET", "/files/asked", headers, client=(peer, 1))
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "/files/asked" in line]
+    assert json.loads(line)["client_ip"] == client_ip
+
+
 async def test_the_spec_in_force_is_named_once_at_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
