@@ -14,12 +14,15 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from etter_obs.metrics.negotiation import accepts_gzip, prefers_openmetrics
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.render import render
 
 _OPENMETRICS: Final = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _SLICE_SECONDS: Final = 0.001
+_SLICE_SIZE: Final = 1 << 16
+"""Characters that are encoded and compressed at once, in half a millisecond."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 _log = logging.getLogger(__name__)
@@ -56,8 +59,8 @@ class MetricsEndpoint:
         if self._token is not None and not _bears(headers.get(b"authorization"), self._token):
             await _refuse(send, 401, (b"www-authenticate", b"Bearer"))
             return
-        openmetrics = _prefers_openmetrics(headers.get(b"accept", b"").decode("latin-1"))
-        gzip = b"gzip" in headers.get(b"accept-encoding", b"")
+        openmetrics = prefers_openmetrics(headers.get(b"accept", b"").decode("latin-1"))
+        gzip = accepts_gzip(headers.get(b"accept-encoding", b"").decode("latin-1"))
         sent = [(b"content-type", _OPENMETRICS if openmetrics else _TEXT)]
         sent += [(b"vary", b"Accept, Accept-Encoding"), (b"cache-control", b"no-store")]
         if gzip:
@@ -90,15 +93,16 @@ class MetricsEndpoint:
 
 
 def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:
-    """Gather pieces into bodies, each of what a millisecond makes."""
+    """Gather pieces into bodies, each of what a millisecond makes and half of one packs."""
     packer = zlib.compressobj(level=1, wbits=_GZIP) if gzip else None
     done = False
     while not done:
         gathered: list[str] = []
-        until = perf_counter() + _SLICE_SECONDS
+        size, until = 0, perf_counter() + _SLICE_SECONDS
         for piece in pieces:
             gathered.append(piece)
-            if perf_counter() > until:
+            size += len(piece)
+            if size >= _SLICE_SIZE or perf_counter() > until:
                 break
         else:
             done = True
@@ -108,23 +112,6 @@ def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:
             if done:
                 body += packer.flush()
         yield body
-
-
-def _prefers_openmetrics(accept: str) -> bool:
-    """Tell whether a scraper ranks OpenMetrics 1.0.0 at least as high as plain text."""
-    ranks = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
-    for entry in accept.split(","):
-        kind, *parameters = [part.strip() for part in entry.split(";")]
-        given = dict(p.split("=", 1) for p in parameters if "=" in p)
-        if given.get("version", "1.0.0") != "1.0.0" and kind == "application/openmetrics-text":
-            continue
-        try:
-            quality = float(given.get("q", "1"))
-        except ValueError:
-            quality = 0.0
-        if kind in ranks:
-            ranks[kind] = max(ranks[kind], quality)
-    return 0.0 < ranks["application/openmetrics-text"] >= ranks["text/plain"]
 
 
 def _bears(authorization: bytes | None, token: bytes) -> bool:

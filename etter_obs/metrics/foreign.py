@@ -5,19 +5,29 @@ Nothing is imported for it: an app that never imported prometheus_client has not
 
 from __future__ import annotations
 
+import copy
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from etter_obs.conventions import METRICS
 
+T = TypeVar("T")
+
 _END: Final = "# EOF\n"
+_METRICS: Final = "prometheus_client.metrics"
+_PARTS: Final = ("_get_metric", "_name", "_samples")
+"""What :func:`_unlisted` needs of a metric; a release to come may have it no more."""
+_WORK_SECONDS: Final = 0.001
+_PAUSE_SECONDS: Final = 0.0001
 
 
 def foreign_text(prefix: str, folder: Path | None, *, openmetrics: bool) -> str:
     """Return the exposition of prometheus_client's default registry, without an end mark.
 
+    It is made for a thread beside the event loop, and lets the loop run every millisecond.
     Families that have a name of ours are left out: the guide's metrics, still declared somewhere,
     must not make the page invalid.
 
@@ -45,11 +55,53 @@ def foreign_text(prefix: str, folder: Path | None, *, openmetrics: bool) -> str:
 
 
 class _Without:
+    """A registry without the families of some names, whose samples come with pauses."""
+
     def __init__(self, registry: Any, names: set[str]) -> None:
         self._registry = registry
         self._names = names
 
     def collect(self) -> Iterator[Any]:
-        for family in self._registry.collect():
+        for family in _families(self._registry):
             if family.name not in self._names:
-                yield family
+                shown = copy.copy(family)  # a collector may return the same one each time
+                shown.samples = _with_pauses(family.samples)
+                yield shown
+
+
+def _families(registry: Any) -> Iterator[Any]:
+    """Yield what the registry's own ``collect`` does, without a list of all samples of a family.
+
+    That list is made in one go, without a pause, and its thousands of objects set the garbage
+    collector off, which stops every thread. There is no public way around it.
+    """
+    collectors = getattr(registry, "_collector_to_names", None)
+    if collectors is None or registry.get_target_info():
+        yield from registry.collect()
+        return
+    for collector in tuple(collectors):
+        known = type(collector).__module__ == _METRICS
+        if known and all(hasattr(collector, part) for part in _PARTS):
+            yield _unlisted(collector)
+        else:
+            yield from collector.collect()
+
+
+def _unlisted(metric: Any) -> Any:
+    """Return the family of one of prometheus_client's metrics with an iterator of its samples."""
+    family, name, samples = metric._get_metric(), metric._name, metric._samples()
+    family.samples = (sample._replace(name=name + sample.name) for sample in samples)
+    return family
+
+
+def _with_pauses(items: Iterable[T]) -> Iterator[T]:
+    """Yield ``items``, giving up the interpreter's lock every millisecond.
+
+    A thread that wants the lock asks for it only after five, which a busy thread can count on.
+    """
+    until = time.perf_counter() + _WORK_SECONDS
+    for item in items:
+        yield item
+        if time.perf_counter() > until:
+            time.sleep(_PAUSE_SECONDS)  # not 0: this thread would take the lock again at once
+            until = time.perf_counter() + _WORK_SECONDS

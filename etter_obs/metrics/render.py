@@ -15,11 +15,13 @@ from etter_obs.metrics.children import exemplar_of
 from etter_obs.metrics.registry import MetricsRegistry
 
 _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+_PIECE: Final = 4096
+"""Characters of what is exposed for others, yielded at once."""
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -> Iterator[str]:
-    """Yield the exposition in pieces of at most one label set, after the scrape's callbacks.
+    """Yield the exposition in small pieces, one label set each, after the scrape's callbacks.
 
     ``foreign`` is what others have to expose, in the same format. An empty piece is only an
     occasion to pause.
@@ -46,7 +48,8 @@ def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -
                 piece = f"{name}{braced} {_number(value)}\n"
             yield head + piece
             head = ""
-    yield foreign
+    for start in range(0, len(foreign), _PIECE):
+        yield foreign[start : start + _PIECE]
     if openmetrics:
         yield "# EOF\n"
 
