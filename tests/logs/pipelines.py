@@ -36,7 +36,7 @@ class Logged:
 
     def raw(self) -> list[bytes]:
         """Return every line written so far, after a flush."""
-        assert self.pipeline.flush(5.0)
+        assert self.pipeline.flush(30.0)
         return self.path.read_bytes().splitlines(keepends=True)
 
     def lines(self) -> list[dict[str, Any]]:

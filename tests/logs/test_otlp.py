@@ -26,7 +26,7 @@ from etter_obs.settings import Settings
 from tests.logs.pipelines import Logged
 from tests.logs.receivers import grpc_receiver, hanging_receiver, http_receiver
 from tests.relay import relay
-from tests.waiting import eventually
+from tests.waiting import eventually, usual
 
 logger = get_logger("tests.otlp")
 REQUEST = RequestContext(
@@ -106,24 +106,27 @@ def test_the_exports_own_lines_are_not_exported(tmp_path: Path) -> None:
 
 def test_a_hanging_collector_holds_up_nothing(tmp_path: Path) -> None:
     """With a collector that accepts and never answers, stdout goes on and the loss is counted."""
-    with hanging_receiver() as endpoint, Logged(tmp_path / "log", to(endpoint)) as logged:
-        slowest = 0.0
+    with (
+        hanging_receiver() as endpoint,
+        Logged(tmp_path / "log", dataclasses.replace(to(endpoint), otlp_timeout=60.0)) as logged,
+    ):
+        took: list[float] = []
         for number in range(8_000):
             began = time.perf_counter()
             logger.info("line", number=number)
-            slowest = max(slowest, time.perf_counter() - began)
-        assert slowest < 1.0
+            took.append(time.perf_counter() - began)
+        assert usual(took) < 0.01
         eventually(
-            lambda: logged.path.read_bytes().count(b"\n") >= 8_000, deadline_s=5, every_s=0.02
+            lambda: logged.path.read_bytes().count(b"\n") >= 8_000, deadline_s=30, every_s=0.02
         )
         assert logged.dropped("otlp_queue_full") > 0
         assert logged.pipeline.dropped == 0
         began = time.monotonic()
         assert not logged.pipeline.close(0.5)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 10  # the request under way would take a minute
         eventually(
             lambda: logged.dropped("otlp_queue_full") + logged.dropped("otlp_failed") >= 8_000,
-            deadline_s=15,
+            deadline_s=30,
         )
 
 
@@ -134,7 +137,7 @@ def test_a_request_may_take_as_long_as_asked(tmp_path: Path, protocol: OtlpProto
         settings = dataclasses.replace(to(endpoint, protocol), otlp_timeout=0.3)
         with Logged(tmp_path / "log", settings) as logged:
             logger.info("lost")
-            eventually(lambda: logged.dropped("otlp_failed") == 1, deadline_s=3)
+            eventually(lambda: logged.dropped("otlp_failed") == 1, deadline_s=4)  # the default: 5
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])

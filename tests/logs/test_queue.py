@@ -19,7 +19,7 @@ from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 from tests.logs.pipelines import Logged
-from tests.waiting import eventually
+from tests.waiting import eventually, usual
 
 logger = get_logger("tests.queue")
 
@@ -53,15 +53,15 @@ def test_a_blocked_reader_blocks_no_caller(tmp_path: Path) -> None:
         os.fdopen(reading, "rb") as reader,
         Logged(tmp_path / "unused", Settings(log_queue_size=capacity), stream) as logged,
     ):
-        slowest = 0.0
+        took: list[float] = []
         logger.info("first")
         for number in range(20_000):
             began = time.perf_counter()
             logger.info("line", number=number)
             logged.pipeline.access({"status_code": 200})
-            slowest = max(slowest, time.perf_counter() - began)
+            took.append(time.perf_counter() - began)
             assert logged.pipeline.queued() <= capacity + 1
-        assert slowest < 1.0
+        assert usual(took) < 0.01
         dropped = logged.dropped("queue_full")
         assert dropped > 30_000
         assert logged.pipeline.dropped == dropped
@@ -70,11 +70,11 @@ def test_a_blocked_reader_blocks_no_caller(tmp_path: Path) -> None:
         received: list[bytes] = []
         drain = threading.Thread(target=lambda: received.extend(reader), daemon=True)
         drain.start()
-        assert logged.pipeline.flush(10.0)
+        assert logged.pipeline.flush(30.0)
         logger.info("after")
-        assert logged.pipeline.flush(10.0)
+        assert logged.pipeline.flush(30.0)
         lines = eventually(
-            lambda: received if b'"after"' in b"".join(received) else None, deadline_s=10
+            lambda: received if b'"after"' in b"".join(received) else None, deadline_s=30
         )
         parsed = [json.loads(line) for line in lines]
         told = [line["count"] for line in parsed if "dropped" in line["message"]]
@@ -94,7 +94,7 @@ def test_close_keeps_its_deadline_when_the_reader_is_stuck(tmp_path: Path) -> No
             logger.info("x" * 100)
         began = time.monotonic()
         assert not pipeline.close(0.3)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 10  # the reader is stuck for good
         assert pipeline.dropped > 0
         undo()
         registry.close()
@@ -202,13 +202,12 @@ def test_a_signal_handler_may_log() -> None:
         "def handler(*_): logger.warning('signal'); hits.append(1)\n"
         "signal.signal(signal.SIGALRM, handler)\n"
         "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
-        "end = time.monotonic() + 1\n"
-        "while time.monotonic() < end: logger.info('main'); time.sleep(0.0005)\n"
+        "while len(hits) < 300: logger.info('main'); time.sleep(0.0005)\n"
         "signal.setitimer(signal.ITIMER_REAL, 0)\n"
-        "print(len(hits) > 100, pipeline.flush(5), file=sys.stderr)\n"
+        "print(pipeline.flush(30), file=sys.stderr)\n"
     )
     done = run(script)
-    assert done.stderr == b"True True\n"
+    assert done.stderr == b"True\n"
 
 
 def test_an_idle_writer_sleeps() -> None:
@@ -234,7 +233,7 @@ def test_lines_come_without_a_flush(logged: Logged) -> None:
         logger.info("soon", number=number)
         eventually(
             lambda: logged.path.read_bytes().count(b"\n") > number,  # noqa: B023  # called at once
-            deadline_s=5,
+            deadline_s=30,
             every_s=0.01,
         )
 
@@ -271,12 +270,12 @@ def test_a_worker_refuses_what_is_too_much_and_after_the_end() -> None:
         "test", capacity=10, batch=2, linger=0.01, handle=handle, dropped=refused.append
     )
     worker.put(0)
-    eventually(lambda: len(worker) == 0, deadline_s=5, every_s=0.01)
+    eventually(lambda: len(worker) == 0, deadline_s=30, every_s=0.01)
     for number in range(1, 31):
         worker.put(number)
     assert (len(worker), sum(refused)) == (10, 20)
     release.set()
-    assert worker.close(5)
+    assert worker.close(30)
     worker.put(99)
     assert handled == list(range(11))
     assert sum(refused) == 21
@@ -295,8 +294,8 @@ def test_the_queues_length_is_a_metric(tmp_path: Path) -> None:
                 logged.registry.refresh()
                 return waiting.value
 
-            eventually(lambda: seen() > 0, deadline_s=5)
+            eventually(lambda: seen() > 0, deadline_s=30)
             threading.Thread(target=reader.read, daemon=True).start()
-            assert logged.pipeline.flush(10.0)
+            assert logged.pipeline.flush(30.0)
             assert seen() == 0
         stream.close()

@@ -112,6 +112,6 @@ def test_mappings_are_cleaned_in_depth() -> None:
 )
 def test_no_text_takes_long(text: str) -> None:
     """Rules take time in proportion to the text: 200,000 characters made to hurt take no second."""
-    began = time.perf_counter()
+    began = time.thread_time()
     redactor.text(text)
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0

@@ -40,6 +40,7 @@ def settings_for(otlp: Receiver, **changes: Any) -> Settings:
             "otlp_endpoint": otlp.endpoint,
             "otlp_logs_enabled": False,
             "sampler": "parentbased_always_on",
+            "shutdown_deadline": 30.0,  # what is exported by then is what a test looks at
             **changes,
         }
     )

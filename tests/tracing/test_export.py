@@ -51,16 +51,16 @@ def test_a_hanging_collector_bounds_memory_and_counts_what_it_costs(otlp: Receiv
     """With the collector silent, spans over the queue's size are dropped and counted at once."""
     otlp.release.clear()
     registry = MetricsRegistry("etter")
-    tracing = tracing_to(otlp, registry)
+    tracing = tracing_to(otlp, registry, otlp_timeout=60.0)
     tracer = tracing.provider.get_tracer("test")
     started = time.monotonic()
     for _ in range(QUEUE_SIZE + 1000):
         tracer.start_span("span").end()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30  # a span that waited for a request would wait a minute
     assert dropped(registry, "queue_full") == 1000
     assert tracing.flush(0.2) is False
     otlp.release.set()
-    assert tracing.close(10) is True
+    assert tracing.close(30) is True
     assert len(otlp.spans) == QUEUE_SIZE
 
 
@@ -82,7 +82,8 @@ def test_a_smaller_queue_holds_fewer_and_a_batch_no_more_than_asked(otlp: Receiv
     """OTEL_BSP_MAX_QUEUE_SIZE bounds what waits, OTEL_BSP_MAX_EXPORT_BATCH_SIZE one request."""
     otlp.release.clear()
     registry = MetricsRegistry("etter")
-    tracing = tracing_to(otlp, registry, span_queue_size=100, span_batch_size=10)
+    sizes = {"span_queue_size": 100, "span_batch_size": 10}
+    tracing = tracing_to(otlp, registry, **sizes, span_delay=600.0, otlp_timeout=60.0)
     tracer = tracing.provider.get_tracer("test")
     for _ in range(130):
         tracer.start_span("span").end()
@@ -118,7 +119,7 @@ def test_a_request_may_take_as_long_as_asked(protocol: OtlpProtocol) -> None:
         changes = {"otlp_protocol": protocol, "otlp_timeout": 0.3, "span_delay": 0.01}
         tracing = tracing_to(hanging, registry, **changes)
         tracing.provider.get_tracer("test").start_span("span").end()
-        eventually(lambda: dropped(registry, "export_failed") == 1, deadline_s=5)
+        eventually(lambda: dropped(registry, "export_failed") == 1, deadline_s=9)  # the default: 10
         hanging.release.set()
         tracing.close(10)
 
@@ -136,12 +137,13 @@ def test_spans_are_compressed_where_asked(protocol: OtlpProtocol) -> None:
                 otlp_endpoint=wire.address,
                 otlp_protocol=protocol,
                 otlp_compression=compression,
+                span_delay=600.0,  # so that all are sent at the close
             )
             tracer = tracing.provider.get_tracer("test")
             for _ in range(100):
                 tracer.start_span("span", attributes={"text": "to be said again " * 100}).end()
             before = wire.sent
-            assert tracing.close(10) is True
+            assert tracing.close(30) is True
             sizes.append(wire.sent - before)
         assert len(otlp.spans) == 200
     plain, zipped = sizes
@@ -152,11 +154,11 @@ def test_spans_are_compressed_where_asked(protocol: OtlpProtocol) -> None:
 def test_closing_keeps_its_deadline_when_the_collector_hangs(otlp: Receiver) -> None:
     """Closing with a silent collector takes no longer than it was allowed, and half a second."""
     otlp.release.clear()
-    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    tracing = tracing_to(otlp, MetricsRegistry("etter"), otlp_timeout=60.0)
     tracing.provider.get_tracer("test").start_span("span").end()
     started = time.monotonic()
     assert tracing.close(0.5) is False
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10  # the request under way would take a minute
     assert tracing.close(0.5) is True  # a second call has nothing to do
 
 
@@ -180,13 +182,13 @@ async def test_requests_do_not_feel_a_hanging_collector(otlp: Receiver) -> None:
     async def root() -> str:
         return "here"
 
-    async with observed(app, otlp, shutdown_deadline=0.3) as client:
+    async with observed(app, otlp, shutdown_deadline=0.3, otlp_timeout=60.0) as client:
         for _ in range(600):
             await client.get("/")
-        await asyncio.to_thread(eventually, lambda: otlp.calls, deadline_s=10)
+        await asyncio.to_thread(eventually, lambda: otlp.calls, deadline_s=30)
         started = time.monotonic()
         answers = await asyncio.gather(*(client.get("/") for _ in range(200)))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30  # one that waited for it would wait a minute
         assert {answer.status_code for answer in answers} == {200}
 
 
