@@ -36,7 +36,7 @@ ACME = Company(name="Acme", since=datetime(2020, 1, 2, tzinfo=UTC))
 @pytest.fixture
 def client(redis_server: Redis, registry: MetricsRegistry) -> Iterator[Any]:
     """A sync client that ``cached`` uses."""
-    with closing(redis.Redis.from_url(redis_server.url, socket_timeout=0.2)) as client:
+    with closing(redis.Redis.from_url(redis_server.url, socket_timeout=30)) as client:
         undo = bind(Cache(client, registry))
         yield client
         undo()
@@ -46,10 +46,15 @@ def client(redis_server: Redis, registry: MetricsRegistry) -> Iterator[Any]:
 async def async_client(redis_server: Redis, registry: MetricsRegistry) -> AsyncIterator[Any]:
     """An async client that ``cached`` uses."""
     client = redis.asyncio.Redis.from_url(redis_server.url)
-    undo = bind(Cache(client, registry, timeout=0.2))
+    undo = bind(Cache(client, registry, timeout=30))
     yield client
     undo()
     await client.aclose()
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> int:
+    """How often Redis was asked in vain."""
+    return sum("does not answer" in message for message in caplog.messages)
 
 
 def counts(registry: MetricsRegistry, name: str) -> tuple[float, float]:
@@ -92,9 +97,11 @@ async def test_coroutine_functions_and_models(async_client: Any, registry: Metri
 
 
 async def test_an_async_function_does_not_block_on_a_sync_client(
-    client: Any, registry: MetricsRegistry, redis_server: Redis
+    registry: MetricsRegistry, redis_server: Redis
 ) -> None:
     """While a sync client waits for Redis, the event loop runs on."""
+    client = redis.Redis.from_url(redis_server.url, socket_timeout=1)
+    undo = bind(Cache(client, registry))
 
     @cached(name="slow", ttl=60)
     async def answer() -> int:
@@ -113,6 +120,8 @@ async def test_an_async_function_does_not_block_on_a_sync_client(
     assert await answer() == 42
     counter.cancel()
     redis_server.thaw()
+    undo()
+    client.close()
     assert turns > 5
 
 
@@ -196,9 +205,12 @@ def test_a_value_that_an_older_version_stored_is_a_miss(
 
 
 def test_without_redis_the_function_is_called(
-    client: Any, registry: MetricsRegistry, redis_server: Redis
+    client: Any, registry: MetricsRegistry, redis_server: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With Redis away every look-up is a miss that hardly waits, and later hits come back."""
+    """With Redis away every look-up is a miss that hardly waits, and later hits come back.
+
+    It is asked at most once a second.
+    """
 
     @cached(name="away", ttl=60)
     def answer() -> int:
@@ -208,16 +220,18 @@ def test_without_redis_the_function_is_called(
     redis_server.stop()
     started = time.monotonic()
     assert [answer() for _ in range(50)] == [42] * 50
-    assert time.monotonic() - started < 1
+    assert 1 <= failures(caplog) <= 1 + time.monotonic() - started
     assert counts(registry, "away") == (0, 51)
     redis_server.start()
-    eventually(lambda: answer() and counts(registry, "away")[0] > 0, deadline_s=10, every_s=0.05)
+    eventually(lambda: answer() and counts(registry, "away")[0] > 0, deadline_s=30, every_s=0.05)
 
 
 async def test_a_hanging_redis_is_waited_for_briefly(
-    async_client: Any, registry: MetricsRegistry, redis_server: Redis
+    registry: MetricsRegistry, redis_server: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A frozen Redis costs the first call its timeout and the next ones nothing."""
+    """A frozen Redis costs the first call its timeout and the next ones, for a second, nothing."""
+    client = redis.asyncio.Redis.from_url(redis_server.url)
+    undo = bind(Cache(client, registry, timeout=0.2))
 
     @cached(name="frozen", ttl=60)
     async def answer() -> int:
@@ -226,9 +240,11 @@ async def test_a_hanging_redis_is_waited_for_briefly(
     redis_server.freeze()
     started = time.monotonic()
     assert [await answer() for _ in range(20)] == [42] * 20
-    assert time.monotonic() - started < 1
+    assert 1 <= failures(caplog) <= 1 + time.monotonic() - started
     redis_server.thaw()
     assert counts(registry, "frozen") == (0, 20)
+    undo()
+    await client.aclose()
 
 
 def test_without_a_cache_the_function_is_itself() -> None:

@@ -109,6 +109,7 @@ async def test_the_server_tells_its_evictions_writes_and_memory(
         for n in range(40):
             writer.set(f"key-{n}", "x" * 200_000)
         writes = 40
+        writer.config_set("maxmemory", 0)  # what comes from now on pushes nothing out
         evicted = writer.info("stats")["evicted_keys"]
     assert evicted > 0
     client: Any = (
@@ -126,7 +127,7 @@ async def test_the_server_tells_its_evictions_writes_and_memory(
         )
 
     await asyncio.to_thread(
-        eventually, lambda: read() == (evicted, writes), deadline_s=10, every_s=0.05, tell=read
+        eventually, lambda: read() == (evicted, writes), deadline_s=30, every_s=0.05, tell=read
     )
     assert registry.gauge(conventions.CACHE_MEMORY).child().value > 1_000_000
     undo()
@@ -223,11 +224,16 @@ class TestCheck:
         app = FastAPI()
         redis_server.freeze()
         async with observed(
-            app, otlp, redis=async_client, health_timeout=0.3, health_token="let-me-in"
+            app,
+            otlp,
+            redis=async_client,
+            health_timeout=2.5,
+            health_deadline=60.0,
+            health_token="let-me-in",
         ) as client:
             started = time.monotonic()
             answer = await client.get("/health/detailed", {"authorization": "Bearer let-me-in"})
-            assert time.monotonic() - started < 2
+            assert 2.5 <= time.monotonic() - started < 30
         assert "timeout" in answer.text
         assert answer.json()["status"] == "degraded"
         redis_server.thaw()
