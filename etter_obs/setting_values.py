@@ -28,11 +28,14 @@ SAMPLERS: Final = (
     "parentbased_traceidratio",
 )
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
 _ENDPOINT: Final = re.compile(
-    r"^(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?(?:/\S*)?$"
+    r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"(?:/\S*)?"
 )
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_DSN: Final = re.compile(r"^https?://[^@/\s]+@[^/\s]+/(?:\S+/)?\d+$")
+_DSN: Final = re.compile(
+    r"https?://[^@/\s]+@(?:[^/\s:]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"/(?:\S+/)?[0-9]+"
+)
 
 
 def boolean(held: str) -> bool:
@@ -165,16 +168,24 @@ def milliseconds(minimum: int) -> Callable[[str], float]:
 
 def endpoint(held: str) -> str:
     """Take the address of an OTLP receiver."""
-    if not _ENDPOINT.match(held):
-        raise ValueError("host:port or a URL, such as localhost:4317 or https://collector:4318")
+    if not _is_address(_ENDPOINT, held):
+        raise ValueError(
+            "host:port or a URL, such as localhost:4317 or https://collector:4318; "
+            "ports go from 1 to 65535"
+        )
     return held
 
 
 def dsn(held: str) -> str:
     """Take the address of a project in Sentry."""
-    if not _DSN.match(held):
+    if not _is_address(_DSN, held):
         raise ValueError("a Sentry DSN, https://<key>@<host>/<project number>")
     return held
+
+
+def _is_address(form: re.Pattern[str], held: str) -> bool:
+    found = form.fullmatch(held)
+    return found is not None and (found["port"] is None or 0 < int(found["port"]) <= 65_535)
 
 
 def file(held: str) -> Path:

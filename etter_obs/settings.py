@@ -20,6 +20,7 @@ from etter_obs.setting_values import OtlpCompression, OtlpProtocol
 T = TypeVar("T")
 
 _SAMPLER: Final = "parentbased_traceidratio"
+_RATIO: Final = 0.1
 _SPAN_QUEUE: Final = 2048
 _SPAN_BATCH: Final = 512
 _SPAN_DELAY: Final = 2.0
@@ -72,7 +73,7 @@ class Settings:
     """For one request, with what it is tried again; None: the default of each exporter."""
     otlp_logs_enabled: bool = True
     sampler: str = _SAMPLER
-    sampler_ratio: float = 0.1
+    sampler_ratio: float = _RATIO
     span_queue_size: int = _SPAN_QUEUE
     span_batch_size: int = _SPAN_BATCH
     span_delay: float = _SPAN_DELAY
@@ -129,6 +130,7 @@ class Settings:
                 None,
                 "a DSN, since ERROR_TRACKING_ENABLED is true (or set that to false)",
             )
+        sampler = env.read(("OTEL_TRACES_SAMPLER",), takes.one_of(takes.SAMPLERS), None)
         return cls(
             service_name=env.read(("OTEL_SERVICE_NAME", "SERVICE_NAME"), takes.text, None),
             service_version=env.read(("SERVICE_VERSION",), takes.text, None),
@@ -157,8 +159,11 @@ class Settings:
                 ("OTEL_EXPORTER_OTLP_TIMEOUT",), takes.milliseconds(minimum=100), None
             ),
             otlp_logs_enabled=env.read(("ETTER_OBS_OTLP_LOGS_ENABLED",), takes.boolean, True),
-            sampler=env.read(("OTEL_TRACES_SAMPLER",), takes.one_of(takes.SAMPLERS), _SAMPLER),
-            sampler_ratio=env.read(("OTEL_TRACES_SAMPLER_ARG",), takes.ratio, 0.1),
+            sampler=sampler or _SAMPLER,
+            # Whoever names a sampler gets what OpenTelemetry's specification says of it: all.
+            sampler_ratio=env.read(
+                ("OTEL_TRACES_SAMPLER_ARG",), takes.ratio, 1.0 if sampler else _RATIO
+            ),
             span_queue_size=queue,
             span_batch_size=env.read(
                 ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE",),

@@ -68,6 +68,9 @@ def test_a_standard_name_wins_over_the_guides(
         ("ENABLE_METRICS", "maybe"),
         ("APM_ENABLED", "2"),
         ("OTLP_ENDPOINT", "not an endpoint"),
+        ("OTLP_ENDPOINT", "collector:99999"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://[::1]:65536/otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:0"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
@@ -105,6 +108,40 @@ def test_a_wrong_secret_is_not_shown() -> None:
         Settings.from_env({"SENTRY_DSN": "https://leaky-secret@"})
     assert "leaky-secret" not in str(caught.value)
     assert "SENTRY_DSN" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["collector", "c:65535", "[::1]:1", "https://c:443/otlp", "http://[::1]/otlp"]
+)
+def test_an_endpoint_is_a_host_or_a_url_with_a_port_or_without(endpoint: str) -> None:
+    """What can be reached is taken as it is written."""
+    assert Settings.from_env({"OTLP_ENDPOINT": endpoint}).otlp_endpoint == endpoint
+
+
+def test_a_dsn_has_a_port_that_there_is() -> None:
+    """A port is taken where TCP has it."""
+    dsn = "https://key@sentry.example:65535/1"
+    assert Settings.from_env({"SENTRY_DSN": dsn}).sentry_dsn == dsn
+    with pytest.raises(SettingsError, match="SENTRY_DSN"):
+        Settings.from_env({"SENTRY_DSN": "https://key@sentry.example:65536/1"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "ratio"),
+    [
+        ({}, 0.1),
+        ({"OTEL_TRACES_SAMPLER": ""}, 0.1),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}, 1.0),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.2"}, 0.2),
+        ({"OTEL_TRACES_SAMPLER_ARG": "0.2"}, 0.2),
+    ],
+)
+def test_a_sampler_that_is_named_has_opentelemetrys_default_share(
+    environment: dict[str, str], ratio: float
+) -> None:
+    """One trace in ten is our default; a sampler named without a share keeps all, as specified."""
+    settings = Settings.from_env(environment)
+    assert (settings.sampler_ratio, "traceidratio" in settings.sampler) == (ratio, True)
 
 
 def test_error_tracking_without_an_address_is_refused() -> None:
