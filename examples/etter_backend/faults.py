@@ -54,7 +54,7 @@ class FaultSwitch:
     def __init__(self, path: Path, *, enabled: bool) -> None:
         self.enabled = enabled
         self._path = path
-        self._stamp = -1
+        self._stamp = (0, 0)
         self._faults = _NONE
 
     def current(self) -> dict[Target, Fault]:
@@ -62,12 +62,13 @@ class FaultSwitch:
         if not self.enabled:
             return _NONE
         try:
-            stamp = self._path.stat().st_mtime_ns
+            status = self._path.stat()
+            stamp = status.st_mtime_ns, status.st_ino  # two changes may fall into one tick
             if stamp != self._stamp:
                 self._faults = _FAULTS.validate_json(self._path.read_bytes())
                 self._stamp = stamp
         except FileNotFoundError:
-            self._faults, self._stamp = _NONE, -1
+            self._faults, self._stamp = _NONE, (0, 0)
         return self._faults
 
     def set(self, target: Target, fault: Fault | None) -> None:

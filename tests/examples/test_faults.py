@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ async def test_another_worker_sees_the_change_at_its_next_call(tmp_path: Path) -
         await there.of(Target.COMPANIES)()
     await there.of(Target.WORKFLOWS)()
     here.set(Target.COMPANIES, None)
+    await there.of(Target.COMPANIES)()
+
+
+async def test_two_changes_in_one_tick_of_the_file_systems_clock_are_two(tmp_path: Path) -> None:
+    """A switch sees a change whose time is that of the change before."""
+    path = tmp_path / "faults.json"
+    here, there = FaultSwitch(path, enabled=True), FaultSwitch(path, enabled=True)
+    here.set(Target.COMPANIES, Fault(error_share=1))
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(BrokenOnPurposeError):
+        await there.of(Target.COMPANIES)()
+    here.set(Target.COMPANIES, None)
+    os.utime(path, ns=(1, 1))
     await there.of(Target.COMPANIES)()
 
 
