@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,7 @@ from etter_obs import Settings, setup_observability
 from stack.layout import Ports
 from tests.app.asgi import request, scrape
 from tests.collector import collector
+from tests.jsonl import json_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -45,19 +45,15 @@ class Secured:
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://127.0.0.1:{port}",
             "OTEL_EXPORTER_OTLP_CERTIFICATE": str(self.folder / f"{trusted}.pem"),
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "1000",
             "OTEL_BSP_SCHEDULE_DELAY": "50",
         }
 
     def arrived(self, signal: str, kind: str, trace_id: str) -> list[dict[str, Any]]:
         """Return the spans or log records of a trace that the collector has written."""
-        path = self.folder / f"data/{signal}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [
             one
-            for line in lines
-            if line.endswith("}")
-            for resource in json.loads(line)[f"resource{kind[0].upper()}{kind[1:]}"]
+            for line in json_lines(self.folder / f"data/{signal}.jsonl")
+            for resource in line[f"resource{kind[0].upper()}{kind[1:]}"]
             for scope in resource[f"scope{kind[0].upper()}{kind[1:]}"]
             for one in scope["spans" if kind == "spans" else "logRecords"]
             if one.get("traceId") == trace_id  # lines outside of requests have none
@@ -121,7 +117,7 @@ async def test_spans_and_lines_arrive_over_tls(
     environment = secured.environment(protocol, trusted="ours")
     environment["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
     async with asked_once(environment) as (app, trace_id):
-        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=20)
+        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=60)
         assert (await scrape(app)).of(DROPPED) == {}
 
 
@@ -135,7 +131,7 @@ async def test_an_endpoint_without_a_scheme_may_ask_for_tls(
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = bare
     environment["OTEL_EXPORTER_OTLP_INSECURE"] = "false"
     async with asked_once(environment) as (_, trace_id):
-        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=20)
+        await asyncio.to_thread(eventually, lambda: secured.both(trace_id), deadline_s=60)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -143,8 +139,10 @@ async def test_a_collector_that_is_not_trusted_costs_counted_drops(
     secured: Secured, protocol: str
 ) -> None:
     """With another authority trusted the app answers, nothing arrives, all of it is counted."""
-    async with asked_once(secured.environment(protocol, trusted="other")) as (app, trace_id):
-        async with asyncio.timeout(20):
+    environment = secured.environment(protocol, trusted="other")
+    environment["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1000"
+    async with asked_once(environment) as (app, trace_id):
+        async with asyncio.timeout(60):
             lost = await scrape(app)
             while not (lost.value(DROPPED, *SPANS) and lost.value(DROPPED, *LINES) >= 2):
                 await asyncio.sleep(0.1)
