@@ -28,6 +28,14 @@ def runtime(registry: MetricsRegistry) -> Iterator[Runtime]:
     runtime.close()
 
 
+@pytest.fixture
+def only_asked_for() -> Iterator[None]:
+    """No collection but those that the test asks for."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def gauge(registry: MetricsRegistry, metric: Metric) -> float:
     """Return a gauge as the next scrape sees it."""
     registry.refresh()
@@ -39,6 +47,7 @@ async def soon(probe: Callable[[], bool]) -> None:
     await asyncio.to_thread(eventually, probe, deadline_s=10, every_s=0.005)
 
 
+@pytest.mark.usefixtures("only_asked_for")
 def test_the_process_is_as_the_system_sees_it(registry: MetricsRegistry, runtime: Runtime) -> None:
     """Memory, descriptors, threads, limits and start time agree with what psutil reads."""
     process = psutil.Process()
@@ -72,6 +81,7 @@ def test_cpu_time_grows_by_what_was_burnt(registry: MetricsRegistry, runtime: Ru
     assert cpu.value - before == pytest.approx(time.process_time() - started, abs=0.05)
 
 
+@pytest.mark.usefixtures("only_asked_for")
 def test_collections_are_counted_and_timed(registry: MetricsRegistry, runtime: Runtime) -> None:
     """A collection adds one to its generation and its pause to the histogram, until closed."""
     oldest = registry.counter(conventions.GC_COLLECTIONS).child("2")
