@@ -6,11 +6,12 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, aclosing
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_NAMES: Final = ("__module__", "__name__", "__qualname__")
 Measure = Callable[[], AbstractContextManager[object]]
 
 
@@ -28,16 +29,39 @@ def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
             (inspect.isgeneratorfunction, _generator),
         ):
             if is_kind(function):
-                return cast("Callable[P, R]", functools.wraps(function)(wrap(function, measure)))
+                return cast("Callable[P, R]", _like(function, wrap(function, measure)))
 
-        @functools.wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
             with measure():
                 return function(*args, **kwargs)
 
-        return called
+        return _like(function, called)
 
     return decorate
+
+
+def _like(function: Callable[..., Any], wrapper: Callable[P, R]) -> Callable[P, R]:
+    # A partial has no name; without one of its own the next decorator would see the wrapper's.
+    functools.update_wrapper(wrapper, named(function), assigned=_NAMES, updated=())
+    others = [name for name in functools.WRAPPER_ASSIGNMENTS if name not in _NAMES]
+    return functools.update_wrapper(wrapper, function, assigned=others)
+
+
+def named(function: Callable[..., Any]) -> Any:
+    """Return what gives ``function`` its name: what a partial calls, a callable object's class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function)
+
+
+def refuse_function(decorator: str, first: object) -> None:
+    """Tell who wrote ``@decorator`` that it takes parentheses.
+
+    Raises:
+        TypeError: ``first``, the decorator's first argument, is the function itself.
+    """
+    if callable(first):
+        raise TypeError(f"write @{decorator}('a name'), not @{decorator}: it needs parentheses")
 
 
 def _coroutine(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:

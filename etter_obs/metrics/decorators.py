@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Final, ParamSpec, TypeVar
 
 from etter_obs import conventions as names
-from etter_obs.around import around
+from etter_obs.around import around, named, refuse_function
 from etter_obs.context import current_request
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
@@ -49,7 +49,11 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
     Inside a request that the middleware observes it only names the endpoint, so that nothing is
     counted twice. Elsewhere, in a job or a consumer, it counts each call as a request by itself:
     method ``POST`` as in the guide, status 200, or 500 where the function raises.
+
+    Raises:
+        TypeError: it is used without parentheses.
     """
+    refuse_function("track_request_metrics", endpoint)
 
     @contextmanager
     def measure() -> Iterator[None]:
@@ -70,9 +74,13 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
 def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Observe how many seconds each call takes: awaited, or until a generator ends.
 
-    ``name`` is the label ``function``, by default the qualified name with its module.
+    ``name`` is the label ``function``, by default the qualified name with its module; that of what
+    a ``functools.partial`` calls, or of a callable object's class.
+
+    Raises:
+        TypeError: it is used without parentheses.
     """
-    _refuse_function(name)
+    refuse_function("timed", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -92,8 +100,8 @@ def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]
 
 
 def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count each call; ``name`` as in :func:`timed`."""
-    _refuse_function(name)
+    """Count each call; ``name`` and errors as in :func:`timed`."""
+    refuse_function("counted", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -110,8 +118,8 @@ def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R
 
 
 def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count the exceptions that a function raises, by their type; ``name`` as in :func:`timed`."""
-    _refuse_function(name)
+    """Count the exceptions of a function by type; ``name`` and errors as in :func:`timed`."""
+    refuse_function("count_exceptions", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = name or _label(function)
@@ -130,13 +138,9 @@ def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Call
     return decorate
 
 
-def _refuse_function(name: object) -> None:
-    if callable(name):
-        raise TypeError("write @timed(), or @timed('a name'): the parentheses are needed")
-
-
 def _label(function: Callable[..., Any]) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
+    owner = named(function)
+    return f"{owner.__module__}.{owner.__qualname__}"
 
 
 def _exemplar() -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace
 
-from etter_obs.around import around
+from etter_obs.around import around, named, refuse_function
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,16 +27,15 @@ def traced(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
         name: of the span; the function's qualified name where not given.
 
     Raises:
-        TypeError: it is used without parentheses, as ``@traced`` instead of ``@traced()``.
+        TypeError: it is used without parentheses.
     """
-    if callable(name):
-        raise TypeError("write @traced(), or @traced('a name'): the parentheses are needed")
+    refuse_function("traced", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         # A generator is suspended in foreign contexts: its span must not become the current one.
         span = _unattached_span if generates else _span
-        return around(partial(span, name or function.__qualname__))(function)
+        return around(partial(span, name or named(function).__qualname__))(function)
 
     return decorate
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -176,8 +177,40 @@ async def test_decorated_functions_work_where_nothing_is_observed() -> None:
     )
 
 
-@pytest.mark.parametrize("decorator", [timed, counted, count_exceptions])
+class Doubling:
+    """A callable object."""
+
+    def __call__(self, x: int) -> int:
+        """Return twice what it gets."""
+        return 2 * x
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "kept"),
+    [
+        (partial(plain, 7), "plain", 7),
+        (partial(partial(coroutine), 7), "coroutine", 7),
+        (partial(Doubling(), 7), "Doubling", 14),
+    ],
+)
+async def test_what_has_no_name_is_counted_under_that_of_what_it_calls(
+    function: Any, name: str, kept: int
+) -> None:
+    """A partial is counted as its function, an object as its class, without a name given."""
+    seen: list[Any] = []
+
+    async def call() -> None:
+        result = timed()(counted()(function))()
+        seen.append(await result if inspect.isawaitable(result) else result)
+
+    metrics = await counts(call())
+    assert metrics.of("function_calls_total") == {(f"{__name__}.{name}",): 1.0}
+    assert metrics.of("function_duration_seconds_count") == {(f"{__name__}.{name}",): 1.0}
+    assert seen == [kept]
+
+
+@pytest.mark.parametrize("decorator", [timed, counted, count_exceptions, track_request_metrics])
 def test_forgotten_parentheses_are_one_clear_error(decorator: Any) -> None:
-    """``@timed`` in place of ``@timed()`` says what to write."""
-    with pytest.raises(TypeError, match=r"parentheses"):
+    """``@timed`` in place of ``@timed()`` says what to write, by the decorator's own name."""
+    with pytest.raises(TypeError, match=f"@{decorator.__name__}: it needs parentheses"):
         decorator(plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
@@ -146,7 +147,14 @@ def test_a_second_set_up_gets_the_spans_of_functions_decorated_before(otlp: Rece
         assert [span.name for span in otlp.spans] == ["work"] * count
 
 
+def test_a_partial_has_the_name_of_what_it_calls(otlp: Receiver) -> None:
+    """A span without a name of its own has that of the function that a partial calls."""
+    with tracing(otlp):
+        traced()(partial(max, 1))(2)
+    assert otlp.named("max")
+
+
 def test_the_parentheses_are_asked_for() -> None:
     """@traced without them is told, not half done."""
-    with pytest.raises(TypeError, match=r"write @traced\(\)"):
+    with pytest.raises(TypeError, match=r"@traced: it needs parentheses"):
         traced(lambda: None)  # type: ignore[arg-type]
