@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from etter_obs.conventions import Alert, Label, Rule
 from etter_obs.slo import sli
@@ -46,8 +46,8 @@ def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     # Slices for so long that one more or less, at the start, makes no odds.
     length = 2 * HOUR if slo.is_event_based else 12 * HOUR
     if slo.is_event_based:
-        steps = [Step(length, Decimal(10), slo.budget / 4)]
         recent = whole = before = slo.budget / 4
+        steps = [Step(length, _rate(whole, pace), whole)]
     else:
         # Scraped as in life, so that one bad slice is one; and early enough that the time to go,
         # which is made from the budget of an evaluation before, knows of it.
@@ -95,6 +95,14 @@ def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
             about(Rule.EXHAUSTION, to_go),
         ],
     }
+
+
+def _rate(share: Decimal, pace: Pace) -> Decimal:
+    """Return events per second that bring a bad one with each scrape, however small its share.
+
+    A counter goes up in steps of 2^-16: next to a whole event that is nothing.
+    """
+    return max(Decimal(10), 1 / (share * pace.scrape)).to_integral_value(ROUND_CEILING)
 
 
 def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:

@@ -1,0 +1,24 @@
+"""Every objective that slo.yaml takes has generated tests that hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.slo.specs import generated, promtool, spec_of, written
+
+
+@pytest.mark.parametrize("period", ["7d", "90d"])
+def test_the_tests_hold_however_small_or_large_the_budget(period: str, tmp_path: Path) -> None:
+    """One bad event in a million or nearly all of them: burn, budget and time to go hold."""
+    objectives = ("99.9999%", "99.9995%", "99.999%", "99.99987654321%", "66.6667%", "0.000001%")
+    slos = [
+        f"{{ name: s{number}, description: S., objective: '{objective}', alerting: ticket, "
+        "sli: { ratio: { good: cache_hits_total, bad: cache_misses_total } } }"
+        for number, objective in enumerate(objectives)
+        if period == "7d" or number < 4  # so little cannot alert over 90 days
+    ]
+    written(generated((spec_of(*slos, more=f"period: {period}\n"),)), tmp_path)
+    cases = [str(tmp_path / f"alerts/tests/shop.s{number}.yml") for number in range(len(slos))]
+    assert promtool("test", "rules", *cases).count("SUCCESS") == len(cases)
