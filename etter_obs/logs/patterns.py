@@ -1,4 +1,4 @@
-"""What a secret looks like: the names it goes by, and the shapes it has.
+"""What a secret looks like: the shapes that it has, and the names before it in a text.
 
 Every pattern is linear in the length of its input.
 """
@@ -9,109 +9,20 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from itertools import pairwise
+from functools import partial
 from typing import Final, NamedTuple
 
-REDACTED: Final = "[redacted]"
-"""What stands where a secret stood."""
-
-_SECRET_WORDS: Final = frozenset(
-    {
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "passcode",
-        "secret",
-        "token",
-        "apikey",
-        "authorization",
-        "cookie",
-        "credential",
-        "credentials",
-        "jwt",
-        "bearer",
-        "dsn",
-        "ssn",
-        "cvv",
-        "cvv2",
-        "cvc",
-        "otp",
-        "pin",
-        "csrf",
-        "xsrf",
-        "sessionid",
-        "privatekey",
-        "accesskey",
-        "cardnumber",
-        "iban",
-    }
+from etter_obs.logs.named_values import (
+    PARAMETER_NEEDLES,
+    REDACTED,
+    hide_assigned,
+    hide_elements,
+    hide_options,
+    hide_paired,
+    hide_parameters,
+    hide_parts,
 )
-_SECRET_PAIRS: Final = frozenset(
-    {
-        "api key",
-        "private key",
-        "access key",
-        "signing key",
-        "encryption key",
-        "session id",
-        "card number",
-        "credit card",
-        "pass word",
-        "pass phrase",
-    }
-)
-_SECRET_ENDINGS: Final = (
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "authorization",
-    "cookie",
-    "credential",
-    "credentials",
-    "sessionid",
-    "privatekey",
-    "accesskey",
-    "cardnumber",
-)
-# `token_count` and `password_length` speak about a secret and hold none.
-_HARMLESS_ENDINGS: Final = frozenset(
-    {
-        "count",
-        "type",
-        "limit",
-        "limits",
-        "length",
-        "ttl",
-        "expires",
-        "expiry",
-        "expiration",
-        "age",
-        "name",
-        "attempts",
-    }
-)
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-
-
-@lru_cache(maxsize=4096)
-def is_sensitive(key: str) -> bool:
-    """Tell whether ``key`` names a secret, however it is spelled.
-
-    ``userPassword``, ``X-API-Key`` and ``client_secret`` do, ``token_count`` does not.
-    """
-    words = [word.lower() for word in _WORD.findall(key)]
-    if not words or words[-1] in _HARMLESS_ENDINGS:
-        return False
-    if not _SECRET_WORDS.isdisjoint(words):
-        return True
-    if any(" ".join(pair) in _SECRET_PAIRS for pair in pairwise(words)):
-        return True
-    joined = "".join(words)
-    return "password" in joined or joined.endswith(_SECRET_ENDINGS)
+from etter_obs.logs.secret_names import NEEDLES
 
 
 def _luhn(digits: str) -> bool:
@@ -127,7 +38,7 @@ def _luhn(digits: str) -> bool:
 
 def hide_card(match: re.Match[str]) -> str:
     """Replace what :data:`CARD` found, if its check digit is right."""
-    digits = re.sub(r"[ -]", "", match[0])
+    digits = re.sub(r"[ +-]", "", match[0])
     return REDACTED if _luhn(digits) else match[0]
 
 
@@ -140,25 +51,6 @@ def _basic(match: re.Match[str]) -> str:
     return match[1] + REDACTED if b":" in decoded else match[0]
 
 
-_ASSIGNED: Final = (
-    r"((?:passw(?:or)?d|pwd|passphrase|passcode|secret|token(?!s\b|_count|_type|_limit)"
-    r"|api[_ -]?key|credentials?|private[_ -]?key|access[_ -]?key|session[_ -]?id|csrf|xsrf"
-    r"|cvv2?|cvc)"
-    r"[A-Za-z0-9_.-]{0,32}\\?[\"']?\s{0,4}(?:=>|[:=])\s{0,4})"
-    r"(\\\"(?:[^\"\\]|\\[^\"])*\\\"|\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]]+)"
-)
-_ASSIGNED_NEEDLES: Final = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "credential",
-    "sessioncsrf",
-    "xsrf",
-    "cvv",
-    "cvc",
-)
 _CLOUD: Final = r"(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}"
 _PREFIXED: Final = (
     r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -187,72 +79,85 @@ _PREFIX_NEEDLES: Final = (
 
 
 class Rule(NamedTuple):
-    """A pattern, and what must stand in a text (in lower case) before the pattern is worth a try.
+    """What takes one kind of secret out of a text, and what must stand there before it is worth it.
 
-    A substring search costs 30 ns, the regular expression over the same text 30 times that: one of
-    ``gates`` must be there (an empty one always is), and one of ``needles``.
+    A substring search costs 30 ns, a regular expression over the same text 30 times that: one of
+    ``gates`` must be there in lower case (an empty one always is), and one of ``needles``.
     """
 
     gates: tuple[str, ...]
     needles: tuple[str, ...]
-    pattern: re.Pattern[str]
-    replacement: str | Callable[[re.Match[str]], str]
+    apply: Callable[[str], str]
+
+
+def _shape(
+    pattern: str, replacement: str | Callable[[re.Match[str]], str] = REDACTED, flags: int = 0
+) -> Callable[[str], str]:
+    return partial(re.compile(pattern, flags).sub, replacement)
 
 
 _ANY: Final = ("",)
 _RULES: Final = (
+    Rule(("(", "["), PARAMETER_NEEDLES, hide_parameters),
     Rule(
         ("-----begin",),
         _ANY,
-        re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|\Z)"),
-        REDACTED,
-    ),
-    Rule(
-        (":", "="),
-        ("authorization", "cookie"),
-        re.compile(
-            r"((?:authorization|cookie)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?)[^\"'\\\r\n]+",
-            re.IGNORECASE,
-        ),
-        rf"\1{REDACTED}",
+        _shape(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|\Z)"),
     ),
     Rule(
         ("bearer",),
         _ANY,
-        re.compile(r"(bearer\s+)[^\s\"',;\\]{8,}", re.IGNORECASE),
-        rf"\1{REDACTED}",
+        _shape(r"(bearer[\s+]+)[^\s\"',;\\]{8,}", rf"\1{REDACTED}", re.IGNORECASE),
     ),
     Rule(
         ("basic",),
         _ANY,
-        re.compile(r"(?i)(basic\s+)([A-Za-z0-9+/_-]{6,}={0,2})"),
-        _basic,
+        _shape(r"(basic[\s+]+)([A-Za-z0-9+/_-]{6,}={0,2})", _basic, re.IGNORECASE),
     ),
-    Rule(("eyj",), _ANY, re.compile(r"eyJ[\w-]{4,512}\.[\w-]{4,}(?:\.[\w-]*)*"), REDACTED),
-    Rule(("akia", "asia", "aiza"), _ANY, re.compile(_CLOUD), REDACTED),
-    Rule(("_", "-", "."), _PREFIX_NEEDLES, re.compile(_PREFIXED), REDACTED),
-    Rule((":", "="), _ASSIGNED_NEEDLES, re.compile(_ASSIGNED, re.IGNORECASE), rf"\1{REDACTED}"),
+    Rule(
+        ("eyj",),  # what a JSON web token begins with; an encrypted one may have empty parts
+        _ANY,
+        _shape(r"eyJ[\w-]{4,512}\.(?:[\w-]{4,}(?:\.[\w-]*)*|(?:\.[\w-]+)+)"),
+    ),
+    Rule(("akia", "asia", "aiza"), _ANY, _shape(_CLOUD)),
+    Rule(("_", "-", "."), _PREFIX_NEEDLES, _shape(_PREFIXED)),
+    Rule(("=",), NEEDLES, hide_parts),
+    Rule((">",), NEEDLES, hide_elements),
+    Rule(("',", '",'), NEEDLES, hide_paired),
+    Rule(("--",), NEEDLES, hide_options),
+    Rule((":", "=", ">"), NEEDLES, hide_assigned),
     Rule(
         ("://",),
-        ("@",),
+        ("@", "…"),
         # The user goes with the password: a Sentry DSN's key stands where a user does. A password
-        # that holds an unescaped slash still ends at the last @ of its word.
-        re.compile(r"(://)(?:[^\s/?#\"'<>]+|[^\s/:?#\"'<>@]*:(?!\d{1,5}/)[^\s\"'<>]+)@"),
-        rf"\1{REDACTED}@",
+        # that holds an unescaped slash still ends at the last @ of its word; one that was cut has
+        # no end.
+        _shape(
+            r"(://)(?:[^\s/?#\"'<>]{1,512}@"
+            r"|[^\s/:?#\"'<>@\[]{0,512}:(?!\d{1,5}(?:[/'…]|\Z))[^\s\"<>]{1,512}(?:@|…\Z))",
+            rf"\1{REDACTED}@",
+        ),
     ),
-    Rule(("@",), _ANY, re.compile(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}"), REDACTED),
+    Rule(("@",), _ANY, _shape(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}")),
 )
 # No part of a UUID, whose groups of digits go on. The digit stands before the look behind it, so
 # that the search skips to digits at once.
-CARD: Final = re.compile(r"[2-6](?<![\w.][2-6])(?:[ -]?[0-9]){12,18}(?!\w|-\w)")
+CARD: Final = re.compile(r"[2-6](?<![^\W_][2-6])(?<!\.[2-6])(?:[ +-]?[0-9]){12,18}(?!\w|-\w)")
 CARD_LENGTH: Final = 13
+_ENCODED: Final = tuple(f"%{digit}" for digit in range(2, 8))
+"""In a text where a printable character of ASCII is percent-encoded: it may hold anything."""
 
 
-_GATES: Final = [(gate, rule.needles) for rule in _RULES for gate in rule.gates]
+_ALONE: Final = [gate for rule in _RULES if rule.needles is _ANY for gate in rule.gates]
+_GROUPS: Final[dict[tuple[str, ...], set[str]]] = {_ENCODED: {"%"}}
+for _rule in _RULES:
+    if _rule.needles is not _ANY:
+        _GROUPS.setdefault(_rule.needles, set()).update(_rule.gates)
+_GATES: Final = [(sorted(gates), needles) for needles, gates in _GROUPS.items()]
 
 
 def candidates(text: str) -> list[Rule]:
-    """Return the rules whose pattern may match ``text``, in the order in which they apply."""
+    """Return the rules that may find something in ``text``, in the order in which they apply."""
     lowered = text.lower()
     return [
         rule
@@ -265,9 +170,14 @@ def candidates(text: str) -> list[Rule]:
 def suspicious(text: str) -> bool:
     """Tell, in about a microsecond, whether any rule may apply to ``text``."""
     lowered = text.lower()
-    for gate, needles in _GATES:
+    for gate in _ALONE:
         if gate in lowered:
-            for needle in needles:
-                if needle in lowered:
-                    return True
+            return True
+    for gates, needles in _GATES:
+        for gate in gates:
+            if gate in lowered:
+                for needle in needles:
+                    if needle in lowered:
+                        return True
+                break
     return len(text) >= CARD_LENGTH and CARD.search(text) is not None

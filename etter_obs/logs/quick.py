@@ -15,9 +15,9 @@ from orjson import OPT_APPEND_NEWLINE, dumps
 from etter_obs.context import RequestContext
 from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, harmless
-from etter_obs.logs.patterns import is_sensitive
 from etter_obs.logs.record import Entry, SpanIds
-from etter_obs.logs.render import HOLDERS, SMALL, Line, Renderer
+from etter_obs.logs.render import HOLDERS, NUMBERS, SMALL, Line, Renderer
+from etter_obs.logs.secret_names import is_sensitive
 
 _Head = tuple[bytes, dict[str, Any], object]
 
@@ -86,7 +86,7 @@ class QuickRenderer:
             if kind is str:
                 if value not in clean and not _is_id(value):
                     texts.append(value)
-            elif kind in HOLDERS or (kind is int and value > SMALL):
+            elif kind in HOLDERS or (kind in NUMBERS and not -SMALL <= value <= SMALL):
                 return False
         if request is not None:
             if not _is_id(request.request_id):

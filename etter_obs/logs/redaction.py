@@ -7,24 +7,26 @@ password cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
-from etter_obs.logs.patterns import (
-    CARD,
-    CARD_LENGTH,
-    REDACTED,
-    candidates,
-    hide_card,
-    is_sensitive,
-    suspicious,
-)
+from etter_obs.logs.named_values import REDACTED
+from etter_obs.logs.patterns import CARD, CARD_LENGTH, candidates, hide_card, suspicious
+from etter_obs.logs.secret_names import is_sensitive
 
 __all__ = ["REDACTED", "Redactor"]
 
 _MAX_DEPTH: Final = 12
 _MAX_REMEMBERED: Final = 4096
 _MAX_LENGTH: Final = 128
+_MAX_ENCODINGS: Final = 4
+_ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[2-7][0-9A-Fa-f][^\s\"'<>]*")
+# What calls itself so next to a `value` is its name: of a header, a cookie, a form's field.
+_NAMING: Final = ("name", "key")
+_CARDS: Final = range(10**12, 10**19)
+"""Whole numbers that have as many digits as a card's."""
 
 
 class Redactor:
@@ -37,15 +39,14 @@ class Redactor:
         """
         if not suspicious(text):
             return text
-        for rule in candidates(text):
-            text = rule.pattern.sub(rule.replacement, text)
-        return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
+        text = _by_rules(text)
+        return _ENCODED.sub(_decoded, text) if "%" in text else text
 
     def value(self, key: str, value: Any) -> Any:
         """Return what may be shown of ``value``, which stands under ``key``.
 
-        Strings, whole numbers, mappings and sequences are looked into; other objects come back
-        as they are.
+        Text, also as bytes, numbers, mappings and sequences are looked into; other objects come
+        back as they are.
         """
         return self._value(key, value, _MAX_DEPTH)
 
@@ -54,10 +55,13 @@ class Redactor:
         return self._mapping(mapping, _MAX_DEPTH)
 
     def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        return {
+        shown = {
             self.text(key) if isinstance(key, str) else key: self._value(str(key), value, depth)
             for key, value in mapping.items()
         }
+        if "value" in shown and any(is_sensitive(str(mapping.get(key, ""))) for key in _NAMING):
+            shown["value"] = REDACTED
+        return shown
 
     def _value(self, key: str, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
@@ -66,17 +70,58 @@ class Redactor:
             return REDACTED
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, int):
-            digits = str(value) if 10**12 <= value < 10**19 else ""
-            return REDACTED if digits and self.text(digits) is not digits else value
+        if isinstance(value, int | float):
+            return REDACTED if self._is_card(value) else value
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "backslashreplace")
+            shown = self.text(text)
+            return value if shown is text else shown
         if depth == 0:
             return REDACTED
         if isinstance(value, Mapping):
             return self._mapping(value, depth - 1)
         if isinstance(value, list | tuple):
-            items = [self._value("", item, depth - 1) for item in value]
+            items = self._items(value, depth - 1)
             return tuple(items) if type(value) is tuple else items
         return value
+
+    def _items(self, items: Sequence[Any], depth: int) -> list[Any]:
+        """Return what may be shown of ``items``; two may be a name and its value."""
+        name = ""
+        if len(items) == 2 and isinstance(items[0], str | bytes):
+            name = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
+        return [self._value(name if index else "", item, depth) for index, item in enumerate(items)]
+
+    def _is_card(self, number: float) -> bool:
+        if not _CARDS.start <= abs(number) < _CARDS.stop or number != int(number):
+            return False
+        digits = str(abs(int(number)))
+        return self.text(digits) is not digits
+
+
+def _by_rules(text: str) -> str:
+    for rule in candidates(text):
+        text = rule.apply(text)
+    return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """Return a percent-encoded word as it is, or decoded and redacted where it holds a secret.
+
+    What was encoded twice is decoded twice. A space becomes a plus, as in a form, so that a value
+    does not end there; what is found with the spaces alone hides the whole word.
+    """
+    text, secret = match[0], False
+    for _ in range(_MAX_ENCODINGS):
+        decoded = unquote(text).replace(" ", "+")
+        if decoded == text:
+            return text if secret else match[0]
+        text = _by_rules(decoded)
+        secret = secret or text != decoded
+        spaced = text.replace("+", " ")
+        if _by_rules(spaced) != spaced:
+            return REDACTED
+    return REDACTED
 
 
 class CleanTexts:

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, encode_value
-from etter_obs.logs.patterns import is_sensitive
 from etter_obs.logs.record import Entry, Site
 from etter_obs.logs.redaction import CleanTexts, Redactor
+from etter_obs.logs.secret_names import is_sensitive
 from etter_obs.logs.values import cut
 
 HOLDERS: Final = frozenset({dict, list, tuple})
+NUMBERS: Final = frozenset({int, float})
 SMALL: Final = 10**12 - 1
-"""Whole numbers up to this have too few digits for a card's number."""
+"""Numbers up to this, and down to its negative, have too few digits for a card's number."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _MIN_KEPT: Final = 32
 _MAX_ID: Final = 66
@@ -126,7 +127,7 @@ class Renderer:
                     kept.add(key)
                 elif value not in clean:
                     texts.append(value)
-            elif kind in HOLDERS or (kind is int and value > SMALL):
+            elif kind in HOLDERS or (kind in NUMBERS and not -SMALL <= value <= SMALL):
                 doubtful = True
             if key not in names.KNOWN:
                 if key not in clean:

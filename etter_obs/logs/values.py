@@ -25,6 +25,7 @@ _MAX_ITEMS: Final = 128
 _MOST_BYTES: Final = 4
 """Bytes that a character takes in UTF-8, at most."""
 _CUT: Final = "…"
+_BETWEEN_WORDS: Final = " \n\t,;&|\"'(){}[]<>"
 
 
 def cut(text: str, limit: int) -> str:
@@ -35,8 +36,8 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head = text[:limit]
-    words, space, _ = head.rpartition(" ")
-    return (words if space else head) + _CUT
+    end = max(head.rfind(mark) for mark in _BETWEEN_WORDS)
+    return (head[: end + 1].rstrip() if end > 0 else head) + _CUT
 
 
 def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
@@ -83,6 +84,8 @@ def _plain(value: Any, limit: int, depth: int) -> Any:
         return _CUT
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):  # a named one
+        value = value._asdict()
     if isinstance(value, Mapping):
         return _plain_mapping(value, limit, depth - 1)
     if isinstance(value, list | tuple | AbstractSet):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import string
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 from hypothesis import strategies as st
 
@@ -51,7 +54,59 @@ AFTER = {
     "assigned-repr": "')",
     "query": "&state=1",
 }
+SECRET = "Hunter2Zq9"
+# What programs write that were given a secret.
+WRITTEN = {
+    "nested": "{'password': {'value': 'Hunter2Zq9'}}",
+    "listed": "{'passwords': ['a', 'Hunter2Zq9'], 'b': 1}",
+    "bytes": "{'password': b'a Hunter2Zq9'}",
+    "yaml-block": "password: |\n  first\n\n  Hunter2Zq9",
+    "yaml-below": "password:\n  value: Hunter2Zq9",
+    "xml": "<password>a Hunter2Zq9</password>",
+    "xml-namespace": '<s:password type="text">Hunter2Zq9</s:password>',
+    "multipart": 'Content-Disposition: form-data; name="password"\r\n\r\na Hunter2Zq9\r\n--b--',
+    "json-in-json": json.dumps(json.dumps({"password": 'a " Hunter2Zq9'})),
+    "json-in-json-in-json": json.dumps(json.dumps(json.dumps({"password": "Hunter2Zq9"}))),
+    "pair": "ValueError: ('password', 'Hunter2Zq9')",
+    "pair-of-bytes": "[(b'host', b'x'), (b'cookie', b'session=Hunter2Zq9')]",
+    "pair-of-header": '[["x-api-key", "Hunter2Zq9"]]',
+    "name-and-value": '{"name": "password", "value": "Hunter2Zq9", "type": "hidden"}',
+    "cookies": "cookies={'a': 'Hunter2Zq9'}",
+    "quoted-cookie": 'Cookie: a="Hunter2Zq9"; b=Hunter2Zq9',
+    "plural": "refresh_tokens=Hunter2Zq9",
+    "compound": "AccountName=x;AccountKey=Hunter2Zq9==",
+    "dsn": "dsn_url=Hunter2Zq9",
+    "otp": "otp_code=Hunter2Zq9",
+    "pass": "DB_PASS=Hunter2Zq9",
+    "session": "session=Hunter2Zq9",
+    "auth": "auth=('bob', 'Hunter2Zq9')",
+    "option": "run --password Hunter2Zq9",
+    "index": "settings['password'] = 'Hunter2Zq9'",
+    "compared": "token == 'Hunter2Zq9'",
+    "words": "API key: Hunter2Zq9",
+    "form-field": "user[password]=Hunter2Zq9",
+    "sqlalchemy-tuple": "(x.E) y\n[SQL: z]\n[parameters: ('bob', 'Hunter2Zq9')]\n(Background on y)",
+    "sqlalchemy-mapping": "(x.E) y\n[parameters: {'a': 'x]', 'b': 'Hunter2Zq9'}]",
+    "sqlalchemy-rows": "(x.E) y\n[parameters: [(1, 'Hunter2Zq9'), (2, 'b')  ... displaying 10 of "
+    "100 total bound parameter sets ...  (99, 'Hunter2Zq9')]]",
+    "sqlalchemy-echo": "[generated in 0.00013s] ('bob', 'Hunter2Zq9')",
+    "sqlalchemy-cached": "[cached since 1.2s ago (insertmanyvalues) 1/1] ('Hunter2Zq9', 1)",
+    "postgres-key": "DETAIL:  Key (lower(name), code)=(Hunter2Zq9, 1) already exists.",
+    "postgres-row": "DETAIL:  Failing row contains (1, bob, Hunter2Zq9).",
+    "mysql-key": "(1062, \"Duplicate entry 'Hunter2Zq9' for key 'users.name'\")",
+    "jwe": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..iv34567890123456.Hunter2Zq9.abc",
+    "url-in-query": "/x?next=" + quote("postgres://etter:Hunter2Zq9@db", safe=""),
+    "token-in-query": "/x?next=" + quote("/reset?token=Hunter2Zq9&a=1", safe=""),
+    "e-mail-in-query": "/x?a=1&who=" + quote("Hunter2Zq9@example.org"),
+    "space-in-query": "/x?next=" + quote("password=a Hunter2Zq9"),
+    "json-in-query": "/x?q=" + quote('{"password": "a Hunter2Zq9"}'),
+    "encoded-twice": "/x?next=" + quote(quote("/y?token=a Hunter2Zq9")),
+    "encoded-name": "user%5Bpassword%5D=Hunter2Zq9",
+}
+CARD_IN_QUERY = quote_plus(ALONE["card"])
 EXAMPLES = [
+    *((name, text, SECRET) for name, text in WRITTEN.items()),
+    ("card-in-query", f"/x?card={CARD_IN_QUERY}&a=1", CARD_IN_QUERY),
     *((name, secret, secret) for name, secret in ALONE.items()),
     *(
         (name, before + secret + AFTER.get(name, ""), secret)
@@ -73,8 +128,32 @@ def _luhn_complete(digits: str) -> str:
 
 
 def planted() -> st.SearchStrategy[tuple[str, str]]:
-    """Return (text, secret): texts that hold a random secret in a shape that the rules know."""
+    """Return (text, secret): texts that hold a random secret in a shape that the rules know.
+
+    A text may be written once more, as programs do: as JSON, as a ``repr``, in a query string.
+    """
+    return st.tuples(_plain(), st.sampled_from(_WRITINGS)).map(
+        lambda given: (given[1](given[0][0]), given[0][1])
+    )
+
+
+_WRITINGS: list[Callable[[str], str]] = [
+    str,
+    str,
+    lambda text: json.dumps({"body": text}),
+    lambda text: json.dumps(json.dumps([text])),
+    lambda text: repr({"body": text}),
+    lambda text: f"/x?a=1&q={quote(text)}",
+    lambda text: f"/x?q={quote_plus(text, safe='')}&a=1",
+    lambda text: f"https://h.example/x?q={quote(quote(text, safe=''), safe='')}",
+]
+
+
+def _plain() -> st.SearchStrategy[tuple[str, str]]:
     return st.one_of(
+        st.tuples(st.sampled_from(sorted(WRITTEN.values())), _PASSWORDS).map(
+            lambda given: (given[0].replace(SECRET, given[1]), given[1])
+        ),
         _PASSWORDS.map(lambda secret: (f"password={secret}", secret)),
         _PASSWORDS.map(lambda secret: (f'"api_key": "{secret}"', secret)),
         _PASSWORDS.map(lambda secret: (f"Bearer {secret}", secret)),

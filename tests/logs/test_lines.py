@@ -10,7 +10,7 @@ import logging
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import structlog
@@ -382,3 +382,16 @@ def test_lines_are_counted(logged: Logged) -> None:
     module_logger.error("c")
     logged.lines()
     assert (logged.written("INFO"), logged.written("ERROR")) == (2, 1)
+
+
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
+def test_the_fields_of_a_named_tuple_have_names(logged: Logged) -> None:
+    """A named tuple is shown as an object, so that the name of a secret hides it."""
+    module_logger.info("named", login=Login("bob", "Hunter2Zq9"), total=4111111111111111.0)
+    line = logged.line()
+    assert line["login"] == {"user": "bob", "password": "[redacted]"}
+    assert line["total"] == "[redacted]"

@@ -7,7 +7,9 @@ import time
 import pytest
 
 from etter_obs.logs import REDACTED, Redactor
-from etter_obs.logs.patterns import is_sensitive, suspicious
+from etter_obs.logs.patterns import suspicious
+from etter_obs.logs.secret_names import is_sensitive
+from etter_obs.logs.values import cut
 from tests.logs.secrets import EXAMPLES
 
 redactor = Redactor()
@@ -45,6 +47,16 @@ def test_a_secret_is_hidden(text: str, secret: str, around: str) -> None:
         "etter@1.2.3",
         "keyboard=us",
         "SELECT * FROM users WHERE id = 1",
+        "auth: failed for user",
+        "return load(number, session=session)",
+        "session: AsyncSession = Depends(open_session)",
+        "usage: login <password> [--token-type x]",
+        "GET /a%20b?x=1%2B2&y=100%25 HTTP/1.1",
+        "author: bob, sessions: 5, pass_rate=3, max_tokens: 9",
+        "{'fields': ['name', 'password', 'email']}",
+        "requires_auth=True password=None",
+        "Key (id) is missing, primary key: 7",
+        "http://[::1]:8000/ and http://h:80…",
     ],
 )
 def test_ordinary_text_stays(text: str) -> None:
@@ -58,7 +70,9 @@ def test_ordinary_text_stays(text: str) -> None:
         *("password", "userPassword", "db_password_old", "X-API-Key", "apikey", "client_secret"),
         *("Cookie", "Set-Cookie", "authorization", "refreshToken", "SENTRY_DSN", "card_number"),
         *("aws_secret_access_key", "private-key", "PASSWD", "http.request.header.authorization"),
-        "sessionid",
+        *("sessionid", "cookies", "secrets", "client_secrets", "api_keys", "apiKeys", "otp_code"),
+        *("private_keys", "access_tokens", "idTokens", "refresh_tokens", "pass", "DB_PASS", "auth"),
+        *("x-auth", "session", "totp", "dsn_url", "AccountKey", "PHPSESSID", "authtokens"),
     ],
 )
 def test_a_key_that_names_a_secret(key: str) -> None:
@@ -74,6 +88,8 @@ def test_a_key_that_names_a_secret(key: str) -> None:
     [
         *("token_count", "tokens", "cache_key", "secretary", "password_length", "path", "method"),
         *("status_code", "trace_id", "request_id", "monkey", "passenger", "pinned", "author"),
+        *("authors", "session_count", "sessions", "passed", "bypass", "tokens_used", "max_tokens"),
+        *("auth_method", "pass_rate", "primary_key", "keyboard", "design", "token_counts"),
     ],
 )
 def test_a_key_that_names_none(key: str) -> None:
@@ -89,15 +105,33 @@ def test_mappings_are_cleaned_in_depth() -> None:
             "user": {"email": "ada@example.com", "tokens": [{"token": "abc"}], "age": 36},
             "ada@example.com": 1,
             "card": 4111111111111111,
-            "ok": (True, None, 1.5, "plain"),
+            "total": 4111111111111111.0,
+            "change": -4111111111111111,
+            "headers": [("host", "a"), (b"cookie", b"b=c"), ["x-api-key", "abc"]],
+            "field": {"name": "password", "value": "abc"},
+            "body": b"password=abc",
+            "ok": (True, None, 1.5, "plain", b"plain", float("inf")),
         }
     )
     assert cleaned == {
         "user": {"email": REDACTED, "tokens": [{"token": REDACTED}], "age": 36},
         REDACTED: 1,
         "card": REDACTED,
-        "ok": (True, None, 1.5, "plain"),
+        "total": REDACTED,
+        "change": REDACTED,
+        "headers": [("host", "a"), (b"cookie", REDACTED), ["x-api-key", REDACTED]],
+        "field": {"name": "password", "value": REDACTED},
+        "body": f"password={REDACTED}",
+        "ok": (True, None, 1.5, "plain", b"plain", float("inf")),
     }
+
+
+@pytest.mark.parametrize("before", ["", "a ", "a,", "a\n", '{"dsn": "'])
+def test_half_a_secret_does_not_outlive_a_cut(before: str) -> None:
+    """Wherever a text is cut in the middle of a secret, neither half of it is shown."""
+    text = f"{before}postgres://etter:Hunter2Zq9@db/x"
+    for limit in range(1, len(text)):
+        assert "Hunter" not in redactor.text(cut(text, limit))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +140,9 @@ def test_mappings_are_cleaned_in_depth() -> None:
         *("a" * 200_000, "password" * 20_000, "a@" * 100_000, "4 " * 100_000, "eyJ" * 60_000),
         *("://" * 60_000, "bearer " * 30_000, '"' * 200_000, "-----BEGIN " * 20_000),
         *('password="' * 20_000, "authorization:" * 15_000, "x@" + "a." * 100_000),
+        *("password=(" * 20_000, "('password',(" * 15_000, "<password>" * 20_000, "%2525" * 40_000),
+        *('name="password" ' * 12_000, "password:\n" * 18_000, "--password " * 18_000),
+        *("a@b.c" + "://a:" * 40_000, '\\"password\\":\\"' * 12_000, "%41" * 66_000),
         *("://a:" * 40_000, "-----BEGIN PRIVATE KEY-----" * 7_000, "a." * 100_000),
     ],
     ids=lambda text: text[:12],

@@ -1,0 +1,202 @@
+"""Takes values out of text by the name before them: ``password=…``, JSON, ``repr``, XML, headers.
+
+What names a secret is told by :func:`~etter_obs.logs.secret_names.is_sensitive`, here as for the
+keys of fields. A value goes whole: a text in its quotes, a list or a mapping to its last bracket.
+What never ends is taken to go on to the end of the text.
+
+Names are looked for from left to right and values are stepped over, so that everything here takes
+time in proportion to the text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Final
+
+from etter_obs.logs.secret_names import is_of_a_header, is_sensitive
+
+REDACTED: Final = "[redacted]"
+"""What stands where a secret stood."""
+
+_Match = re.Match[str]
+
+# The name may end in what closes it: `"password":`, `d['password'] =`, `user[password]=`. JSON in
+# JSON has backslashes before its quotes, more of them the deeper it is; a form has + for a space.
+_ASSIGNED: Final = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]++)[\\\"'\])]*+[\s+]{0,4}(?:=>|->|:=|={1,3}|:{1,2})[ \t+]{0,4}"
+)
+_PAIRED: Final = re.compile(
+    r"(?:[(\[][\s+]{0,4}b?|\b(?:name|key)\\*[\"'][\s+]{0,4}:[\s+]{0,4})"
+    r"(?P<quote>\\*[\"'])(?P<name>[\w.-]++)(?P=quote)[\s+]{0,4},[\s+]{0,4}"
+    r"(?P<sure>\\*[\"']value\\*[\"'][\s+]{0,4}:[\s+]{0,4})?"
+)
+_OPTION: Final = re.compile(r"(?<![\w-])--(?P<name>[\w-]++)[ \t+]{1,4}(?!-)")
+_ELEMENT: Final = re.compile(r"<(?:[\w-]+:)?(?P<name>[\w.-]++)(?:\s[^<>]*)?>")
+_CLOSING: Final = re.compile(r"</(?:[\w-]+:)?(?P<name>[\w.-]++)")
+_LINE: Final = r"(?:\r?\n|\\{1,8}r\\{1,8}n|\\{1,8}n)"
+_PART: Final = re.compile(
+    rf"\bname=\\*+\"?(?P<name>[\w.\[\]-]++)\\*+\"?[^\r\n\\]{{0,256}}"
+    rf"(?:{_LINE}[\w-]{{1,64}}:[^\r\n\\]{{0,256}}){{0,8}}{_LINE}{_LINE}"
+)
+_PART_END: Final = re.compile(rf"{_LINE}--")
+_PARAMETERS: Final = re.compile(
+    r"\[(?:parameters: |(?:generated in|cached since|raw sql|no key|caching disabled|dialect )"
+    r"[^\]\r\n]{0,128}\] )|\bKey \([^\r\n]{1,256}?\)=|\bFailing row contains "
+    r"|\bduplicate key value is |\bDuplicate entry "
+)
+PARAMETER_NEEDLES: Final = (
+    "[parameters: ",
+    "[generated in",
+    "[cached since",
+    "[raw sql",
+    "[no key",
+    "[caching disabled",
+    "[dialect ",
+    "key (",
+    "failing row",
+    "key value is",
+    "duplicate entry",
+)
+"""One of them is in a text, in lower case, from which :func:`hide_parameters` takes something."""
+
+_NOTHING: Final = re.compile(r"(?:true|false|none|null)(?![^\s,;&)}\]])", re.IGNORECASE)
+# YAML: the lines below that are indented, up to the first that is not.
+_BLOCK: Final = re.compile(
+    rf"(?:[|>][+-]?\d?[ \t+]*)?(?:{_LINE}(?:[ \t+](?:(?!{_LINE})[^\r\n])*|(?={_LINE})))+"
+)
+_SPACE: Final = re.compile(r"[\s+]{0,4}")
+_QUOTED: Final = re.compile(
+    r"[bBrRuU]{0,2}(?:\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
+    r"|(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*))",
+    re.DOTALL,
+)
+_BRACKET: Final = re.compile(
+    r"(?P<open>[(\[{])|[)\]}]|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|\\.", re.DOTALL
+)
+_OF_HEADER: Final = re.compile(r"(?:[^\"'\\\r\n]|(?<==)\\*\"[^\"\r\n]*\")+")
+_BARE: Final = re.compile(r"[^\s,;&)}\]]+")
+_END: Final = re.compile(r"[\s+]{0,4},?[\s+]{0,4}[)\]}]")
+# `auth: failed` is prose, `session=session` and `x: AsyncSession = y` are code; an id has a digit.
+_TOPIC: Final = re.compile(r"(?:[A-Z][a-z]+)*(?:[aA]uth|[sS]ession)")
+_SECOND_WORDS: Final = frozenset({"key", "keys", "id", "number", "card", "word", "phrase", "code"})
+_WORD: Final = re.compile(r"[^\s\d\"'({\[][^\s\d\"',;&)}\]]*(?=[\s,;&)}\]]|\Z)")
+_MAX_WORD: Final = 24
+_OPENING: Final = ("(", "[", "{")
+
+
+def hide_assigned(text: str) -> str:
+    """Hide what is assigned to a name: after ``=``, ``:``, ``=>`` or ``->``, quoted or not."""
+    return _hidden(text, _ASSIGNED, _end_of_assigned)
+
+
+def hide_paired(text: str) -> str:
+    """Hide the second of two in brackets whose first is a name, as ASGI's headers are written."""
+    return _hidden(text, _PAIRED, _end_of_pair)
+
+
+def hide_options(text: str) -> str:
+    """Hide what follows an option of a command line."""
+    return _hidden(text, _OPTION, lambda text, match: _end_of_value(text, match.end()))
+
+
+def hide_elements(text: str) -> str:
+    """Hide what XML elements hold."""
+    closings: dict[str, list[int]] = {}
+    for closing in _CLOSING.finditer(text):
+        closings.setdefault(closing["name"], []).append(closing.start())
+
+    def end(_: str, match: _Match) -> int:
+        ends = closings.get(match["name"], [])
+        first = bisect_left(ends, match.end())
+        # `<password>` stays in a text on how a program is called.
+        return ends[first] if first < len(ends) else match.end()
+
+    return _hidden(text, _ELEMENT, end)
+
+
+def hide_parts(text: str) -> str:
+    """Hide the parts of a multipart form."""
+
+    def end(text: str, match: _Match) -> int:
+        boundary = _PART_END.search(text, match.end())
+        return boundary.start() if boundary else len(text)
+
+    return _hidden(text, _PART, end)
+
+
+def hide_parameters(text: str) -> str:
+    """Hide a statement's parameters: databases tell of them in errors, SQLAlchemy in its log."""
+    return _hidden(text, _PARAMETERS, lambda text, match: _end_of_value(text, match.end()))
+
+
+def _hidden(text: str, names: re.Pattern[str], end_of: Callable[[str, _Match], int]) -> str:
+    """Replace what stands from each match of ``names`` that names a secret to its end."""
+    shown: list[str] = []
+    done = at = 0
+    anonymous = "name" not in names.groupindex
+    while match := names.search(text, at):
+        at = match.end()
+        if anonymous or _names_secret(text, match):
+            end = end_of(text, match)
+            if end > at:
+                shown += (text[done:at], REDACTED)
+                done = at = end
+    return "".join((*shown, text[done:])) if shown else text
+
+
+def _names_secret(text: str, match: _Match) -> bool:
+    name = match["name"]
+    if is_sensitive(name):
+        return True
+    if name.lower() not in _SECOND_WORDS:
+        return False
+    start = match.start("name")
+    before = text[max(0, start - _MAX_WORD) : start]
+    return before.endswith(" ") and is_sensitive(f"{before.rpartition(' ')[0][-_MAX_WORD:]} {name}")
+
+
+def _end_of_assigned(text: str, match: _Match) -> int:
+    at, name = match.end(), match["name"]
+    if _TOPIC.fullmatch(name) and _WORD.match(text, at):
+        return at
+    if is_of_a_header(name):
+        value = _QUOTED.match(text, at) or _OF_HEADER.match(text, at)
+        if value and not text.startswith(_OPENING, at):
+            return value.end()
+    return _end_of_value(text, at)
+
+
+def _end_of_pair(text: str, match: _Match) -> int:
+    at = match.end()
+    end = _end_of_value(text, at)
+    # What is stepped over again and again takes long: only what is short may turn out to stay.
+    is_long = text.startswith(_OPENING, at) or end == len(text)
+    return end if is_long or match["sure"] or _END.match(text, end) else at
+
+
+def _end_of_value(text: str, at: int) -> int:
+    """Return where the value that begins at ``at`` ends; ``at`` itself where it holds nothing."""
+    if block := _BLOCK.match(text, at):
+        return block.end()
+    space = _SPACE.match(text, at)
+    start = space.end() if space else at
+    if text.startswith(_OPENING, start):
+        return _end_of_brackets(text, start)
+    if _NOTHING.match(text, start):
+        return at
+    value = _QUOTED.match(text, start) or _BARE.match(text, start)
+    return value.end() if value else at
+
+
+def _end_of_brackets(text: str, at: int) -> int:
+    depth = 0
+    for token in _BRACKET.finditer(text, at):
+        if token["open"]:
+            depth += 1
+        elif token[0] in ")]}":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    return len(text)
