@@ -35,9 +35,19 @@ def cut(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    head = text[:limit]
+    head = text[: max(0, limit - len(_CUT))]
     end = max(head.rfind(mark) for mark in _BETWEEN_WORDS)
     return (head[: end + 1].rstrip() if end > 0 else head) + _CUT
+
+
+def cut_start(text: str, limit: int) -> str:
+    """Return at most the last ``limit`` characters of ``text``, from a line's start or a word's."""
+    if len(text) <= limit:
+        return text
+    end = text[len(text) - limit :]
+    line = end.find("\n", 0, limit - 1)
+    start = line if line >= 0 else end.find(" ")
+    return end[start + 1 :]
 
 
 def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:

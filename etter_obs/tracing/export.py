@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Link, Status
-from opentelemetry.util.types import Attributes
+
+from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact, redacted
 
 if TYPE_CHECKING:
     from etter_obs.settings import Settings
@@ -27,8 +27,6 @@ _TIMEOUT: Final = 10.0
 
 DropCounter = Callable[[str, int], None]
 """Takes the reason (a closed vocabulary) and how many spans it cost."""
-Redact = Callable[[str, object], object]
-"""Takes an attribute's name and value, returns the value that may leave the process."""
 
 
 def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
@@ -109,13 +107,14 @@ class BoundedSpans(SpanProcessor):
         make_exporter: Callable[[], SpanExporter],
         redact: Redact,
         dropped: DropCounter,
+        lengths: Lengths = LENGTHS,
     ) -> None:
         self._capacity = settings.span_queue_size
         self._dropped = dropped
         self._lock = threading.Lock()
         self._under_way = 0
         self._closed = False
-        self._exporter = RedactingExporter(make_exporter, redact, self._left, dropped)
+        self._exporter = RedactingExporter(make_exporter, redact, self._left, dropped, lengths)
         self._batches = BatchSpanProcessor(
             self._exporter,
             max_queue_size=settings.span_queue_size,
@@ -177,11 +176,13 @@ class RedactingExporter(SpanExporter):
         redact: Redact,
         left: Callable[[int], None],
         dropped: DropCounter,
+        lengths: Lengths,
     ) -> None:
         self._make_exporter = make_exporter
         self._redact = redact
         self._left = left
         self._dropped = dropped
+        self._lengths = lengths
         self._exporter: SpanExporter | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -190,7 +191,8 @@ class RedactingExporter(SpanExporter):
         try:
             if self._exporter is None:
                 self._exporter = self._make_exporter()
-            result = self._exporter.export([redacted(span, self._redact) for span in spans])
+            shown = [redacted(span, self._redact, self._lengths) for span in spans]
+            result = self._exporter.export(shown)
         finally:
             self._left(len(spans))
             if result is not SpanExportResult.SUCCESS:
@@ -216,51 +218,3 @@ def run_for(function: Callable[[], object], seconds: float) -> bool:
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
-
-
-def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
-    """Return the span with every text in it redacted; the span itself where nothing had to be."""
-    name = str(redact("name", span.name))
-    given = span.attributes  # made anew whenever it is asked for
-    attributes = _redacted_attributes(given, redact)
-    events = [
-        Event(event.name, _redacted_attributes(event.attributes, redact), event.timestamp)
-        for event in span.events
-    ]
-    links = [
-        Link(link.context, _redacted_attributes(link.attributes, redact)) for link in span.links
-    ]
-    status = span.status
-    if status.description:
-        status = Status(status.status_code, str(redact("description", status.description)))
-    clean = attributes is given and name == span.name and status is span.status
-    if clean and not events and not links:
-        return span
-    return ReadableSpan(
-        name=name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=events,
-        links=links,
-        kind=span.kind,
-        status=status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
-def _redacted_attributes(attributes: Attributes, redact: Redact) -> Attributes:
-    changed: dict[str, object] = {}
-    for key, value in (attributes or {}).items():
-        if isinstance(value, (tuple, list)):
-            shown: object = tuple(redact(key, item) for item in value)
-        else:
-            shown = redact(key, value)
-        if shown != value:
-            changed[key] = shown
-    if not changed:
-        return attributes
-    return {**(attributes or {}), **changed}  # type: ignore[dict-item]  # a text stays a text

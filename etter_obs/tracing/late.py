@@ -34,7 +34,9 @@ from opentelemetry.util.types import AttributeValue
 from starlette.types import Scope
 
 from etter_obs.conventions import UNMATCHED, KeptBecause, SpanAttribute
+from etter_obs.logs.values import cut, cut_start
 from etter_obs.tracing.propagation import parse_tracestate
+from etter_obs.tracing.redaction import LENGTHS
 from etter_obs.tracing.sampling import Decision
 from etter_obs.tracing.server import span_name
 
@@ -45,7 +47,6 @@ RATE: Final = 50.0
 """Late spans a second, in the long run and for each worker."""
 BURST: Final = 200.0
 """How many may come at once. Both stay far under the span queue, which normal spans share."""
-_MAX_STACK_CHARACTERS: Final = 16_384
 
 
 class LateSpans:
@@ -155,14 +156,15 @@ def _type_name(exception: BaseException) -> str:
 
 def _message(exception: BaseException) -> str:
     try:
-        return str(exception)[:_MAX_STACK_CHARACTERS]
+        return cut(str(exception), LENGTHS.taken.other)
     except Exception:  # noqa: BLE001  # also a broken exception is worth its span
         return "(its text cannot be had)"
 
 
 def _event(exception: BaseException, at_ns: int) -> Event:
-    # The end of a stack is where it happened, so a long one loses its beginning.
-    stack = "".join(traceback.format_exception(exception))[-_MAX_STACK_CHARACTERS:]
+    # The end of a stack is where it happened, so a long one loses its beginning; it is cut to what
+    # is sent when its secrets are out.
+    stack = cut_start("".join(traceback.format_exception(exception)), LENGTHS.taken.other)
     return Event(
         "exception",
         {

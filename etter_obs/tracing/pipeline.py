@@ -14,9 +14,10 @@ from opentelemetry.semconv.attributes.db_attributes import DB_QUERY_TEXT
 from opentelemetry.util._once import Once
 
 from etter_obs.database.statements import describe
-from etter_obs.tracing.export import BoundedSpans, DropCounter, Redact, otlp_exporter_factory
+from etter_obs.tracing.export import BoundedSpans, DropCounter, otlp_exporter_factory
 from etter_obs.tracing.ids import PresetIds
 from etter_obs.tracing.late import LateSpans
+from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact
 from etter_obs.tracing.sampling import official_sampler
 from etter_obs.tracing.server import Endpoint, ServerSpans
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from etter_obs.settings import Settings
 
-MAX_ATTRIBUTE_CHARACTERS: Final = 16_384
-"""Longest text of a span, unless OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise: a stack fits."""
 _STATEMENTS: Final = (DB_QUERY_TEXT, DB_STATEMENT)
 """The text of a statement in the stable conventions, and in the old ones that a user may want."""
 
@@ -45,22 +44,24 @@ class Pipeline:
         endpoint: Endpoint,
     ) -> None:
         resource = Resource.create({**attributes, "service.instance.id": str(uuid.uuid4())})
-        limits = SpanLimits()
-        if limits.max_attribute_length is None:
-            limits = SpanLimits(max_attribute_length=MAX_ATTRIBUTE_CHARACTERS)
+        lengths = _lengths()
         ids = PresetIds()
         self.spans = BoundedSpans(
             settings,
             make_exporter or otlp_exporter_factory(settings),
             without_sql_values(redact),
             dropped,
+            lengths,
         )
         self.provider = TracerProvider(
             sampler=official_sampler(settings.sampler, settings.sampler_ratio),
             resource=resource,
             shutdown_on_exit=False,
             id_generator=ids,
-            span_limits=limits,
+            span_limits=SpanLimits(
+                max_attribute_length=lengths.taken.other,
+                max_span_attribute_length=lengths.taken.span,
+            ),
         )
         self.provider.add_span_processor(self.spans)
         self.server = ServerSpans(self.provider, ids, endpoint)
@@ -75,6 +76,14 @@ class Pipeline:
         self._closed = True
         self._undo_global()
         return self.spans.close(timeout)
+
+
+def _lengths() -> Lengths:
+    """Return the lengths that OpenTelemetry's variables ask for, or else ours."""
+    wanted = SpanLimits()
+    other, span = wanted.max_attribute_length, wanted.max_span_attribute_length
+    other = LENGTHS.other if other is None else other
+    return Lengths(other if span is None else span, other)
 
 
 def without_sql_values(redact: Redact) -> Redact:

@@ -193,7 +193,7 @@ async def test_requests_do_not_feel_a_hanging_collector(otlp: Receiver) -> None:
 
 
 def test_secrets_do_not_leave_in_any_part_of_a_span(otlp: Receiver) -> None:
-    """Names, attributes, lists, events, status and links are all redacted."""
+    """Names, keys, attributes, lists, bytes, events, status and links are all redacted."""
     tracing = tracing_to(otlp, MetricsRegistry("etter"))
     secret = "password=hunter2hunter2"
     tracer = tracing.provider.get_tracer("test")
@@ -203,7 +203,11 @@ def test_secrets_do_not_leave_in_any_part_of_a_span(otlp: Receiver) -> None:
     span.set_attribute("notes", [secret, "harmless"])
     span.set_attribute("api_key", "hunter2hunter2")
     span.set_attribute("count", 3)
-    span.add_event("happened", {"how": secret})
+    span.set_attribute(secret, 1)
+    span.set_attribute("raw", secret.encode())
+    span.set_attribute("pair", ["password", "hunter2hunter2"])
+    span.set_attribute("url.query", "next=%2Freset%3Ftoken%3Dhunter2hunter2")
+    span.add_event(f"found {secret}", {"how": secret, secret: 1})
     span.set_status(trace.StatusCode.ERROR, secret)
     span.end()
     tracing.close(10)
@@ -212,6 +216,32 @@ def test_secrets_do_not_leave_in_any_part_of_a_span(otlp: Receiver) -> None:
     assert received.attributes["count"] == 3
     assert received.attributes["note"] == "password=[redacted]"
     assert received.status_text == "password=[redacted]"
+
+
+@pytest.mark.parametrize("limit", [None, 300])
+def test_a_secret_does_not_outlive_a_cut(
+    otlp: Receiver, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    """Wherever a text is cut, by OpenTelemetry's limit or ours, no half of a secret is left."""
+    if limit is not None:
+        monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", str(limit))
+    length = limit or 16_384
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
+    tracer = tracing.provider.get_tracer("test")
+    secret = "postgres://etter:hunter2hunter2@db/etter"
+    for cut_at in (length, 4 * length):
+        for before in (",", "x"):
+            with tracer.start_as_current_span("span") as span:
+                text = before * (cut_at - 25) + secret
+                span.set_attribute("text", text)
+                span.record_exception(ValueError(text))
+    tracing.close(10)
+    assert len(otlp.spans) == 4
+    for received in otlp.spans:
+        ((_, event),) = received.events
+        texts = [*received.attributes.values(), *event.values()]
+        assert all(len(str(text)) <= length for text in texts)
+        assert not any("hunter" in str(text) for text in texts)
 
 
 def test_a_long_attribute_is_cut(otlp: Receiver) -> None:

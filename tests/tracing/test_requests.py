@@ -136,6 +136,26 @@ async def test_an_exception_that_became_a_500_is_on_the_span(otlp: Receiver) -> 
     assert "s3cr3t" not in repr(otlp.spans)
 
 
+@pytest.mark.parametrize("sampler", ["always_on", "always_off"])
+@pytest.mark.parametrize("cut_at", [16_384, 65_536])
+async def test_a_secret_in_a_long_exception_does_not_outlive_its_cut(
+    otlp: Receiver, sampler: str, cut_at: int
+) -> None:
+    """Where an exception's text is cut in the middle of a secret, neither half is on the span."""
+    app = an_app()
+
+    @app.get("/long")
+    async def long() -> None:
+        raise ValueError("y" * (cut_at - 30) + " postgres://etter:" + "hunter2" * 2 + "@db/etter")
+
+    async with observed(app, otlp, sampler=sampler) as client:
+        assert (await client.get("/long")).status_code == 500
+    ((_, event),) = otlp.named("GET /long").events
+    assert not any("hunter2h" in str(text) for text in event.values())
+    assert event["exception.message"].startswith("yyy")
+    assert all(len(text) <= 16_384 for text in event.values())
+
+
 async def test_an_unmatched_path_is_no_span_name(otlp: Receiver) -> None:
     """What scanners ask for names no span."""
     async with observed(an_app(), otlp) as client:
