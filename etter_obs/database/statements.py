@@ -12,16 +12,24 @@ _MAX_TEXT: Final = 4_096
 """Characters looked at and kept: a bulk insert may have megabytes, its beginning suffices."""
 _MAX_CACHED: Final = 1_024
 _MAX_SHOWN: Final = 1_000
-_VALUES: Final = re.compile(
+# Dialects differ in what a backslash before a quote means: where one stands, nobody can tell where
+# the text ends, and all that follows counts as value. "…" is a name in most and a text in MySQL: it
+# is taken for a name only where nothing but a name can stand.
+_PARTS: Final = re.compile(
     r"""
-      '(?:[^']|'')*(?:'|\Z)                              # a text, also one that was cut off
-    | \$([A-Za-z_]\w*)?\$ .*? (?:\$(?(1)\1)\$|\Z)        # PostgreSQL's $tag$ text $tag$
-    | (?<![\w$@:?.]) -?\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?\b   # a number that is no part of a name
+      (?P<name> (?:\b(?:from|join|into|update|table|only)\s+|\.\s*) "[^"]*"(?!") | "[^"]*"(?=\s*\.)
+        | `[^`]*` )
+    | (?P<comment> --[^\n]* | \#(?![>\-#])[^\n]* | /\*(?:(?!\*/|/\*).)*(?:\*/|/\*.*|\Z) )
+    | \b[eE]'(?:[^'\\]|''|\\.)*+(?:'|\Z)                # PostgreSQL: here a backslash does escape
+    | '(?:[^'\\]|''|\\[^'])*+(?:'|\\'.*|\\?\Z)          # a text, also one that was cut off
+    | "(?:[^"\\]|""|\\[^"])*+(?:"|\\".*|\\?\Z)
+    | \$([A-Za-z_]\w*)?\$ .*? (?:\$(?(3)\3)\$|\Z)       # PostgreSQL's $tag$ text $tag$
+    | (?<![\w$@:?.]) -?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\b  # no part of a name
     | (?<!\w) 0[xX][0-9a-fA-F]+ \b
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-_IGNORED: Final = re.compile(r"\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|\(", re.DOTALL)
+_IGNORED: Final = re.compile(r"[\s(]+")
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _AFTER_WITH: Final = re.compile(r"\b(?:select|insert|update|delete|merge)\b|[()]", re.IGNORECASE)
 _SPACE: Final = re.compile(r"\s+")
@@ -56,16 +64,24 @@ class Statements:
 
 
 def describe(text: str) -> Statement:
-    """Return the kind of a SQL text and the text without values, comments kept out of the kind."""
-    shown = _VALUES.sub("?", text)
+    """Return the kind of a SQL text, and the text without values and comments."""
+    shown = without_values(text)
     return Statement(_kind(shown), _SPACE.sub(" ", shown)[:_MAX_SHOWN].strip())
 
 
+def without_values(text: str) -> str:
+    """Return a SQL text with ``?`` for every value and without comments."""
+    return _PARTS.sub(_shown, text)
+
+
+def _shown(part: re.Match[str]) -> str:
+    return " " if part["comment"] else part["name"] or "?"
+
+
 def _kind(text: str) -> str:
-    """Return the kind of a text whose values are gone (a text in it could say anything)."""
-    at = 0
-    while match := _IGNORED.match(text, at):
-        at = match.end()
+    """Return the kind of a text whose values and comments are gone: they could say anything."""
+    ignored = _IGNORED.match(text)
+    at = ignored.end() if ignored else 0
     word = _WORD.match(text, at)
     verb = word[0].lower() if word else ""
     if verb == "with":

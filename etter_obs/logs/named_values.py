@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
+from etter_obs.database.statements import without_values
 from etter_obs.logs.secret_names import is_of_a_header, is_sensitive
 
 REDACTED: Final = "[redacted]"
@@ -46,7 +47,10 @@ _PARAMETERS: Final = re.compile(
     r"[^\]\r\n]{0,128}\] )|\bKey \([^\r\n]{1,256}?\)=|\bFailing row contains "
     r"|\bduplicate key value is |\bDuplicate entry "
 )
+_STATEMENT: Final = re.compile(r"\[SQL: ")
+_STATEMENT_END: Final = re.compile(rf"\](?=\s*\Z|{_LINE}(?:[\[(]|{_LINE}))")
 PARAMETER_NEEDLES: Final = (
+    "[sql: ",
     "[parameters: ",
     "[generated in",
     "[cached since",
@@ -127,7 +131,15 @@ def hide_parts(text: str) -> str:
 
 
 def hide_parameters(text: str) -> str:
-    """Hide a statement's parameters: databases tell of them in errors, SQLAlchemy in its log."""
+    """Hide a statement's values: databases tell of them in errors, SQLAlchemy in its log."""
+    shown: list[str] = []
+    done = 0
+    while statement := _STATEMENT.search(text, done):
+        end = _STATEMENT_END.search(text, statement.end())
+        ended = end.start() if end else len(text)
+        shown += (text[done : statement.end()], without_values(text[statement.end() : ended]))
+        done = ended
+    text = "".join((*shown, text[done:]))
     return _hidden(text, _PARAMETERS, lambda text, match: _end_of_value(text, match.end()))
 
 

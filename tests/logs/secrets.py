@@ -86,6 +86,8 @@ WRITTEN = {
     "words": "API key: Hunter2Zq9",
     "form-field": "user[password]=Hunter2Zq9",
     "sqlalchemy-tuple": "(x.E) y\n[SQL: z]\n[parameters: ('bob', 'Hunter2Zq9')]\n(Background on y)",
+    "sqlalchemy-statement": "(x.E) y\n[SQL: UPDATE t SET a[1] = 'Hunter2Zq9']\n"
+    "[parameters: ('Hunter2Zq9',)]",
     "sqlalchemy-mapping": "(x.E) y\n[parameters: {'a': 'x]', 'b': 'Hunter2Zq9'}]",
     "sqlalchemy-rows": "(x.E) y\n[parameters: [(1, 'Hunter2Zq9'), (2, 'b')  ... displaying 10 of "
     "100 total bound parameter sets ...  (99, 'Hunter2Zq9')]]",
