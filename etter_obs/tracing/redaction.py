@@ -80,12 +80,11 @@ def redacted(span: ReadableSpan, redact: Redact, lengths: Lengths = LENGTHS) -> 
 
 
 def _redacted_attributes(attributes: Attributes, redact: Redact, length: int) -> Attributes:
-    given = attributes or {}
-    shown = {
-        _shown_key(redact, key): _shown_value(key, value, redact, length)
-        for key, value in given.items()
-    }
-    return attributes if shown == given else shown  # type: ignore[return-value]  # a text stays one
+    given = list((attributes or {}).items())
+    shown = [
+        (_shown_key(redact, key), _shown_value(key, value, redact, length)) for key, value in given
+    ]
+    return attributes if shown == given else dict(shown)  # type: ignore[arg-type]  # a text stays one
 
 
 @lru_cache(maxsize=1024)
@@ -95,10 +94,12 @@ def _shown_key(redact: Redact, key: str) -> str:
 
 def _shown_value(key: str, value: object, redact: Redact, length: int) -> object:
     if isinstance(value, str):
-        shorten = cut_start if key == EXCEPTION_STACKTRACE else cut  # it says at its end what was
+        shown = redact(key, value) if len(value) <= length else None
+        if shown is value:
+            return value
+        shorten = cut_start if key == EXCEPTION_STACKTRACE else cut  # a stack says at its end what
         # The SDK may have cut it in the middle of a word.
-        shown = redact(key, shorten(value, length * _LEEWAY - 1))
-        return shorten(shown, length) if isinstance(shown, str) else shown
+        return shorten(str(redact(key, shorten(value, length * _LEEWAY - 1))), length)
     if isinstance(value, (tuple, list)):
         shown = redact(key, tuple(value))
         if not isinstance(shown, tuple):
