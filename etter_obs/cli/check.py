@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etter_obs.cli.common import BAD_INPUT, DRIFT, clear_errors, project_options, read_specs
+from etter_obs.cli.common import BAD_INPUT, DRIFT, clear_errors, judged_specs, project_options
 from etter_obs.programs import find_program
 
 
@@ -32,7 +32,7 @@ def check(
     from etter_obs.slo.plan import plan
 
     with clear_errors():
-        specs = read_specs(root, environment)
+        specs = judged_specs(root, environment, promtool)
         changes = plan(specs).changes(root)
         if changes:
             for change in changes:

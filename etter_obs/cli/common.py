@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from etter_obs.programs import find_program
 from etter_obs.slo.loader import SpecError, load_specs
 from etter_obs.slo.spec import Spec
 
@@ -67,5 +68,22 @@ def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
     Raises:
         SpecError: see :func:`~etter_obs.slo.loader.load_specs`.
     """
-    path = root / "slo.yaml"
-    return load_specs(path if root != Path() else Path("slo.yaml"), environment)
+    return load_specs(_spec_file(root), environment)
+
+
+def judged_specs(
+    root: Path, environment: str | None, promtool: Path | None = None
+) -> tuple[Spec, ...]:
+    """Like :func:`read_specs`; ``promtool``, else the one at hand, has parsed the PromQL in it.
+
+    Raises:
+        SpecError: see :func:`~etter_obs.slo.loader.load_specs`; also where promtool refuses some.
+    """
+    from etter_obs.slo.judge import judge  # only where it is wanted: --help needs no rules
+
+    program = promtool or find_program("promtool")
+    return load_specs(_spec_file(root), environment, judge(program) if program else None)
+
+
+def _spec_file(root: Path) -> Path:
+    return root / "slo.yaml" if root != Path() else Path("slo.yaml")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etter_obs.cli.common import DRIFT, clear_errors, project_options, read_specs
+from etter_obs.cli.common import DRIFT, clear_errors, judged_specs, project_options
+from etter_obs.programs import find_program
 
 if TYPE_CHECKING:
     from etter_obs.slo.plan import Change
@@ -42,10 +43,11 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
     from etter_obs.slo.plan import plan
     from etter_obs.slo.prometheus_rule import prometheus_rules
     from etter_obs.slo.reach_table import remarks
+    from etter_obs.slo.sli import written
     from etter_obs.slo.writer import write
 
     with clear_errors():
-        specs = read_specs(root, environment)
+        specs = judged_specs(root, environment)
         if form == "prometheusrule":
             click.echo(prometheus_rules(specs), nl=False)
             return
@@ -66,6 +68,12 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
         write(root, changes)
         for remark in remarks(specs):
             click.echo(f"note: {remark}")
+        if not find_program("promtool") and any(
+            written(one, slo) for one in specs for slo in one.slos
+        ):
+            click.echo(
+                "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet"
+            )
         for path in _left_targets(root, changes):
             click.echo(
                 f"note: {path} is yours and stays, but no job reads it any more: "

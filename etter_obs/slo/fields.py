@@ -9,9 +9,10 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from etter_obs.slo import units
+from etter_obs.slo.handwritten import one_line
 from etter_obs.slo.windows import TIERS
 
 
@@ -44,6 +45,12 @@ def _latency(value: object) -> Decimal:
         raise ValueError("a threshold of zero can be met by no request; write 200ms, say")
     if not Decimal("0.0001") <= seconds <= 3600:
         raise ValueError(f"{value} is out of range; a threshold is from 100us to 1h")
+    held = Decimal(repr(float(seconds)))
+    if held != seconds:
+        raise ValueError(
+            f"{value} has more digits than the bound of a bucket can hold, so no bucket would be "
+            f"found; write {units.decimal_text(held)}s"
+        )
     return seconds
 
 
@@ -183,12 +190,17 @@ MetricName = Annotated[
     *_matching(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,126}$", "a metric's name, http_requests_total say"),
 ]
 Text = Annotated[
-    str, *_matching(r"^[^\x00-\x1f\x7f]{1,500}$", "one line of text, at most 500 characters")
+    str,
+    *_matching(
+        r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,500}$",
+        "one line of text, at most 500 characters, without control characters",
+    ),
 ]
 Route = Annotated[
     str,
     *_matching(
-        r"^/[^\x00-\x20\x7f\"\\]{0,199}$", "a route template; it starts with /, as /companies/{id}"
+        r"^/[^\x00-\x20\x7f-\x9f\u2028\u2029\ufffd\"\\]{0,199}$",
+        "a route template; it starts with /, as /companies/{id}",
     ),
 ]
 Url = Annotated[
@@ -219,7 +231,22 @@ BadStatus = Annotated[
         }
     ),
 ]
-Expression = Annotated[str, Field(min_length=1, max_length=4000)]
+_MAX_EXPRESSION: Final = 4000
+
+
+def _expression(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not PromQL; it must be text")
+    if len(value) > _MAX_EXPRESSION:
+        raise ValueError(f"PromQL of more than {_MAX_EXPRESSION} characters")
+    return one_line(value)
+
+
+Expression = Annotated[
+    str,
+    BeforeValidator(_expression),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MAX_EXPRESSION}),
+]
 
 
 class Model(BaseModel):

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from etter_obs.slo.located import Located, YamlError, parse
-from etter_obs.slo.semantics import meant, problems
+from etter_obs.slo.semantics import Judge, meant, problems
 from etter_obs.slo.spec import Spec
 
 _MAX_BYTES: Final = 4_000_000
@@ -50,15 +50,18 @@ def load_spec(path: Path, environment: str | None = None, service: str | None = 
     raise SpecError(f"{path}: no service {service!r}{meant(str(service), known)}; it has {known}")
 
 
-def load_specs(path: Path, environment: str | None = None) -> tuple[Spec, ...]:
+def load_specs(
+    path: Path, environment: str | None = None, judge: Judge | None = None
+) -> tuple[Spec, ...]:
     """Read the specs of every service in the file, its own first, in one environment.
 
-    ``environment`` need not be named in the file: then the base holds there.
+    ``environment`` need not be named in the file: then the base holds there. ``judge`` yields what
+    else is wrong with a spec, and is asked about each that is right so far.
 
     Raises:
         SpecError: the file cannot be read or says something that cannot be right.
     """
-    return _specs(_read(path), str(path), environment)
+    return _specs(_read(path), str(path), environment, judge)
 
 
 def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
@@ -86,7 +89,9 @@ def _read(path: Path) -> str:
         raise SpecError(f"{path}:{line}:1: not UTF-8 text") from None
 
 
-def _specs(text: str, name: str, environment: str | None) -> tuple[Spec, ...]:
+def _specs(
+    text: str, name: str, environment: str | None, judge: Judge | None = None
+) -> tuple[Spec, ...]:
     try:
         root = parse(text)
     except YamlError as error:
@@ -101,7 +106,7 @@ def _specs(text: str, name: str, environment: str | None) -> tuple[Spec, ...]:
             for service in (own, *services):
                 layers = (services.get(service), environments.get(env))
                 tree = _resolve(base, service, env, layers)
-                spec, found = _validate(tree)
+                spec, found = _validate(tree, judge)
                 faults += found
                 if spec is not None and env == chosen:
                     wanted.append(spec)
@@ -217,7 +222,7 @@ def _slos_over(base: Located, layer: Located) -> Located:
 # -- validation and its messages ------------------------------------------------------------------
 
 
-def _validate(tree: Located) -> tuple[Spec | None, list[_Fault]]:
+def _validate(tree: Located, judge: Judge | None) -> tuple[Spec | None, list[_Fault]]:
     try:
         spec = Spec.model_validate(tree.plain())
     except ValidationError as error:
@@ -225,7 +230,8 @@ def _validate(tree: Located) -> tuple[Spec | None, list[_Fault]]:
             _place(tree, tuple(e["loc"]), _message(e, tree), on_key=e["type"] == "extra_forbidden")
             for e in error.errors(include_url=False)
         ]
-    found = [_place(tree, path, message) for path, message in problems(spec)]
+    wrong = list(problems(spec)) or list(judge(spec) if judge else ())
+    found = [_place(tree, path, message) for path, message in wrong]
     return (None if found else spec), found
 
 

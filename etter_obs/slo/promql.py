@@ -17,6 +17,8 @@ _REGEX_SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$])")
 def quoted(text: str) -> str:
     """Write a PromQL string literal."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    # As it is, PromQL takes this character for a sign of text that is not UTF-8.
+    escaped = escaped.replace("\ufffd", "\\ufffd")
     return f'"{escaped}"'
 
 

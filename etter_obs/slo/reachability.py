@@ -7,7 +7,7 @@ more never fires; a spec that asks for it is told so instead of being given a si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from etter_obs.slo.spec import Slo, asked_tiers
 from etter_obs.slo.units import percent_text
@@ -33,9 +33,9 @@ def reachable_objectives(slo: Slo, period: Decimal) -> str:
 
 
 def lowest(tier: Tier, period: Decimal) -> Decimal:
-    """Return the objective above which ``tier`` can fire: 1 - 1 / factor, to four digits."""
+    """Return an objective above which ``tier`` can fire: 1 - 1 / factor, rounded up to 0.01 %."""
     exact = 1 - 1 / tier.factor(period)
-    return exact.quantize(Decimal("0.0001"))
+    return exact.quantize(Decimal("0.0001"), ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)

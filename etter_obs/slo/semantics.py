@@ -6,12 +6,13 @@ Each check yields ``(path, message)``; the loader turns the path into the line o
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from etter_obs import conventions
 from etter_obs.conventions import Label, Metric, MetricKind
+from etter_obs.slo.handwritten import names_in_quotes, placeholders, unbalanced, words
 from etter_obs.slo.reachability import reachable_objectives, tiers_of
 from etter_obs.slo.receivers import Receiver
 from etter_obs.slo.spec import (
@@ -24,18 +25,16 @@ from etter_obs.slo.spec import (
     Slo,
     Spec,
 )
-from etter_obs.slo.units import percent_text
+from etter_obs.slo.units import decimal_text, percent_text
 from etter_obs.slo.windows import TIERS
 
 Path = tuple[str | int, ...]
 Problem = tuple[Path, str]
+Judge = Callable[[Spec], Iterable[Problem]]
+"""Yields what is wrong with a spec that is right as far as this package can tell."""
 
 RESERVED_SERVICES: Final = ("stack",)
 """Names of generated files that belong to no service."""
-_PLACEHOLDER: Final = re.compile(r"\$(\w*)")
-_WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
-_CLOSES: Final = {")": "(", "]": "[", "}": "{"}
 
 
 def metric_by_suffix(suffix: str) -> Metric | None:
@@ -133,14 +132,14 @@ def _saturation(sli: Saturation, spec: Spec) -> Iterator[Problem]:
     if sli.resource is not None and sli.below is not None and sli.below > 1:
         yield ("below",), f"{sli.resource} is a share of the whole; write a percentage, 70% say"
     if sli.query is not None:
-        yield from _promql(("query",), sli.query, ("selector",), spec)
+        yield from _promql(("query",), sli.query, ("$selector",), spec)
 
 
 def _raw(sli: PromQL, spec: Spec) -> Iterator[Problem]:
     for name in ("bad", "total"):
-        text = getattr(sli, name)
-        yield from _promql((name,), text, ("selector", "interval"), spec)
-        if "[$interval]" not in text:
+        line = getattr(sli, name)
+        yield from _promql((name,), line, ("$selector", "[$interval]"), spec)
+        if "[$interval]" not in placeholders(line):
             yield (
                 (name,),
                 "it must count over [$interval], as rate(orders_total{$selector}[$interval])",
@@ -148,17 +147,31 @@ def _raw(sli: PromQL, spec: Spec) -> Iterator[Problem]:
 
 
 def _alerting(slo: Slo, spec: Spec) -> Iterator[Problem]:
-    for index, name in enumerate(slo.alerting.tiers or ()):
-        if name not in (known := [tier.name for tier in TIERS]):
-            yield ("alerting", "tiers", index), f"no tier {name!r}{meant(name, known)}"
-            return
-    if slo.alerting.mode != "off" and not tiers_of(slo, spec.period):
-        wanted = reachable_objectives(slo, spec.period)
+    """Look for tiers that are none, that the mode excludes, or of which none can fire."""
+    wrong = list(_tiers(slo))
+    yield from wrong
+    if slo.alerting.mode != "off" and not wrong and not tiers_of(slo, spec.period):
+        most = (1 / slo.budget).quantize(Decimal("0.01"), ROUND_FLOOR)
         yield (
             ("objective",),
             f"{percent_text(slo.objective)} asks to alert, yet no tier that it asks for can fire: "
-            f"even a full outage burns only {1 / slo.budget:.3g} times too fast. {wanted}",
+            f"even a full outage burns only {decimal_text(most)} times too fast. "
+            f"{reachable_objectives(slo, spec.period)}",
         )
+
+
+def _tiers(slo: Slo) -> Iterator[Problem]:
+    mode, asked = slo.alerting.mode, slo.alerting.tiers
+    severities = {tier.name: tier.severity for tier in TIERS}
+    if asked == () and mode != "off":
+        yield ("alerting", "tiers"), "no tier stands here; leave tiers out, or say alerting: off"
+    for index, name in enumerate(asked or ()):
+        path: Path = ("alerting", "tiers", index)
+        if name not in severities:
+            yield path, f"no tier {name!r}{meant(name, severities)}"
+        elif mode == "ticket" and severities[name] != mode:
+            tickets = " or ".join(tier for tier, known in severities.items() if known == mode)
+            yield path, f"{name} pages, and mode: ticket never does; write {tickets}, or no mode"
 
 
 def _metric(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iterator[Problem]:
@@ -174,30 +187,26 @@ def _metric(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iterator[Pro
         yield path, f"{name} is a {metric.kind}; this needs a {kind}"
 
 
-def _promql(path: Path, text: str, allowed: Iterable[str], spec: Spec) -> Iterator[Problem]:
-    """Look at PromQL as far as one can without a parser: places, brackets, quotes, names."""
-    for name in _PLACEHOLDER.findall(text):
+def _promql(path: Path, line: str, allowed: Collection[str], spec: Spec) -> Iterator[Problem]:
+    """Look at PromQL as far as one can without a parser: placeholders, brackets, names."""
+    for name in placeholders(line):
         if name not in allowed:
-            takes = ", ".join(f"${known}" for known in allowed)
-            yield path, f"${name} stands for nothing here{meant(name, allowed)}; it takes {takes}"
-    bare = _QUOTED.sub('""', text)
-    if any(quote in bare.replace('""', "") for quote in "\"'`"):
-        yield path, "a quotation mark is not closed"
+            takes = f"it takes {', '.join(allowed)}"
+            yield path, f"{name} stands for nothing here{meant(name, allowed)}; {takes}"
+    for name in names_in_quotes(line):
+        yield (
+            path,
+            f"${name} stands for nothing within quotes; write ${{{name}}} for a group of a regular "
+            f'expression, or \\x24{name} in "…" for the sign itself',
+        )
+    if fault := unbalanced(line):
+        yield path, fault
         return
-    open_: list[str] = []
-    for character in bare:
-        if character in "([{":
-            open_.append(character)
-        elif character in _CLOSES and (not open_ or open_.pop() != _CLOSES[character]):
-            yield path, f"{character!r} closes nothing"
-            return
-    if open_:
-        yield path, f"{open_[-1]!r} is not closed"
     own = f"{spec.metric_prefix}_"
     known = {
         name for metric in conventions.METRICS for name in series_names(metric, spec.metric_prefix)
     }
-    for word in _WORD.findall(bare):
+    for word in words(line):
         if word.startswith(own) and word not in known and word not in spec.own_metrics:
             hint = meant(word, known) or "; list your own under own_metrics"
             yield path, f"no such metric: {word}{hint}"

@@ -13,6 +13,7 @@ from typing import Final
 
 from etter_obs import conventions
 from etter_obs.conventions import Label, Rule
+from etter_obs.slo.handwritten import filled
 from etter_obs.slo.promql import (
     differs,
     equals,
@@ -25,7 +26,7 @@ from etter_obs.slo.promql import (
     sum_of_increase,
 )
 from etter_obs.slo.semantics import metric_by_suffix
-from etter_obs.slo.spec import LatencySli, PromQL, Ratio, Requests, Saturation, Slo, Spec
+from etter_obs.slo.spec import LatencySli, Ratio, Requests, Saturation, Slo, Spec
 from etter_obs.slo.units import decimal_text, duration_text, le_text
 from etter_obs.slo.windows import EVALUATION_INTERVAL, PORTABLE_RANGE, SCRAPE_INTERVAL
 
@@ -87,8 +88,8 @@ def expressions(spec: Spec, slo: Slo) -> Sli:
         return _ratio(spec, sli.ratio)
     if sli.saturation is not None:
         return _saturation(spec, slo, sli.saturation)
-    assert sli.promql is not None, "the loader lets exactly one kind pass"  # noqa: S101
-    return _raw(spec, sli.promql)
+    raw = written(spec, slo)
+    return Sli(raw["total"], _or_zero(raw["bad"], raw["total"]))
 
 
 def _increase(spec: Spec, selector: str) -> str:
@@ -161,11 +162,7 @@ def _ratio(spec: Spec, sli: Ratio) -> Sli:
 
 
 def _saturation(spec: Spec, slo: Slo, sli: Saturation) -> Sli:
-    value = (
-        _resource(spec, sli)
-        if sli.resource is not None
-        else _average(_filled(sli.query or "", spec), sli.slice)
-    )
+    value = written(spec, slo).get("query") or _resource(spec, sli)
     measured = recorded(Rule.SATURATION, spec, slo)
     bad = (
         f"{measured} >= {decimal_text(sli.below)}"
@@ -199,13 +196,23 @@ def _resource(spec: Spec, sli: Saturation) -> str:
     return f"avg(max by ({Label.INSTANCE}) (rate({busy}{counted})))"
 
 
-def _raw(spec: Spec, sli: PromQL) -> Sli:
-    seconds = EVALUATION_INTERVAL
-    total = f"({_filled(sli.total, spec)}) * {seconds}"
-    return Sli(total, _or_zero(f"({_filled(sli.bad, spec)}) * {seconds}", total))
+def written(spec: Spec, slo: Slo) -> dict[str, str]:
+    """Return what a person's own PromQL becomes in the rules, by the field that it stands in.
+
+    Each must be an instant vector; no other kind of SLI has any.
+    """
+    saturation, raw = slo.sli.saturation, slo.sli.promql
+    if saturation is not None and saturation.query is not None:
+        return {"query": _average(_filled(saturation.query, spec), saturation.slice)}
+    if raw is None:
+        return {}
+    sides = {"bad": raw.bad, "total": raw.total}
+    return {
+        field: f"({_filled(line, spec)}) * {EVALUATION_INTERVAL}" for field, line in sides.items()
+    }
 
 
-def _filled(text: str, spec: Spec) -> str:
+def _filled(line: str, spec: Spec) -> str:
     """Fill the placeholders of a person's PromQL; the loader has refused every other one."""
     window = (
         f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
@@ -213,4 +220,4 @@ def _filled(text: str, spec: Spec) -> str:
         else f"[{duration_text(PORTABLE_RANGE)}]"
     )
     matchers = ",".join(scraped(spec.service, spec.environment))
-    return " ".join(text.replace("[$interval]", window).replace("$selector", matchers).split())
+    return filled(line, selector=matchers, interval=window)

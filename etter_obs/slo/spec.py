@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,11 @@ from etter_obs.slo.fields import (
 )
 from etter_obs.slo.receivers import Links, Receivers, TeamReceivers
 from etter_obs.slo.windows import TIERS, Tier
+
+_SELECTOR: Final = (
+    "$selector stands for the service's own job and environment; within quotes every $ is kept, "
+    'as in "$1" and "${name}".'
+)
 
 
 class Requests(Model):
@@ -73,7 +78,7 @@ class Saturation(Model):
 
     query: Expression | None = Field(
         default=None,
-        description="PromQL; $selector stands for the service's own job and environment.",
+        description=f"PromQL. {_SELECTOR}",
     )
     resource: Literal["cpu", "memory", "disk-io"] | None = Field(
         default=None, description="A resource of the hosts, from node_exporter."
@@ -86,8 +91,14 @@ class Saturation(Model):
 class PromQL(Model):
     """Rates of bad and of all events per second, in PromQL, over ``[$interval]``."""
 
-    bad: Expression = Field(examples=['sum(rate(orders_total{$selector,state="lost"}[$interval]))'])
-    total: Expression = Field(examples=["sum(rate(orders_total{$selector}[$interval]))"])
+    bad: Expression = Field(
+        description=f"PromQL over [$interval]. {_SELECTOR}",
+        examples=['sum(rate(orders_total{$selector,state="lost"}[$interval]))'],
+    )
+    total: Expression = Field(
+        description=f"PromQL over [$interval]. {_SELECTOR}",
+        examples=["sum(rate(orders_total{$selector}[$interval]))"],
+    )
 
 
 SliKind = Literal["requests", "latency", "ratio", "saturation", "promql"]

@@ -19,6 +19,10 @@ _PLAIN: Final = re.compile(r"^[A-Za-z_/](?:[A-Za-z0-9_./@%:-]*[A-Za-z0-9_])?$")
 _TIME: Final = re.compile(r"^[1-9][0-9]{0,4}(?:ms|s|m|h|d)$")
 _AMBIGUOUS: Final = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 """Words, in any case, that some YAML reader takes for something else than text."""
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""What a YAML reader refuses, or takes for the end of a line, unless it is escaped."""
 
 
 def yaml_document(value: Mapping[str, object], *comments: str) -> str:
@@ -47,7 +51,7 @@ def _entry(head: str, value: object, pad: str, lines: list[str]) -> None:
     if value and isinstance(value, dict | list):
         lines.append(f"{head}\n")
         _block(value, f"{pad}  ", lines)
-    elif isinstance(value, str) and "\n" in value:
+    elif isinstance(value, str) and "\n" in value and not _UNPRINTABLE.search(value):
         lines.append(f"{head} |{'' if value.endswith(chr(10)) else '-'}\n")
         inner = value.removesuffix("\n").split("\n")
         lines.extend(f"{pad}  {line}\n" if line else "\n" for line in inner)
@@ -71,5 +75,12 @@ def _scalar(value: object) -> str:
 def _text(value: str) -> str:
     if _TIME.match(value) or (_PLAIN.match(value) and value.lower() not in _AMBIGUOUS):
         return str(value)
+    if _UNPRINTABLE.search(value):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{_UNPRINTABLE.sub(_escape, escaped)}"'
     escaped = value.replace("'", "''")
     return f"'{escaped}'"
+
+
+def _escape(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"

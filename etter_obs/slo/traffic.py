@@ -211,7 +211,7 @@ def _ratio(spec: Spec, kind: Ratio, steps: Sequence[Step], seconds: Decimal) -> 
 
 def _raw(spec: Spec, kind: PromQL, steps: Sequence[Step], seconds: Decimal) -> Series:
     """Turn two sums of rates round; {} where the PromQL is of another shape."""
-    bad, total = (_ONE_RATE.match(" ".join(text.split())) for text in (kind.bad, kind.total))
+    bad, total = (_ONE_RATE.match(line) for line in (kind.bad, kind.total))
     if bad is None or total is None:
         return {}
     bad_labels, all_labels = (dict(_EQUALITY.findall(match[2])) for match in (bad, total))
@@ -274,7 +274,7 @@ def _saturation(
             series("node_memory_MemAvailable_bytes", host): _gauge(free),
             series("node_memory_MemTotal_bytes", host): f"1000000x{whole}",
         }
-    match = _ONE_GAUGE.match(" ".join((kind.query or "").split()))
+    match = _ONE_GAUGE.match(kind.query or "")
     if match is None:
         return {sli.recorded(Rule.SATURATION, spec, slo): _gauge(runs)}
     return {series(match[1], _own(spec, (Label.INSTANCE, "a"))): _gauge(runs)}

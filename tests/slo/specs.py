@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,8 +86,9 @@ def error_of(text: str) -> str | None:
 # -- random valid specs ---------------------------------------------------------------------------
 
 _slugs = st.from_regex(r"[a-z](?:[a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True)
+_anything = st.text(st.characters(codec="utf-8"), max_size=60)
 _texts = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=60
 )
 _routes = st.from_regex(r"/[a-zA-Z0-9{}_./()+*|$^\[\]?~-]{0,20}", fullmatch=True)
 _objectives = st.one_of(
@@ -133,6 +135,38 @@ def _ratio(draw: st.DrawFn) -> dict[str, Any]:
     return {"ratio": dict(zip(sides, names, strict=True))}
 
 
+_blanks = st.one_of(
+    st.text(" \t\n", max_size=3),
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20).map(
+        lambda comment: f" #{comment}\n"
+    ),
+)
+"""What may stand between any two tokens of PromQL."""
+
+
+@st.composite
+def _strings(draw: st.DrawFn) -> str:
+    """Return a string literal of PromQL, in any of its quotes."""
+    quote = draw(st.sampled_from("\"'`"))
+    refused = "\r\ufffd`" if quote == "`" else "\r\n\ufffd"
+    any_ = st.characters(codec="utf-8", exclude_characters=refused)
+    text = draw(st.text(st.one_of(st.sampled_from("$#{}[]() 1"), any_), max_size=20))
+    text = re.sub(r"\$+(?=[A-Za-z_])", "$$", text)  # $name is refused, $$name is not
+    if quote != "`":
+        text = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
+    return f"{quote}{text}{quote}"
+
+
+@st.composite
+def _queries(draw: st.DrawFn) -> str:
+    """Return PromQL with strings, comments and lines as people write them."""
+    name = draw(st.sampled_from(["etter_db_connections_active", "up"]))
+    tokens = [draw(st.sampled_from(["max", "avg"])), "(", name, "{", "$selector"]
+    for value in draw(st.lists(_strings(), max_size=2)):
+        tokens += [",", "pool", draw(st.sampled_from(["=", "!="])), value]
+    return "".join(f"{draw(_blanks)}{token}" for token in [*tokens, "}", ")", ""])
+
+
 @st.composite
 def _saturation(draw: st.DrawFn) -> dict[str, Any]:
     side = draw(st.sampled_from(["below", "above"]))
@@ -140,9 +174,7 @@ def _saturation(draw: st.DrawFn) -> dict[str, Any]:
     what = draw(
         st.one_of(
             st.sampled_from(["cpu", "memory", "disk-io"]).map(lambda r: {"resource": r}),
-            st.sampled_from(
-                ["max(etter_db_connections_active{$selector})", "avg(etter_threadpool_waiting)"]
-            ).map(lambda q: {"query": q}),
+            _queries().map(lambda q: {"query": q}),
         )
     )
     slice_ = draw(st.sampled_from(["30s", "50s", "1m", "75s", "100s", "2m30s"]))
@@ -175,7 +207,7 @@ def spec_trees(draw: st.DrawFn) -> dict[str, Any]:
             "objective": draw(_objectives),
             "sli": draw(st.one_of(_requests(), _latency(), _ratio(), _saturation(), _raw)),
             "alerting": draw(_alerting),
-            "runbook": draw(_texts),
+            "runbook": draw(_anything),
         }
         for name in names
     ]

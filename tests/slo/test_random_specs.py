@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from etter_obs.slo.loader import SpecError, parse_specs
 from etter_obs.slo.text import GENERATED
-from tests.slo.specs import SHIPPED, dumped, error_of, generated, promtool, spec_trees, written
+from tests.slo.specs import (
+    BASE,
+    SHIPPED,
+    dumped,
+    error_of,
+    generated,
+    promtool,
+    spec_trees,
+    written,
+)
 
 _PLACED = re.compile(r"slo\.yaml:\d+:\d+: \S")
 _relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -42,6 +51,27 @@ def test_what_is_written_reads_back_as_it_was_meant(tree: dict[str, Any]) -> Non
                 for rule in group["rules"]:
                     assert isinstance(rule["expr"], str)
                     assert all(isinstance(value, str) for value in rule["labels"].values())
+
+
+@settings(_relaxed, max_examples=100)
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8))
+def test_any_text_arrives_as_it_is_or_is_refused_with_a_line(text: str) -> None:
+    """Of all Unicode, control characters too: what a description takes, Prometheus reads alike."""
+    for description, routes in ((text, []), ("A.", [f"/{text}"])):
+        sli = {"requests": {"bad_status": "5xx", "routes": routes}}
+        slo = {"name": "a", "description": description, "objective": "99%", "sli": sli}
+        spec = dumped(yaml.safe_load(BASE) | {"slos": [slo]})
+        error = error_of(spec)
+        if error is not None:
+            assert _PLACED.match(error), error
+            continue
+        specs = parse_specs(spec, "slo.yaml")
+        files = generated(specs)
+        with tempfile.TemporaryDirectory() as folder:
+            promtool("check", "rules", "--lint=all", "--lint-fatal", *written(files, Path(folder)))
+        groups = yaml.safe_load(files["prometheus/rules/shop.a.yml"])["groups"]
+        told = [rule["labels"].get("description") for group in groups for rule in group["rules"]]
+        assert specs[0].slo("a").description in told
 
 
 _junk = st.one_of(

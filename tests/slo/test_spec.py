@@ -100,8 +100,49 @@ WRONG = [
         SLI,
         'saturation: { query: "max(x{$selectr})", below: 50 }',
         '"max(',
-        "did you mean selector?",
+        "did you mean $selector?",
     ),
+    (
+        SLI,
+        'saturation: { query: "max(up[$interval])", below: 50 }',
+        '"max(',
+        "[$interval] stands for nothing here",
+    ),
+    (
+        SLI,
+        "saturation: { query: 'max(x{a=\"$pool\"})', below: 50 }",
+        "'max(",
+        'write ${pool} for a group of a regular expression, or \\x24pool in "…"',
+    ),
+    (
+        SLI,
+        "saturation: { query: 'max(x{$selector,a=\"b})', below: 50 }",
+        "'max(",
+        "a quotation mark is not closed",
+    ),
+    (SLI, "saturation: { query: '# later', below: 50 }", "'# later'", "no PromQL stands here"),
+    (
+        SLI,
+        "promql: { bad: 'rate(x[$interval])', total: 'rate(x[5m]) # not [$interval]' }",
+        "'rate(x[5m])",
+        "it must count over [$interval]",
+    ),
+    (SLI, "latency: { threshold: 1s1.000000000001us }", "1s1.", "write 1.000001s"),
+    (f"sli: {{ {SLI}", f"alerting: {{ tiers: [] }}, sli: {{ {SLI}", "[] }", "no tier stands here"),
+    (
+        f"sli: {{ {SLI}",
+        f"alerting: {{ mode: ticket, tiers: [ticket-3d, page-1h] }}, sli: {{ {SLI}",
+        "page-1h",
+        "write ticket-1d or ticket-3d, or no mode",
+    ),
+    (
+        f"sli: {{ {SLI}",
+        f"alerting: {{ mode: off, tiers: [pgae-1h] }}, sli: {{ {SLI}",
+        "pgae-1h",
+        "did you mean page-1h?",
+    ),
+    ("It answers.", '"x\\x85y"', '"x', "without control characters"),
+    ("It answers.", '"x\\u2028y"', '"x', "without control characters"),
     (
         SLI,
         'promql: { bad: "sum(rate(x[$interval])", total: "rate(y[$interval])" }',
@@ -153,6 +194,16 @@ def test_an_slo_that_cannot_alert_is_told_which_target_could() -> None:
     error = error_of(text_of(slo))
     assert error is not None
     assert "page-1h can from an objective of more than 93.06%" in error
+    assert "burns only 5 times too fast" in error
+
+
+def test_an_objective_above_the_one_that_is_named_can_alert() -> None:
+    """The bound of 83.333… % is told rounded up, so that whoever goes above it is not refused."""
+    slo = GOOD.replace("sli:", "alerting: { tiers: [page-6h] }, sli:")
+    error = error_of(text_of(slo.replace("99.9%", "83.331%")))
+    assert error is not None
+    assert "page-6h can from an objective of more than 83.34%" in error
+    assert error_of(text_of(slo.replace("99.9%", "83.3401%"))) is None
 
 
 def test_quantities_are_exact_however_they_are_written() -> None:

@@ -1,0 +1,165 @@
+"""PromQL of a person's own: it reaches Prometheus as it was meant, or its line is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etter_obs.conventions import Rule
+from etter_obs.slo import rules, sli
+from etter_obs.slo.promtool import Question, ask
+from stack.build import binary
+from tests.slo.specs import generated, promtool, spec_of, text_of, written
+
+POOLS = {"a  b": 3, "a b": 4, "a # b": 5, "x$": 6, "two\nlines": 7}
+"""The value of ``etter_db_connections_active`` for each pool."""
+
+
+COUNTED = (
+    "{ promql: { bad: 'sum(rate(mine_total{$selector,kind=\"lost\"}[$interval]))', "
+    "total: 'sum(rate(mine_total{$selector}[$interval]))' } }"
+)
+
+
+def slo_of(query: str) -> str:
+    """Return an SLO over the query, which may hold anything."""
+    sli_ = {"saturation": {"query": query, "below": 5}}
+    return json.dumps({"name": "a", "description": "d", "objective": "99%", "sli": sli_})
+
+
+def measured(query: str, folder: Path) -> list[float]:
+    """Return what the generated rule of the query records, by the real promtool."""
+    spec = spec_of(slo_of(query))
+    written(generated((spec,)), folder)
+    own = 'job="shop",environment="production"'
+    answers = ask(
+        binary("promtool"),
+        [folder / rules.path(spec, spec.slos[0])],
+        {
+            f"etter_db_connections_active{{{own},pool={json.dumps(pool)}}}": f"{value}x40"
+            for pool, value in POOLS.items()
+        },
+        [Question(sli.recorded(Rule.SATURATION, spec, spec.slos[0]), 300)],
+        series_step=15,
+        evaluation_step=60,
+    )
+    return sorted(sample.value for sample in answers[0])
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ('etter_db_connections_active{$selector,pool="a  b"}', [3]),
+        ("etter_db_connections_active{$selector,pool='a # b'}", [5]),
+        ("etter_db_connections_active{$selector,pool=`two\nlines`}", [7]),
+        ('etter_db_connections_active{$selector,pool=~"x\\\\$$"}', [6]),
+        ('etter_db_connections_active{$selector,pool=~"x.$|a b"}', [4, 6]),
+        ('etter_db_connections_active{$selector,pool="x\\x24"}', [6]),
+        ("# of the pool's\nmax(etter_db_connections_active{$selector}) # the most\r\n+ 1", [8]),
+        (
+            'count(count by (p) (label_replace({$selector}, "p", "$1", "pool", "(.).*")))',
+            [3],
+        ),
+        (
+            "count(count by (p) (label_replace({$selector}, 'p', '${c}$$', 'pool', '(?P<c>.).*')))",
+            [3],
+        ),
+    ],
+    ids=["spaces", "hash", "lines", "regex-end", "regex-or", "escaped", "comments", "1", "named"],
+)
+def test_what_stands_within_quotes_is_kept_and_comments_are_not(
+    query: str, values: list[float], tmp_path: Path
+) -> None:
+    """Strings with white space, # and $ in them select what they say; a comment takes no code."""
+    assert measured(query, tmp_path) == values
+
+
+def test_a_comment_between_a_rate_and_its_interval_makes_no_odds(tmp_path: Path) -> None:
+    """PromQL over several lines counts like the same on one line, and its tests pass."""
+    bad = "sum(rate( # lost\n  mine_total{ $selector,\n kind='lost' }[ $interval ]))"
+    total = "sum(rate(mine_total{$selector}[$interval]))"
+    slo = {"name": "a", "description": "d", "objective": "99%"}
+    slo |= {"alerting": "ticket", "sli": {"promql": {"bad": bad, "total": total}}}  # type: ignore[dict-item]
+    written(generated((spec_of(json.dumps(slo)),)), tmp_path)
+    assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "alerts/tests/shop.a.yml"))
+
+
+def run(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run ``etter-obs`` in ``folder``; return its exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "etter_obs.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def program(folder: Path, text: str) -> str:
+    """Put a promtool on a PATH of its own and return that."""
+    file = folder / "bin/promtool"
+    file.parent.mkdir()
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return f"{file.parent}:/usr/bin:/bin"
+
+
+WRONG = [
+    ("maxx(up{$selector})", 'unknown function with name "maxx"'),
+    ("max(up{$selector}) blah", "blah"),
+    ("max(up{$selector}[5m])", "instant vector"),
+    ("scalar(max(up{$selector}))", "instant vector"),
+]
+
+
+@pytest.mark.parametrize(("query", "reason"), WRONG)
+@pytest.mark.parametrize("command", ["generate", "slo check", "check"])
+def test_promql_that_does_not_parse_is_told_with_its_line(
+    command: str, query: str, reason: str, tmp_path: Path
+) -> None:
+    """Each command that makes or checks rules gives promtool's reason at slo.yaml's line."""
+    (tmp_path / "slo.yaml").write_text(text_of(slo_of(query)))
+    path = program(tmp_path, f'exec {binary("promtool")} "$@"')
+    code, said = run(tmp_path, *command.split(), PATH=path)
+    assert code == 2
+    assert said.startswith("slo.yaml:10:91: promtool: ")
+    assert reason in said
+    assert not (tmp_path / "prometheus").exists()
+
+
+def test_an_override_whose_promql_does_not_parse_is_told_with_its_own_line(tmp_path: Path) -> None:
+    """Staging's query is judged when production's rules are made."""
+    override = COUNTED.replace("{ promql: { bad: 'sum(", "{ promql: { bad: 'summ(")
+    text = text_of(f"{{ name: a, description: d, objective: 99%, sli: {COUNTED} }}")
+    text += f"environments:\n  staging:\n    slos:\n      - name: a\n        sli: {override}\n"
+    (tmp_path / "slo.yaml").write_text(text)
+    path = program(tmp_path, f'exec {binary("promtool")} "$@"')
+    code, said = run(tmp_path, "generate", PATH=path)
+    assert (code, said.count("\n")) == (2, 1), said
+    assert said.startswith('slo.yaml:15:31: promtool: unknown function with name "summ"')
+
+
+def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Path) -> None:
+    """Generating needs no promtool; whoever checks later with one still gets the line."""
+    (tmp_path / "slo.yaml").write_text(text_of(slo_of("maxx(up{$selector})")))
+    nowhere = {"PATH": str(tmp_path / "none"), "HOME": str(tmp_path)}
+    code, said = run(tmp_path, "generate", **nowhere)
+    assert code == 0, said
+    assert "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet" in said
+    code, said = run(tmp_path, "check", "--promtool", str(binary("promtool")), **nowhere)
+    assert (code, said.startswith("slo.yaml:10:91: promtool: unknown function")) == (2, True), said
+
+
+def test_a_promtool_that_is_too_old_for_the_rules_judges_nothing(tmp_path: Path) -> None:
+    """One whose PromQL lacks `anchored` would refuse what is right; it stops nobody."""
+    slo = f"{{ name: a, description: d, objective: 99%, sli: {COUNTED} }}"
+    (tmp_path / "slo.yaml").write_text(text_of(slo))
+    older = f'sed s/anchored/unheard-of/ | {binary("promtool")} "$@"'
+    assert run(tmp_path, "generate", PATH=program(tmp_path, older))[0] == 0
