@@ -80,13 +80,15 @@ _BRACKET: Final = re.compile(
     r"(?P<open>[(\[{])|[)\]}]|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|\\.", re.DOTALL
 )
 _OF_HEADER: Final = re.compile(r"(?:[^\"'\\\r\n]|(?<==)\\*\"[^\"\r\n]*\")+")
-_BARE: Final = re.compile(r"[^\s,;&)}\]]+")
+_BARE: Final = re.compile(r"[^\s,;&(){}\[\]]+")
 _END: Final = re.compile(r"[\s+]{0,4},?[\s+]{0,4}[)\]}]")
 # `auth: failed` is prose, `session=session` and `x: AsyncSession = y` are code; an id has a digit.
 _TOPIC: Final = re.compile(r"(?:[A-Z][a-z]+)*(?:[aA]uth|[sS]ession)")
 _SECOND_WORDS: Final = frozenset({"key", "keys", "id", "number", "card", "word", "phrase", "code"})
 _WORD: Final = re.compile(r"[^\s\d\"'({\[][^\s\d\"',;&)}\]]*(?=[\s,;&)}\]]|\Z)")
 _MAX_WORD: Final = 24
+_LAST_NAME: Final = re.compile(r"(?<![\w.-])[\w.-]++[\\\"'\])]*+[:=>]*+\Z")
+_MAX_NAME: Final = 128
 _OPENING: Final = ("(", "[", "{")
 
 
@@ -154,7 +156,9 @@ def _hidden(text: str, names: re.Pattern[str], end_of: Callable[[str, _Match], i
             end = end_of(text, match)
             if end > at:
                 shown += (text[done:at], REDACTED)
-                done = at = end
+                # `credentials: password: x`: what looks like the value may be the next name.
+                last = _LAST_NAME.search(text, max(at, end - _MAX_NAME), end)
+                done, at = end, last.start() if last else end
     return "".join((*shown, text[done:])) if shown else text
 
 
@@ -198,8 +202,14 @@ def _end_of_value(text: str, at: int) -> int:
         return _end_of_brackets(text, start)
     if _NOTHING.match(text, start):
         return at
-    value = _QUOTED.match(text, start) or _BARE.match(text, start)
-    return value.end() if value else at
+    if value := _QUOTED.match(text, start):
+        return value.end()
+    end = start
+    while value := _BARE.match(text, end):  # a call's arguments belong to it
+        end = value.end()
+        if text.startswith(_OPENING, end):
+            end = _end_of_brackets(text, end)
+    return end if end > start else at
 
 
 def _end_of_brackets(text: str, at: int) -> int:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI, Request
@@ -18,9 +19,11 @@ from etter_obs import Observability, Settings, get_logger, setup_observability
 from tests.app.apps import make_app
 from tests.app.asgi import Headers, request, scrape
 from tests.errors.sentry_receiver import SentryReceiver, sentry_receiver
+from tests.logs.secrets import SECRET, WRITTEN
 from tests.services import Receiver
 
 SECRETS = {
+    SECRET,
     "4111111111111111",
     "AKIAIOSFODNN7EXAMPLE",
     "jane.doe@example.org",
@@ -28,6 +31,7 @@ SECRETS = {
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ",
 }
 PLANTED = [
+    *WRITTEN.values(),
     "4111111111111111",
     "AKIAIOSFODNN7EXAMPLE",
     "jane.doe@example.org",
@@ -66,6 +70,7 @@ paths = st.one_of(
     text.map(lambda rest: f"/tenants/{rest}/things/1"),
     secrets.map(lambda secret: f"/files/{secret}"),
     secrets.map(lambda secret: f"/raises?token={secret}"),
+    secrets.map(lambda secret: f"/raises?q={quote(secret, safe='')}"),
 ).filter(lambda path: not path.startswith(("/health", "/metrics")))
 methods = st.one_of(
     st.just("GET"),

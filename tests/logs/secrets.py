@@ -84,6 +84,8 @@ WRITTEN = {
     "index": "settings['password'] = 'Hunter2Zq9'",
     "compared": "token == 'Hunter2Zq9'",
     "words": "API key: Hunter2Zq9",
+    "name-after-name": "credentials: password: Hunter2Zq9",
+    "name-in-value": "token=settings['password'] = 'Hunter2Zq9'",
     "form-field": "user[password]=Hunter2Zq9",
     "sqlalchemy-tuple": "(x.E) y\n[SQL: z]\n[parameters: ('bob', 'Hunter2Zq9')]\n(Background on y)",
     "sqlalchemy-statement": "(x.E) y\n[SQL: UPDATE t SET a[1] = 'Hunter2Zq9']\n"
