@@ -22,6 +22,8 @@ from etter_obs.slo.units import duration_text, percent_text
 
 _BEGIN: Final = f"<!-- {GENERATED} Your own text goes below the end marker. -->"
 _END: Final = "<!-- End of the generated part. -->"
+_QUOTED_END: Final = f"&lt;{_END[1:]}"
+"""Reads the same on the page; a text of slo.yaml that holds the marker must not end the part."""
 _TEMPLATED: Final = re.compile(r"\{\{[^}]*\}\}")
 _BLANK: Final = """
 ## First look
@@ -73,7 +75,8 @@ def _page(rule: AlertRule, sections: Iterable[str]) -> str:
     }.get(rule.severity, "It is a heartbeat, not a fault.")
     lasting = f" It has held for {rule.lasting} when it fires." if rule.lasting else ""
     head = f"{_BEGIN}\n\n# {rule.name}\n\n{severity}{lasting} {_meaning(rule)}\n"
-    return f"{head}\n{''.join(sections)}{_END}\n"
+    body = "".join(sections).replace(_END, _QUOTED_END)
+    return f"{head}\n{body}{_END}\n"
 
 
 def _meaning(rule: AlertRule) -> str:
