@@ -32,7 +32,7 @@ def metric_names(expr: str) -> set[str]:
 
 def ranges(expr: str) -> list[tuple[str, str]]:
     """Return every function applied to a range and the range: ``("rate", "5m")``."""
-    return _RANGE.findall(expr)
+    return _RANGE.findall(re.sub(_STRING, '""', expr))
 
 
 def words(expr: str) -> set[str]:

@@ -104,7 +104,12 @@ def _part(metric: Metric) -> Label | None:
 
 
 def _of_routes(routes: Iterable[str], streaming: Iterable[str] = ()) -> list[str]:
-    """Match the routes given, or every known one that does not stream."""
+    """Match the routes given, or every known one that does not stream.
+
+    A route's own ``$`` stands as an escape: Grafana would look for a variable of that name.
+    """
     if routes:
-        return [one_of(Label.ENDPOINT, routes)]
-    return [none_of(Label.ENDPOINT, [UNMATCHED, *streaming])]
+        matcher = one_of(Label.ENDPOINT, routes)
+    else:
+        matcher = none_of(Label.ENDPOINT, [UNMATCHED, *streaming])
+    return [matcher.replace("$", r"\x24")]

@@ -8,6 +8,7 @@ from etter_obs.conventions import Alert, Dashboard, Label, Rule
 from etter_obs.dashboards import scope
 from etter_obs.dashboards.about import About, Limit
 from etter_obs.dashboards.board import Board, Section, line, section
+from etter_obs.dashboards.expressions import words
 from etter_obs.dashboards.foreign import Scrape
 from etter_obs.dashboards.links import Link, runbook, to
 from etter_obs.dashboards.palette import BAD, BLUE, ORANGE, VERMILION, WARN
@@ -215,6 +216,9 @@ def _events(spec: Spec) -> Section:
     def per_minute(rule: str) -> str:
         return f"sum_over_time({recorded(rule, _SLO)}[5m]) / 5"
 
+    by_part = bad_by_part(spec)
+    parts = [label for label in PART_LABELS if label in words(by_part)]
+
     return section(
         "Events",
         line(
@@ -232,8 +236,8 @@ def _events(spec: Spec) -> Section:
                     ],
                 ),
                 Series(
-                    f"topk(10, 60 * ({bad_by_part(spec)}))",
-                    "".join(f"{{{{{label}}}}}" for label in PART_LABELS),
+                    f"topk(10, 60 * ({by_part}))",
+                    "".join(f"{{{{{label}}}}}" for label in parts),
                 ),
             ),
             lines(

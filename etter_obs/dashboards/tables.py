@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 from grafana_foundation_sdk.builders import common, logs, table
 from grafana_foundation_sdk.models import common as common_models
@@ -26,9 +27,11 @@ def rows(
 ) -> table.Panel:
     """A table with a row for each value of the label ``key``, sorted by the ``worst`` column.
 
-    ``key_width`` in pixels gives long keys more than their share of the panel.
+    It can be red where any of its columns can. ``key_width`` in pixels gives long keys more than
+    their share of the panel.
     """
-    panel = common_parts(table.Panel(), about)
+    limit = about.limit or next((one.limit for one in columns if one.limit), None)
+    panel = common_parts(table.Panel(), replace(about, limit=limit))
     renames = {key: key_title}
     for ref, column in zip(string.ascii_uppercase, columns, strict=False):
         panel.with_target(column.query(ref))
