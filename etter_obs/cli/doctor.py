@@ -52,10 +52,10 @@ def doctor(
         lambda: _settings(root),
         lambda: _project(root, environment),
         lambda: _metrics_token(_specs(root, environment), root),
-        lambda: _http("Prometheus", f"{prometheus}/-/ready"),
+        lambda: _http("Prometheus", f"{prometheus.rstrip('/')}/-/ready"),
         lambda: _targets(_specs(root, environment), prometheus),
-        lambda: _http("Alertmanager", f"{alertmanager}/-/ready"),
-        lambda: _http("Loki", f"{loki}/ready"),
+        lambda: _http("Alertmanager", f"{alertmanager.rstrip('/')}/-/ready"),
+        lambda: _http("Loki", f"{loki.rstrip('/')}/ready"),
     )
     for look in looks:
         for what, remedy, code in look():

@@ -45,7 +45,7 @@ def to(board: Dashboard, title: str, *variables: str) -> Link:
 
 def runbook(spec: Spec, alert: str, slo: str = "") -> Link:
     """Link to what to do when ``alert`` fires, at the section of ``slo``."""
-    base = (spec.links.runbooks or RUNBOOKS).rstrip("/")
+    base = spec.links.runbooks or RUNBOOKS
     return Link(
         f"Runbook: {alert}", f"{base}/{alert}.md" + (f"#{slo}" if slo else ""), new_tab=True
     )

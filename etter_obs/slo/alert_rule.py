@@ -81,5 +81,4 @@ def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
 
 def runbook_link(alert: str, slo: str, spec: Spec) -> str:
     """Return the address of a runbook's section, or its path where none is published."""
-    base = spec.links.runbooks or RUNBOOKS
-    return f"{base.rstrip('/')}/{alert}.md" + (f"#{slo}" if slo else "")
+    return f"{spec.links.runbooks or RUNBOOKS}/{alert}.md" + (f"#{slo}" if slo else "")

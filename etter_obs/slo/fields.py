@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from etter_obs.slo import units
 from etter_obs.slo.handwritten import one_line
@@ -203,8 +203,13 @@ Route = Annotated[
         "a route template; it starts with /, as /companies/{id}",
     ),
 ]
-Url = Annotated[
-    str, *_matching(r"^https?://[^\x00-\x20\x7f\"'<>{}\\]{1,300}$", "an http(s) address")
+BaseUrl = Annotated[
+    str,
+    *_matching(
+        r"^https?://[^/?#\x00-\x20\x7f\"'<>{}\\][^?#\x00-\x20\x7f\"'<>{}\\]{0,299}$",
+        "an http(s) address that paths are appended to; it has no ? and no #",
+    ),
+    AfterValidator(lambda url: url.rstrip("/")),
 ]
 SecretFile = Annotated[
     str,

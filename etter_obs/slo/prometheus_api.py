@@ -50,7 +50,8 @@ class Prometheus:
 
     def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
         parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        whole = parts.netloc and not set("?#") & set(url)  # paths are appended to it
+        if parts.scheme not in ("http", "https") or not whole:
             raise PrometheusError(f"{url!r} is not a URL; write http://localhost:9090")
         self.url = url.rstrip("/")
         self._timeout = timeout

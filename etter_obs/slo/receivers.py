@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from etter_obs.slo.fields import Model, SecretFile, Smarthost, Text, Url
+from etter_obs.slo.fields import BaseUrl, Model, SecretFile, Smarthost, Text
 
 
 class Slack(Model):
@@ -73,7 +73,7 @@ class TeamReceivers(Model):
 class Links(Model):
     """Where people open things; they stand in every notification."""
 
-    grafana: Url = "http://localhost:3000"
-    runbooks: Url | None = Field(
+    grafana: BaseUrl = "http://localhost:3000"
+    runbooks: BaseUrl | None = Field(
         default=None, description="Where alerts/runbooks is published; a notification links there."
     )

@@ -172,6 +172,7 @@ def test_a_service_that_prometheus_does_not_know_is_an_error(
         ("http://127.0.0.1:1", "not reachable"),
         ("localhost:9090", "is not a URL"),
         ("ftp://localhost", "is not a URL"),
+        ("http://localhost:9090/?tenant=a", "is not a URL"),
     ],
 )
 def test_without_a_prometheus_there_is_no_verdict(url: str, said: str, tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from etter_obs.dashboards import dashboards
+from etter_obs.slo.loader import parse_specs
 from etter_obs.slo.plan import plan
 from etter_obs.slo.writer import write
-from tests.slo.specs import spec_of
+from tests.slo.specs import generated, spec_of, text_of
 
 MARKER = "<!-- End of the generated part. -->"
 
@@ -20,6 +25,18 @@ def slo(name: str, notes: str = "''", description: str = "It answers.") -> str:
         f"{{ name: {name}, description: '{description}', objective: 99%, sli: {sli}, "
         f"runbook: {notes} }}"
     )
+
+
+def alerts_of(text: str) -> list[dict[str, Any]]:
+    """Return every alert that follows from a spec file, as Prometheus reads it."""
+    files = generated(parse_specs(text, "slo.yaml"))
+    return [
+        rule
+        for path, content in files.items()
+        if path.startswith("alerts/rules/")
+        for group in yaml.safe_load(content)["groups"]
+        for rule in group["rules"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -35,3 +52,15 @@ def test_a_text_that_holds_the_end_marker_does_not_end_the_generated_part(
     page = tmp_path / "alerts/runbooks/SLONoData.md"
     page.write_text(page.read_text(encoding="utf-8") + "Call Ada.\n", encoding="utf-8")
     assert everything.changes(tmp_path) == []
+
+
+def test_a_base_may_end_in_a_slash() -> None:
+    """Links of alerts and of panels have one slash between the base and the path, as served."""
+    bases = "links: { grafana: 'https://g.example.org/', runbooks: 'https://r.example.org/x//' }\n"
+    text = text_of(slo("up"), more=bases)
+    for alert in alerts_of(text):
+        annotations = alert["annotations"]
+        assert annotations["dashboard"].startswith("https://g.example.org/d/etter-obs-")
+        assert annotations["runbook"].startswith(f"https://r.example.org/x/{alert['alert']}.md")
+    panels = "".join(dashboards(parse_specs(text, "slo.yaml")[0]).values())
+    assert set(re.findall(r'"([^"]*/)SLOBurnRatePage1h', panels)) == {"https://r.example.org/x/"}

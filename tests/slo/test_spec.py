@@ -156,6 +156,19 @@ WRONG = [
     ("team: shop-team", "team: shop-team\nperiod: 30", "30", "its unit is missing"),
     ("team: shop-team", "team: shop-team\nperiod: 3d", "3d", "from 7d to 90d"),
     ("team: shop-team\n", "", "version", "'team' is missing"),
+    *(
+        (
+            "team: shop-team",
+            f"team: shop-team\nlinks: {{ {link}: {address} }}",
+            '"http',
+            "an http(s) address that paths are appended to",
+        )
+        for link, address in (
+            ("grafana", '"https://grafana.example.org/?orgId=2"'),
+            ("grafana", '"https:///d"'),
+            ("runbooks", '"https://git.example.org/shop#runbooks"'),
+        )
+    ),
     ("  page: {", "  paeg: {", "paeg", "did you mean page?"),
     ("{ webhook: { url_file: secrets/a } }", "{  }", "{  }", "at least one of slack"),
 ]
