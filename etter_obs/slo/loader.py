@@ -8,21 +8,22 @@ that a slip in staging's override is found on the day it is made.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from etter_obs.slo.fields import Slug
+from etter_obs.slo.layers import split
 from etter_obs.slo.located import Located, YamlError, parse
 from etter_obs.slo.semantics import Judge, meant, problems
 from etter_obs.slo.spec import Spec
 
 _MAX_BYTES: Final = 4_000_000
 _MAX_SHOWN: Final = 20
-NOT_FOR_SERVICES: Final = ("version", "environment", "receivers", "teams", "links", "load_test")
-NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")
+_NAME: Final = TypeAdapter(Slug)
 
 
 class SpecError(ValueError):
@@ -92,24 +93,22 @@ def _read(path: Path) -> str:
 def _specs(
     text: str, name: str, environment: str | None, judge: Judge | None = None
 ) -> tuple[Spec, ...]:
+    if environment:
+        _check_asked(environment, name)
     try:
         root = parse(text)
     except YamlError as error:
         raise SpecError(f"{name}:{error.line}:{error.column}: {error.message}") from None
     faults: list[_Fault] = []
     try:
-        base, services, environments = _split(root)
-        own = _text_at(base, "service")
-        chosen = environment or _text_at(base, "environment")
+        layers = split(root)
+        chosen = environment or layers.base.text("environment")
         wanted: list[Spec] = []
-        for env in dict.fromkeys((chosen, *environments)):
-            for service in (own, *services):
-                layers = (services.get(service), environments.get(env))
-                tree = _resolve(base, service, env, layers)
-                spec, found = _validate(tree, judge)
-                faults += found
-                if spec is not None and env == chosen:
-                    wanted.append(spec)
+        for service, env in layers.combinations(environment):
+            spec, found = _validate(layers.resolve(service, env), judge)
+            faults += found
+            if spec is not None and env == chosen:
+                wanted.append(spec)
     except YamlError as error:
         faults.append(_Fault(error.line, error.column, error.message))
     if faults:
@@ -121,102 +120,13 @@ def _specs(
     return tuple(wanted)
 
 
-# -- overrides ------------------------------------------------------------------------------------
-
-
-def _split(root: Located) -> tuple[Located, dict[str, Located], dict[str, Located]]:
-    """Part the file into its base and the layers that services and environments lay over it."""
-    mapping = _mapping(root, "the file")
-    base = {key: value for key, value in mapping.items() if key not in ("services", "environments")}
-    services = _layers(mapping.get("services"), "services", NOT_FOR_SERVICES)
-    environments = _layers(mapping.get("environments"), "environments", NOT_FOR_ENVIRONMENTS)
-    own = base.get("service")
-    if own is not None and isinstance(own.value, str) and own.value in services:
-        layer = services[own.value]
-        raise YamlError(
-            layer.line, layer.column, f"{own.value!r} is the file's own service already"
-        )
-    return Located(base, root.line, root.column, root.keys), services, environments
-
-
-def _layers(node: Located | None, what: str, refused: Sequence[str]) -> dict[str, Located]:
-    if node is None:
-        return {}
-    layers: dict[str, Located] = {}
-    for name, layer in _mapping(node, what).items():
-        if layer.value is None:
-            layers[name] = Located({}, layer.line, layer.column)
-            continue
-        for key in _mapping(layer, f"{what}.{name}"):
-            if key in refused:
-                raise YamlError(*layer.keys[key], f"{key!r} cannot differ within {what}")
-        layers[name] = layer
-    return layers
-
-
-def _mapping(node: Located, what: str) -> dict[str, Located]:
-    if not isinstance(node.value, dict):
-        raise YamlError(node.line, node.column, f"{what} must be a mapping, `key: value` lines")
-    return node.value
-
-
-def _text_at(base: Located, key: str) -> str:
-    node = base.value.get(key) if isinstance(base.value, dict) else None
-    return node.value if node is not None and isinstance(node.value, str) else ""
-
-
-def _resolve(
-    base: Located, service: str, environment: str, layers: Iterable[Located | None]
-) -> Located:
-    """Lay ``layers`` over ``base``; the service's and environment's names follow what is asked."""
-    tree = base
-    for layer in layers:
-        if layer is not None:
-            tree = _over(tree, layer)
-    values = dict(_mapping(tree, "the file"))
-    for key, value in (("service", service), ("environment", environment)):
-        if value and key in values:
-            values[key] = Located(value, values[key].line, values[key].column)
-    return Located(values, tree.line, tree.column, tree.keys)
-
-
-def _over(base: Located, layer: Located) -> Located:
-    """Return ``base`` with ``layer`` laid over it; mappings merge, SLOs merge by name."""
-    if not isinstance(base.value, dict) or not isinstance(layer.value, dict):
-        return layer
-    values, keys = dict(base.value), dict(base.keys)
-    for key, item in layer.value.items():
-        keys[key] = layer.keys.get(key, (item.line, item.column))
-        if key == "slos" and key in values:
-            values[key] = _slos_over(values[key], item)
-        elif key in ("sli", "alerting", "load_test"):
-            values[key] = item  # another kind of SLI replaces the whole, it does not mix
-        else:
-            values[key] = _over(values[key], item) if key in values else item
-    return Located(values, layer.line, layer.column, keys)
-
-
-def _slos_over(base: Located, layer: Located) -> Located:
-    if not isinstance(base.value, list) or not isinstance(layer.value, list):
-        return layer
-    result = list(base.value)
-    positions = {_text_at(slo, "name"): index for index, slo in enumerate(result)}
-    removed: set[int] = set()
-    for change in layer.value:
-        index = positions.get(_text_at(change, "name"))
-        remove = change.value.get("remove") if isinstance(change.value, dict) else None
-        if remove is not None and (remove.value is not True or index is None):
-            raise YamlError(
-                remove.line, remove.column, "remove: true takes an SLO of the base away"
-            )
-        if index is None:
-            result.append(change)
-        elif remove is not None:
-            removed.add(index)
-        else:
-            result[index] = _over(result[index], change)
-    kept = [slo for index, slo in enumerate(result) if index not in removed]
-    return Located(kept, base.line, base.column)
+def _check_asked(environment: str, name: str) -> None:
+    """It stands in no line of the file, so its fault is told by itself."""
+    try:
+        _NAME.validate_python(environment)
+    except ValidationError as error:
+        why = error.errors()[0]["ctx"]["error"]
+        raise SpecError(f"{name}: the environment that is asked for: {why}") from None
 
 
 # -- validation and its messages ------------------------------------------------------------------
@@ -299,12 +209,8 @@ def _named(path: tuple[str | int, ...], tree: Located) -> str:
 
 
 def _slo_names(tree: Located) -> list[str]:
-    slos = _mapping(tree, "the file").get("slos")
-    return (
-        [_text_at(slo, "name") for slo in slos.value]
-        if slos and isinstance(slos.value, list)
-        else []
-    )
+    slos = tree.get("slos")
+    return [slo.text("name") for slo in slos.value] if slos and isinstance(slos.value, list) else []
 
 
 def _base_hint(path: tuple[str | int, ...], tree: Located) -> str:

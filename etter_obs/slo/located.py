@@ -17,6 +17,7 @@ import yaml
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"^[-+]?[0-9]{1,15}$")
 _FLOAT: Final = re.compile(r"^[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})$")
+_MERGE: Final = "tag:yaml.org,2002:merge"
 _MAX_NODES: Final = 200_000
 _MAX_DEPTH: Final = 32
 
@@ -32,6 +33,15 @@ class Located:
     column: int
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Where each key of a mapping stands."""
+
+    def get(self, key: str) -> Located | None:
+        """Return what stands under ``key``; None where nothing does, or this is no mapping."""
+        return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def text(self, key: str) -> str:
+        """Return the text under ``key``; ``""`` where no text stands there."""
+        item = self.get(key)
+        return item.value if item is not None and isinstance(item.value, str) else ""
 
     def plain(self) -> object:
         """Return the value without its places; a sequence becomes a tuple."""
@@ -54,7 +64,8 @@ def parse(text: str) -> Located:
     """Read one YAML document.
 
     Raises:
-        YamlError: it cannot be read, has a key twice, a key that is no text, or is nested absurdly.
+        YamlError: it cannot be read, has a key twice, a merge key or one that is no text, or is
+            nested absurdly.
     """
     try:
         root = yaml.compose(text, Loader=_Loader)
@@ -93,6 +104,10 @@ def _mapping(node: yaml.MappingNode, depth: int, budget: Iterator[int]) -> Locat
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
         if not isinstance(key_node, yaml.ScalarNode):
             raise YamlError(line, column, "a key must be a word")
+        if key_node.tag == _MERGE:
+            raise YamlError(
+                line, column, "merge keys (<<) are not taken; an alias (*name) of a whole value is"
+            )
         key = str(key_node.value)
         if key in values:
             raise YamlError(

@@ -94,15 +94,15 @@ def remarks(specs: Sequence[Spec]) -> Iterator[str]:
                     f"{spec.service}/{slo.name} asks to page and never can at "
                     f"{percent_text(slo.objective)}: it only opens tickets"
                 )
-    first = specs[0]
-    if first.receivers.watchdog is None:
+    if specs[0].receivers.watchdog is None:
         yield "receivers.watchdog is missing: nobody notices when the alert pipeline itself dies"
-    if first.period > 35 * 86400:
+    longest = max(spec.period for spec in specs)
+    if longest > 35 * 86400:
         yield (
-            f"the period needs a retention of more than {decimal_text(first.period / 86400)} days: "
+            f"the period needs a retention of more than {decimal_text(longest / 86400)} days: "
             "set storage.tsdb.retention in prometheus.yml"
         )
-    if first.rule_form == "portable":
+    if any(spec.rule_form == "portable" for spec in specs):
         yield (
             "rule_form: portable counts 0.8 to 1.06 of the true events on uneven traffic; times "
             "above are later by up to 5 min, and the guard asks for 0.8 of its events"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from etter_obs.slo.loader import NOT_FOR_ENVIRONMENTS, NOT_FOR_SERVICES
+from etter_obs.slo.layers import NOT_FOR_ENVIRONMENTS, NOT_FOR_SERVICES
 from etter_obs.slo.spec import AlertingMode, Spec
 from etter_obs.slo.text import GENERATED
 
@@ -18,7 +18,7 @@ def schema() -> dict[str, Any]:
     definitions["SloOverride"] = _partial(definitions["Slo"], required=["name"])
     definitions["SloOverride"]["properties"]["remove"] = {
         "const": True,
-        "description": "Take this SLO of the base away.",
+        "description": "Take this SLO away.",
     }
     whole["properties"]["services"] = _layers(whole, NOT_FOR_SERVICES)
     whole["properties"]["environments"] = _layers(whole, NOT_FOR_ENVIRONMENTS)
