@@ -71,14 +71,12 @@ _BLOCK: Final = re.compile(
     rf"(?:[|>][+-]?\d?[ \t+]*)?(?:{_LINE}(?:[ \t+](?:(?!{_LINE})[^\r\n])*|(?={_LINE})))+"
 )
 _SPACE: Final = re.compile(r"[\s+]{0,4}")
-_QUOTED: Final = re.compile(
-    r"[bBrRuU]{0,2}(?:\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
-    r"|(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*))",
-    re.DOTALL,
+_STRING: Final = (
+    r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
+    r"|(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"  # inside another, whose quotes are plain
 )
-_BRACKET: Final = re.compile(
-    r"(?P<open>[(\[{])|[)\]}]|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|\\.", re.DOTALL
-)
+_QUOTED: Final = re.compile(rf"[bBrRuU]{{0,2}}(?:{_STRING})", re.DOTALL)
+_BRACKET: Final = re.compile(rf"(?P<open>[(\[{{])|[)\]}}]|{_STRING}|\\.", re.DOTALL)
 _OF_HEADER: Final = re.compile(r"(?:[^\"'\\\r\n]|(?<==)\\*\"[^\"\r\n]*\")+")
 _BARE: Final = re.compile(r"[^\s,;&(){}\[\]]+")
 _END: Final = re.compile(r"[\s+]{0,4},?[\s+]{0,4}[)\]}]")

@@ -144,8 +144,8 @@ _RULES: Final = (
 # that the search skips to digits at once.
 CARD: Final = re.compile(r"[2-6](?<![^\W_][2-6])(?<!\.[2-6])(?:[ +-]?[0-9]){12,18}(?!\w|-\w)")
 CARD_LENGTH: Final = 13
-_ENCODED: Final = tuple(f"%{digit}" for digit in range(2, 8))
-"""In a text where a printable character of ASCII is percent-encoded: it may hold anything."""
+_ENCODED: Final = tuple(f"%{digit}" for digit in range(8))
+"""In a text where a character of ASCII is percent-encoded: it may hold anything."""
 
 
 _ALONE: Final = [gate for rule in _RULES if rule.needles is _ANY for gate in rule.gates]

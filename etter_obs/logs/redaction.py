@@ -22,7 +22,7 @@ _MAX_DEPTH: Final = 12
 _MAX_REMEMBERED: Final = 4096
 _MAX_LENGTH: Final = 128
 _MAX_ENCODINGS: Final = 4
-_ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[2-7][0-9A-Fa-f][^\s\"'<>]*")
+_ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[0-7][0-9A-Fa-f][^\s\"'<>]*")
 # What calls itself so next to a `value` is its name: of a header, a cookie, a form's field.
 _NAMING: Final = ("name", "key")
 _CARDS: Final = range(10**12, 10**19)
