@@ -9,6 +9,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
 from etter_obs.conventions import Alert, Dashboard, Label
+from etter_obs.slo.alert_rule import section
 from etter_obs.slo.reachability import tiers_of
 
 if TYPE_CHECKING:
@@ -44,11 +45,10 @@ def to(board: Dashboard, title: str, *variables: str) -> Link:
 
 
 def runbook(spec: Spec, alert: str, slo: str = "") -> Link:
-    """Link to what to do when ``alert`` fires, at the section of ``slo``."""
-    base = spec.links.runbooks or RUNBOOKS
-    return Link(
-        f"Runbook: {alert}", f"{base}/{alert}.md" + (f"#{slo}" if slo else ""), new_tab=True
-    )
+    """Link to what to do when ``alert`` fires, at the section of the chosen service's ``slo``."""
+    page = f"{spec.links.runbooks or RUNBOOKS}/{alert}.md"
+    anchor = f"#{section(spec, slo, '${service}')}" if slo else ""
+    return Link(f"Runbook: {alert}", page + anchor, new_tab=True)
 
 
 def of_slo(spec: Spec, slo: Slo) -> tuple[Link, ...]:

@@ -74,11 +74,26 @@ def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
             "description": rule.description,
             **rule.annotations,
             "dashboard": f"{spec.links.grafana}/d/{rule.dashboard}?{query}",
-            "runbook": runbook_link(rule.name, slo, spec),
+            "runbook": _runbook(rule, spec),
         },
     }
 
 
-def runbook_link(alert: str, slo: str, spec: Spec) -> str:
-    """Return the address of a runbook's section, or its path where none is published."""
-    return f"{spec.links.runbooks or RUNBOOKS}/{alert}.md" + (f"#{slo}" if slo else "")
+def section(spec: Spec, slo: str, service: str = "") -> str:
+    """Return the heading of an SLO's section in a runbook, and its anchor: they are the same.
+
+    No name holds an underscore, and an anchor keeps it: joined by one, two names are like no other.
+    ``service`` stands for the spec's own where it is chosen later.
+    """
+    return slo if spec.is_alone else f"{service or spec.service}_{slo}"
+
+
+def _runbook(rule: AlertRule, spec: Spec) -> str:
+    """Return the address of the rule's section of its runbook, or its path if not published."""
+    anchor = ""
+    if slo := rule.labels.get(Label.SLO):
+        anchor = section(spec, slo)
+    elif not spec.is_alone and rule.labels.get(Label.SERVICE) == spec.service:
+        anchor = spec.service
+    page = f"{spec.links.runbooks or RUNBOOKS}/{rule.name}.md"
+    return f"{page}#{anchor}" if anchor else page

@@ -117,7 +117,7 @@ def _specs(
         raise SpecError(
             "\n".join(lines[:_MAX_SHOWN] + ([f"… and {more} more"] if more > 0 else []))
         )
-    return tuple(wanted)
+    return tuple(wanted) if len(wanted) == 1 else tuple(spec.among_others() for spec in wanted)
 
 
 def _check_asked(environment: str, name: str) -> None:

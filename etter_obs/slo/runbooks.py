@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from etter_obs.conventions import Label
-from etter_obs.slo.alert_rule import RUNBOOKS, AlertRule
+from etter_obs.slo.alert_rule import RUNBOOKS, AlertRule, section
 from etter_obs.slo.alerts import slo_alerts
 from etter_obs.slo.reachability import reaches
 from etter_obs.slo.service_alerts import service_alerts
@@ -91,7 +91,10 @@ def _meaning(rule: AlertRule) -> str:
 
 
 def _slo_section(spec: Spec, slo: Slo, rule: AlertRule) -> str:
-    lines = [f"## {slo.name}\n", f"{slo.description} Objective {percent_text(slo.objective)}.\n"]
+    lines = [
+        f"## {section(spec, slo.name)}\n",
+        f"{slo.description} Objective {percent_text(slo.objective)}.\n",
+    ]
     for reach in reaches(slo, spec.period):
         if reach.tier.name == rule.labels.get(Label.TIER):
             outage = reach.detection(1 + 0 * reach.threshold)

@@ -11,7 +11,7 @@ import json
 from decimal import Decimal
 from typing import Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from etter_obs import conventions
 from etter_obs.slo.fields import (
@@ -208,6 +208,19 @@ class Spec(Model):
     )
     slos: tuple[Slo, ...] = Field(json_schema_extra={"minItems": 1})
     load_test: LoadTest | None = None
+
+    _is_alone: bool = PrivateAttr(default=True)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether slo.yaml holds no other service, so that no page need name this one."""
+        return self._is_alone
+
+    def among_others(self) -> Spec:
+        """Return the same spec as one of several in its file."""
+        spec = self.model_copy()
+        spec._is_alone = False
+        return spec
 
     def slo(self, name: str) -> Slo:
         """Return the SLO of that name.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from etter_obs.conventions import Label
 from etter_obs.dashboards import dashboards
 from etter_obs.slo.loader import parse_specs
 from etter_obs.slo.plan import plan
+from etter_obs.slo.runbooks import runbooks
 from etter_obs.slo.writer import write
 from tests.slo.specs import generated, spec_of, text_of
 
@@ -39,6 +42,22 @@ def alerts_of(text: str) -> list[dict[str, Any]]:
     ]
 
 
+def sections(page: str) -> Iterator[tuple[str, str]]:
+    """Yield each section's anchor, as GitHub makes it, and its text.
+
+    The heading in small letters, without punctuation, a dash for each space; where an anchor is
+    taken the next one is numbered.
+    """
+    taken: set[str] = set()
+    for part in re.split(r"^#+ ", page, flags=re.MULTILINE)[1:]:
+        heading, _, text = part.partition("\n")
+        plain = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        numbered = (f"{plain}-{number}" if number else plain for number in range(99))
+        anchor = next(one for one in numbered if one not in taken)
+        taken.add(anchor)
+        yield anchor, text
+
+
 @pytest.mark.parametrize(
     "written", [slo("up", f'"Look {MARKER} here\\n## First look"'), slo("up", description=MARKER)]
 )
@@ -64,3 +83,49 @@ def test_a_base_may_end_in_a_slash() -> None:
         assert annotations["runbook"].startswith(f"https://r.example.org/x/{alert['alert']}.md")
     panels = "".join(dashboards(parse_specs(text, "slo.yaml")[0]).values())
     assert set(re.findall(r'"([^"]*/)SLOBurnRatePage1h', panels)) == {"https://r.example.org/x/"}
+
+
+ODD = """\
+services:
+  billing: {}
+  shop-a:
+    slos: [{ name: up, objective: 95% }, { name: b, remove: true }]
+"""
+
+
+@pytest.mark.parametrize("services", ["", ODD])
+def test_an_alerts_link_opens_the_section_with_its_own_queries(services: str) -> None:
+    """Each service's alert names a section that is there, once, and asks for that service alone.
+
+    Also where a dash in a name makes two pairs of names read alike.
+    """
+    text = text_of(slo("up"), slo("a-up"), slo("b"), slo("a-b"), more=services)
+    pages = runbooks(parse_specs(text, "slo.yaml"))
+    anchors = set()
+    for alert in alerts_of(text):
+        path, _, anchor = alert["annotations"]["runbook"].partition("#")
+        labels = alert["labels"]
+        if Label.SLO not in labels and (not services or labels["service"] == "stack"):
+            assert not anchor
+            continue
+        of_page = dict(sections(pages[path]))
+        anchors.add((path, anchor))
+        assert len(of_page) == len(list(sections(pages[path])))
+        own = of_page[anchor]
+        assert set(re.findall(r'(?:service|job)="([^"]+)"', own)) == {labels["service"]}, anchor
+        if Label.SLO in labels and "slo=" in own:
+            assert set(re.findall(r'slo="([^"]+)"', own)) == {labels["slo"]}, anchor
+    assert len(anchors) == sum(
+        bool(a["annotations"]["runbook"].count("#")) for a in alerts_of(text)
+    )
+
+
+def test_a_panels_link_opens_the_section_of_the_chosen_service() -> None:
+    """With several services, links of panels name the section by the variable of the service."""
+    several, alone = (
+        "".join(dashboards(parse_specs(text_of(slo("up"), more=more), "slo.yaml")[0]).values())
+        for more in ("services: { billing: {} }\n", "")
+    )
+    assert set(re.findall(r'SLOBurnRatePage1h\.md#([^"]*)"', alone)) == {"up", "${slo}"}
+    found = set(re.findall(r'SLOBurnRatePage1h\.md#([^"]*)"', several))
+    assert found == {"${service}_up", "${service}_${slo}"}
