@@ -16,7 +16,10 @@ from etter_obs.slo.located import Located, YamlError
 from etter_obs.slo.semantics import meant
 from etter_obs.slo.spec import Slo
 
-NOT_FOR_SERVICES: Final = ("version", "environment", "receivers", "teams", "links", "load_test")
+NOT_FOR_SERVICES: Final = (
+    *("version", "environment", "metric_prefix", "receivers", "teams", "links", "load_test"),
+)
+"""What services share: one Alertmanager tells people, one set of dashboards asks for metrics."""
 NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")
 _NEEDED: Final = [name for name, field in Slo.model_fields.items() if field.is_required()]
 

@@ -13,6 +13,7 @@ from etter_obs.dashboards.view import BoardView
 from etter_obs.slo.loader import load_spec
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.text import GENERATED
+from tests.slo.specs import error_of, text_of
 
 
 def test_every_dashboard_is_generated_under_its_own_id(boards: list[BoardView]) -> None:
@@ -94,6 +95,19 @@ def test_a_spec_without_targets_gives_dashboards_without_red(tmp_path: Path) -> 
     assert len(p99.steps) == 1
     assert "shop_requests_total" in built[Dashboard.SERVICE.path]
     assert not any("etter_requests_total" in text for text in built.values())
+
+
+def test_no_service_has_metrics_for_which_the_dashboards_do_not_ask() -> None:
+    """A service with a prefix of its own is refused at its line, and the way out is named."""
+    slo = "{ name: up, description: Up., objective: 99%, sli: { requests: { bad_status: 5xx } } }"
+    billing = "services:\n  billing: { metric_prefix: bill }\n"
+    error = error_of(text_of(slo, more=billing))
+    line = text_of(slo, more=billing).splitlines().index("  billing: { metric_prefix: bill }") + 1
+    assert error is not None
+    assert error.startswith(f"slo.yaml:{line}:14: 'metric_prefix' cannot differ within services")
+    assert "a project of its own" in error
+    everywhere = "metric_prefix: bill\nenvironments: { staging: { metric_prefix: b } }\n"
+    assert error_of(text_of(slo, more=everywhere)) is None
 
 
 @pytest.mark.parametrize("which", [Dashboard.SLO_DETAIL, Dashboard.SLO_OVERVIEW])
