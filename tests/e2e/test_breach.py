@@ -89,6 +89,7 @@ def first_written(observed: Observed) -> float:
     answer = httpx.get(
         f"{observed.stack.prometheus}/api/v1/query",
         params={"query": f'ALERTS{{alertname="{PAGE}",alertstate="firing"}}[20m]'},
+        timeout=30,
     )
     [series] = answer.raise_for_status().json()["data"]["result"]
     return float(series["values"][0][0])
@@ -105,6 +106,7 @@ def marks(observed: Observed, since: float) -> list[float]:
     answer = httpx.get(
         f"{observed.stack.prometheus}/api/v1/query_range",
         params={"query": query.expr, "start": since, "end": time.time(), "step": STEP_S},
+        timeout=30,
     )
     return [
         float(at)

@@ -32,7 +32,7 @@ from etter_obs.slo.receivers import Receiver, Receivers, Slack
 from stack.native import running
 from tests.e2e.conftest import Observed
 from tests.e2e.test_every_query import ask
-from tests.e2e.test_one_request import json_lines
+from tests.jsonl import json_lines
 from tests.slo.alerting import receiving
 from tests.waiting import eventually
 
@@ -159,7 +159,9 @@ def test_the_message_opens_the_right_dashboard_at_the_right_time(
         ) as stack,
     ):
         alert = {"labels": page.labels, "annotations": page.annotations, "startsAt": page.starts_at}
-        httpx.post(f"{stack.alertmanager}/api/v2/alerts", json=[alert]).raise_for_status()
+        httpx.post(
+            f"{stack.alertmanager}/api/v2/alerts", json=[alert], timeout=30
+        ).raise_for_status()
         _, body = eventually(lambda: posts, deadline_s=60)[0]
         [message] = body["attachments"]
         external = stack.alertmanager
@@ -206,7 +208,7 @@ def test_every_alert_names_a_dashboard_and_a_section_of_a_runbook(
 ) -> None:
     """Each alert that the real Prometheus has loaded leads to pages that exist."""
     prometheus, grafana = observed_under_load.stack.prometheus, load_spec(ROOT / "slo.yaml").links
-    answer = httpx.get(f"{prometheus}/api/v1/rules", params={"type": "alert"}).json()
+    answer = httpx.get(f"{prometheus}/api/v1/rules", params={"type": "alert"}, timeout=30).json()
     rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
     assert len(rules) > 50
     for rule in rules:
@@ -295,6 +297,7 @@ def span(
             answer = httpx.get(
                 f"{observed_under_load.stack.prometheus}/api/v1/query_exemplars",
                 params={"query": query, "start": time.time() - 3600, "end": time.time()},
+                timeout=30,
             ).json()
             assert answer["status"] == "success", (query, answer)
             ids |= {

@@ -58,7 +58,7 @@ def selectors(node: Any) -> Iterator[str]:
 def test_every_query_of_every_rule_returns_data(observed_under_load: Observed) -> None:
     """Each recording and alert reads only series that exist, or is listed with its reason."""
     prometheus = observed_under_load.stack.prometheus
-    groups = httpx.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
+    groups = httpx.get(f"{prometheus}/api/v1/rules", timeout=30).json()["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) > 50, "the rules are not loaded"
     assert [r["name"] for r in rules if r["health"] == "err"] == []
@@ -66,7 +66,7 @@ def test_every_query_of_every_rule_returns_data(observed_under_load: Observed) -
     wanted: dict[str, set[str]] = {}
     for rule in rules:
         parsed = httpx.get(
-            f"{prometheus}/api/v1/parse_query", params={"query": rule["query"]}
+            f"{prometheus}/api/v1/parse_query", params={"query": rule["query"]}, timeout=30
         ).json()["data"]
         for selector in selectors(parsed):
             wanted.setdefault(selector, set()).add(rule["name"])

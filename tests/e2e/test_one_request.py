@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Observed
+from tests.jsonl import json_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -20,20 +20,12 @@ pytestmark = pytest.mark.e2e
 ROUTE = "/api/etter/companies/search"
 
 
-def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The file's complete lines; one that is still being written is left for the next look."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("{") and line.endswith("}"):
-            yield json.loads(line)
-
-
 def spans(traces_file: Path) -> Iterator[dict[str, Any]]:
     """Every span that the collector exported."""
-    if traces_file.exists():
-        for batch in json_lines(traces_file):
-            for resource in batch.get("resourceSpans", []):
-                for scope in resource.get("scopeSpans", []):
-                    yield from scope.get("spans", [])
+    for batch in json_lines(traces_file):
+        for resource in batch.get("resourceSpans", []):
+            for scope in resource.get("scopeSpans", []):
+                yield from scope.get("spans", [])
 
 
 def test_one_request_is_found_in_five_places(observed: Observed) -> None:
@@ -43,7 +35,10 @@ def test_one_request_is_found_in_five_places(observed: Observed) -> None:
 
     # 1. the response
     response = httpx.get(
-        observed.base_url + ROUTE, params={"q": "ac"}, headers={"X-Request-ID": request_id}
+        observed.base_url + ROUTE,
+        params={"q": "ac"},
+        headers={"X-Request-ID": request_id},
+        timeout=30,
     )
     assert response.status_code == 200
     assert response.headers["X-Request-ID"] == request_id
@@ -53,7 +48,7 @@ def test_one_request_is_found_in_five_places(observed: Observed) -> None:
         lambda: next(
             (e for e in json_lines(observed.stdout) if e.get("request_id") == request_id), None
         ),
-        deadline_s=10,
+        deadline_s=30,
     )
     trace_id, span_id = line["trace_id"], line["span_id"]
     assert (line["method"], line["endpoint"], line["status_code"]) == ("GET", ROUTE, 200)
@@ -68,6 +63,7 @@ def test_one_request_is_found_in_five_places(observed: Observed) -> None:
                 "start": int((started - 60) * 1e9),
                 "end": int((time.time() + 60) * 1e9),
             },
+            timeout=30,
         ).json()
         for stream in answer["data"]["result"]:
             for _, text in stream["values"]:
@@ -99,6 +95,7 @@ def test_one_request_is_found_in_five_places(observed: Observed) -> None:
                 "start": started - 60,
                 "end": time.time() + 60,
             },
+            timeout=30,
         ).json()
         for series in answer["data"]:
             for found in series["exemplars"]:
