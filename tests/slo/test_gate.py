@@ -101,7 +101,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         command += ["-H", f"http://127.0.0.1:{server.server_address[1]}"]
         command += ["--csv", "run", "--json-file", "run"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
         server.shutdown()
     assert done.returncode == 0, done.stderr
     return folder / "run"

@@ -73,7 +73,7 @@ def test_the_heartbeat_is_repeated_and_never_resolved(tmp_path: Path) -> None:
         project(tmp_path, "{ webhook: { url_file: secrets/url } }", url)
         with alertmanager(tmp_path) as address:
             post(address, [WATCHDOG])
-            eventually(lambda: posts, deadline_s=10)
+            eventually(lambda: posts, deadline_s=25)
     assert [body["receiver"] for _, body in posts] == ["watchdog"]
     config = yaml.safe_load((tmp_path / "alerts/alertmanager.yml").read_text(encoding="utf-8"))
     [receiver] = [one for one in config["receivers"] if one["name"] == "watchdog"]
