@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from etter_obs.slo import units
-from etter_obs.slo.handwritten import one_line
+from etter_obs.slo.handwritten import compact
 from etter_obs.slo.windows import TIERS
 
 
@@ -244,7 +244,7 @@ def _expression(value: object) -> str:
         raise ValueError(f"{value!r} is not PromQL; it must be text")
     if len(value) > _MAX_EXPRESSION:
         raise ValueError(f"PromQL of more than {_MAX_EXPRESSION} characters")
-    return one_line(value)
+    return compact(value)
 
 
 Expression = Annotated[

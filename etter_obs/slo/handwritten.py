@@ -1,4 +1,4 @@
-"""PromQL that a person wrote in slo.yaml: brought to one line, looked at, and filled.
+"""PromQL that a person wrote in slo.yaml: made compact, looked at, and filled.
 
 It is taken apart into quoted strings, comments and the rest, for each follows rules of its own.
 What stands within quotes reaches Prometheus byte for byte. Outside of them PromQL knows no ``$``,
@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
-
-from etter_obs.slo.promql import quoted
 
 _PART: Final = re.compile(
     r"(?P<quoted>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)"
@@ -26,10 +24,8 @@ _WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _CLOSES: Final = {")": "(", "]": "[", "}": "{"}
 
 
-def one_line(text: str) -> str:
+def compact(text: str) -> str:
     """Return PromQL without its comments, and with one space for each stretch of white space.
-
-    Strings stay as they are; only one in backticks that spans lines is quoted in another way.
 
     Raises:
         ValueError: a quotation mark is not closed, or there is nothing but comments.
@@ -38,45 +34,43 @@ def one_line(text: str) -> str:
     for kind, part in _parts(text):
         if kind == "open":
             raise ValueError("a quotation mark is not closed")
-        if kind == "quoted" and "\n" in part:
-            part = quoted(part[1:-1])
         parts.append(" " if kind == "blank" else part)
-    line = "".join(parts).strip()
-    if not line:
+    found = "".join(parts).strip()
+    if not found:
         raise ValueError("no PromQL stands here")
-    return line
+    return found
 
 
-def filled(line: str, selector: str, interval: str) -> str:
+def filled(text: str, selector: str, interval: str) -> str:
     """Put ``selector`` for ``$selector`` and ``interval`` for ``[$interval]``."""
     values = {"placeholder": selector, "interval": interval}
-    return "".join(values.get(kind, part) for kind, part in _parts(line))
+    return "".join(values.get(kind, part) for kind, part in _parts(text))
 
 
-def placeholders(line: str) -> list[str]:
+def placeholders(text: str) -> list[str]:
     """Return what stands for something: ``$selector``, ``[$interval]``, and what is none."""
     return [
         "[$interval]" if kind == "interval" else part
-        for kind, part in _parts(line)
+        for kind, part in _parts(text)
         if kind in ("interval", "placeholder")
     ]
 
 
-def names_in_quotes(line: str) -> list[str]:
+def names_in_quotes(text: str) -> list[str]:
     """Return ``name`` of each ``$name`` within a string, where it stands for nothing."""
-    strings = (part for kind, part in _parts(line) if kind == "quoted")
+    strings = (part for kind, part in _parts(text) if kind == "quoted")
     return [name for string in strings for name in _IN_QUOTES.findall(string) if name]
 
 
-def words(line: str) -> list[str]:
+def words(text: str) -> list[str]:
     """Return the words outside of strings: names of metrics, labels and functions."""
-    return _WORD.findall(_bare(line))
+    return _WORD.findall(_bare(text))
 
 
-def unbalanced(line: str) -> str | None:
+def unbalanced(text: str) -> str | None:
     """Return what is wrong with the brackets, None where each has its other."""
     opened: list[str] = []
-    for character in _bare(line):
+    for character in _bare(text):
         if character in _CLOSES.values():
             opened.append(character)
         elif character in _CLOSES and (not opened or opened.pop() != _CLOSES[character]):
@@ -84,9 +78,9 @@ def unbalanced(line: str) -> str | None:
     return f"{opened[-1]!r} is not closed" if opened else None
 
 
-def _bare(line: str) -> str:
+def _bare(text: str) -> str:
     """The PromQL with its strings emptied."""
-    return "".join('""' if kind == "quoted" else part for kind, part in _parts(line))
+    return "".join('""' if kind == "quoted" else part for kind, part in _parts(text))
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:

@@ -69,8 +69,12 @@ def measured(query: str, folder: Path) -> list[float]:
             "count(count by (p) (label_replace({$selector}, 'p', '${c}$$', 'pool', '(?P<c>.).*')))",
             [3],
         ),
+        ('count(count by (p) (label_replace({$selector}, "p", "$$c", "pool", ".*")))', [1]),
     ],
-    ids=["spaces", "hash", "lines", "regex-end", "regex-or", "escaped", "comments", "1", "named"],
+    ids=[
+        *("spaces", "hash", "lines", "regex-end", "regex-or", "escaped"),
+        *("comments", "group", "named", "sign"),
+    ],
 )
 def test_what_stands_within_quotes_is_kept_and_comments_are_not(
     query: str, values: list[float], tmp_path: Path
@@ -134,16 +138,26 @@ def test_promql_that_does_not_parse_is_told_with_its_line(
     assert not (tmp_path / "prometheus").exists()
 
 
-def test_an_override_whose_promql_does_not_parse_is_told_with_its_own_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("{ promql: { bad: 'summ(", 'unknown function with name "summ"'),
+        ("{ promql: { bad: '3 * scalar(", "binary scalar expression"),
+    ],
+)
+def test_an_override_whose_promql_does_not_parse_is_told_with_its_own_line(
+    wrong: str, reason: str, tmp_path: Path
+) -> None:
     """Staging's query is judged when production's rules are made."""
-    override = COUNTED.replace("{ promql: { bad: 'sum(", "{ promql: { bad: 'summ(")
+    override = COUNTED.replace("{ promql: { bad: 'sum(", wrong)
     text = text_of(f"{{ name: a, description: d, objective: 99%, sli: {COUNTED} }}")
     text += f"environments:\n  staging:\n    slos:\n      - name: a\n        sli: {override}\n"
     (tmp_path / "slo.yaml").write_text(text)
     path = program(tmp_path, f'exec {binary("promtool")} "$@"')
     code, said = run(tmp_path, "generate", PATH=path)
     assert (code, said.count("\n")) == (2, 1), said
-    assert said.startswith('slo.yaml:15:31: promtool: unknown function with name "summ"')
+    assert said.startswith("slo.yaml:15:31: promtool: ")
+    assert reason in said
 
 
 def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Path) -> None:

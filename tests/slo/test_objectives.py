@@ -1,4 +1,4 @@
-"""Every objective that slo.yaml takes has generated tests that hold."""
+"""Every SLO that slo.yaml takes has generated tests that hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.slo.specs import generated, promtool, spec_of, written
+
+
+def test_the_tests_hold_whatever_an_slo_is_described_as(tmp_path: Path) -> None:
+    """Characters that YAML or PromQL wants escaped are so, in the rules and in what is expected."""
+    slo = (
+        '{ name: a, description: "it\'s \\\\ \\ufeff\\ufffd\\ufffe {{ .x }}", objective: 99%, '
+        "alerting: ticket, sli: { requests: { bad_status: 5xx } } }"
+    )
+    written(generated((spec_of(slo),)), tmp_path)
+    assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "alerts/tests/shop.a.yml"))
 
 
 @pytest.mark.parametrize("period", ["7d", "90d"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etter_obs.slo.loader import SpecError, parse_specs
@@ -26,6 +26,8 @@ from tests.slo.specs import (
 )
 
 _PLACED = re.compile(r"slo\.yaml:\d+:\d+: \S")
+_HARD = "\0\t\x7f\x80\x85\u2028\u2029\ufeff\ufffd\ufffe\uffff'\"\\{}#: "
+"""What some reader of YAML, PromQL or templates takes for something else."""
 _relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -54,7 +56,11 @@ def test_what_is_written_reads_back_as_it_was_meant(tree: dict[str, Any]) -> Non
 
 
 @settings(_relaxed, max_examples=100)
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8))
+@given(
+    st.text(st.one_of(st.sampled_from(_HARD), st.characters(codec="utf-8")), min_size=1, max_size=2)
+)
+@example("\ufeff")
+@example("\uffff")
 def test_any_text_arrives_as_it_is_or_is_refused_with_a_line(text: str) -> None:
     """Of all Unicode, control characters too: what a description takes, Prometheus reads alike."""
     for description, routes in ((text, []), ("A.", [f"/{text}"])):

@@ -141,6 +141,7 @@ WRONG = [
         "pgae-1h",
         "did you mean page-1h?",
     ),
+    ("bad_status: 5xx", 'bad_status: 5xx, routes: ["/\\uFFFD"]', '"/', "a route template"),
     ("It answers.", '"x\\x85y"', '"x', "without control characters"),
     ("It answers.", '"x\\u2028y"', '"x', "without control characters"),
     (
