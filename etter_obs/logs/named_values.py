@@ -73,7 +73,7 @@ _BLOCK: Final = re.compile(
 _SPACE: Final = re.compile(r"[\s+]{0,4}")
 _STRING: Final = (
     r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
-    r"|(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"  # inside another, whose quotes are plain
+    r"|(?P<quote>\\{1,63}[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"  # in another, with plain quotes
 )
 _QUOTED: Final = re.compile(rf"[bBrRuU]{{0,2}}(?:{_STRING})", re.DOTALL)
 _BRACKET: Final = re.compile(rf"(?P<open>[(\[{{])|[)\]}}]|{_STRING}|\\.", re.DOTALL)
@@ -83,7 +83,7 @@ _END: Final = re.compile(r"[\s+]{0,4},?[\s+]{0,4}[)\]}]")
 # `auth: failed` is prose, `session=session` and `x: AsyncSession = y` are code; an id has a digit.
 _TOPIC: Final = re.compile(r"(?:[A-Z][a-z]+)*(?:[aA]uth|[sS]ession)")
 _SECOND_WORDS: Final = frozenset({"key", "keys", "id", "number", "card", "word", "phrase", "code"})
-_WORD: Final = re.compile(r"[^\s\d\"'({\[][^\s\d\"',;&)}\]]*(?=[\s,;&)}\]]|\Z)")
+_WORD: Final = re.compile(r"[^\s\d\"'({\[][^\s\d\"',;&)}\]]{0,63}(?=[\s,;&)}\]]|\Z)")
 _MAX_WORD: Final = 24
 _LAST_NAME: Final = re.compile(r"(?<![\w.-])[\w.-]++[\\\"'\])]*+[:=>]*+\Z")
 _MAX_NAME: Final = 128

@@ -143,6 +143,7 @@ def test_half_a_secret_does_not_outlive_a_cut(before: str) -> None:
         *("password=(" * 20_000, "('password',(" * 15_000, "<password>" * 20_000, "%2525" * 40_000),
         *('name="password" ' * 12_000, "password:\n" * 18_000, "--password " * 18_000),
         *("a@b.c" + "://a:" * 40_000, '\\"password\\":\\"' * 12_000, "%41" * 66_000),
+        *("password=(" + "\\" * 200_000, "auth=" * 40_000, "[SQL: " * 30_000, "%0a " * 50_000),
         *("://a:" * 40_000, "-----BEGIN PRIVATE KEY-----" * 7_000, "a." * 100_000),
     ],
     ids=lambda text: text[:12],
