@@ -46,6 +46,8 @@ _PARAMETERS: Final = re.compile(
     r"\[(?:parameters: |(?:generated in|cached since|raw sql|no key|caching disabled|dialect )"
     r"[^\]\r\n]{0,128}\] )|\bKey \([^\r\n]{1,256}?\)=|\bFailing row contains "
     r"|\bduplicate key value is |\bDuplicate entry "
+    r"|\binput_value=|[\"']msg[\"']: ?(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'), ?"
+    r"[\"']input[\"']: ?"
 )
 _STATEMENT: Final = re.compile(r"\[SQL: ")
 _STATEMENT_END: Final = re.compile(rf"\](?=\s*\Z|{_LINE}(?:[\[(]|{_LINE}))")
@@ -62,6 +64,9 @@ PARAMETER_NEEDLES: Final = (
     "failing row",
     "key value is",
     "duplicate entry",
+    "input_value=",
+    "'input'",
+    '"input"',
 )
 """One of them is in a text, in lower case, from which :func:`hide_parameters` takes something."""
 
@@ -131,7 +136,7 @@ def hide_parts(text: str) -> str:
 
 
 def hide_parameters(text: str) -> str:
-    """Hide a statement's values: databases tell of them in errors, SQLAlchemy in its log."""
+    """Hide a statement's values in SQLAlchemy's and databases' texts, and Pydantic's input."""
     shown: list[str] = []
     done = 0
     while statement := _STATEMENT.search(text, done):

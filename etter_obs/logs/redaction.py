@@ -25,6 +25,8 @@ _MAX_ENCODINGS: Final = 4
 _ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[0-7][0-9A-Fa-f][^\s\"'<>]*")
 # What calls itself so next to a `value` is its name: of a header, a cookie, a form's field.
 _NAMING: Final = ("name", "key")
+_INVALID: Final = {"loc", "msg", "input"}
+"""In what Pydantic and FastAPI tell of input that they refuse."""
 _CARDS: Final = range(10**12, 10**19)
 """Whole numbers that have as many digits as a card's."""
 
@@ -61,6 +63,8 @@ class Redactor:
         }
         if "value" in shown and any(is_sensitive(str(mapping.get(key, ""))) for key in _NAMING):
             shown["value"] = REDACTED
+        if shown.keys() >= _INVALID:
+            shown["input"] = REDACTED
         return shown
 
     def _value(self, key: str, value: Any, depth: int) -> Any:

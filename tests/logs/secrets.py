@@ -99,6 +99,10 @@ WRITTEN = {
     "postgres-key": "DETAIL:  Key (lower(name), code)=(Hunter2Zq9, 1) already exists.",
     "postgres-row": "DETAIL:  Failing row contains (1, bob, Hunter2Zq9).",
     "mysql-key": "(1062, \"Duplicate entry 'Hunter2Zq9' for key 'users.name'\")",
+    "pydantic": "1 validation error for Login\npassword\n  String should have at least 8 "
+    "characters [type=string_too_short, input_value='Hunter2Zq9', input_type=str]",
+    "fastapi": "1 validation error:\n  {'type': 'string_type', 'loc': ('body', 'password'), "
+    "'msg': 'Input should be a valid string', 'input': ['Hunter2Zq9']}",
     "private-key": "-----BEGIN EC PRIVATE KEY-----\nMHc Hunter2Zq9\n-----END EC PRIVATE KEY-----",
     "jwe": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..iv34567890123456.Hunter2Zq9.abc",
     "url-in-query": "/x?next=" + quote("postgres://etter:Hunter2Zq9@db", safe=""),

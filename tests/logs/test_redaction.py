@@ -110,6 +110,7 @@ def test_mappings_are_cleaned_in_depth() -> None:
             "headers": [("host", "a"), (b"cookie", b"b=c"), ["x-api-key", "abc"]],
             "field": {"name": "password", "value": "abc"},
             "body": b"password=abc",
+            "errors": [{"loc": ("body", "name"), "msg": "no", "input": "abc"}],
             "ok": (True, None, 1.5, "plain", b"plain", float("inf")),
         }
     )
@@ -122,6 +123,7 @@ def test_mappings_are_cleaned_in_depth() -> None:
         "headers": [("host", "a"), (b"cookie", REDACTED), ["x-api-key", REDACTED]],
         "field": {"name": "password", "value": REDACTED},
         "body": f"password={REDACTED}",
+        "errors": [{"loc": ("body", "name"), "msg": "no", "input": REDACTED}],
         "ok": (True, None, 1.5, "plain", b"plain", float("inf")),
     }
 
