@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from etter_obs.metrics.children import (
     OverflowHistogram,
     record_size,
 )
-from etter_obs.metrics.workers import WorkerFolder
+from etter_obs.metrics.workers import WorkerFolder, is_arbiter
 
 _MAX_LABEL: Final = 256
 _REFRESH_SECONDS: Final = 5.0
@@ -95,10 +96,12 @@ class Family(Generic[C]):
         return cells
 
     def rebind(self) -> None:
-        """Move every child to the registry's new records."""
+        """Move every child to the registry's new records, in which it counts from the beginning."""
         for labels, child in self._children.items():
-            child.lock = self._registry.lock
-            child.cells = self._record(labels)
+            cells = self._record(labels)
+            if self.metric.kind is MetricKind.INFO:  # said once, and true for a forked child too
+                cells[0] = child.cells[0]
+            child.lock, child.cells = self._registry.lock, cells
 
 
 _LIVE: Final = (MetricKind.GAUGE, MetricKind.INFO)
@@ -243,6 +246,21 @@ class MetricsRegistry:
                 self._share(self._folder.forked())
             except OSError:  # alone, then
                 self._folder = None
+        self._rebind()
+
+    def step_back(self) -> None:
+        """Go on alone, for a process that serves nothing: it only starts those who do.
+
+        They inherit this registry, and join the others in its folder.
+        """
+        if self._folder is not None and not self._closed.is_set():
+            self._closed.set()
+            with self.lock:
+                self.cells = Cells()
+                self._rebind()
+            self._folder.release()
+
+    def _rebind(self) -> None:
         for family in self.families.values():
             family.rebind()
 
@@ -255,9 +273,15 @@ def living() -> tuple[MetricsRegistry, ...]:
     return tuple(_registries)
 
 
+def _before_fork() -> None:
+    if is_arbiter(sys._getframe(1)):
+        for registry in tuple(_registries):
+            registry.step_back()
+
+
 def _after_fork() -> None:
     for registry in tuple(_registries):
         registry.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from etter_obs.metrics.cells import Peer
@@ -191,6 +192,12 @@ def _supervisor() -> int | None:
     # A worker of gunicorn is a fork, so its parent shows the same command; else this is the parent
     # itself, that loads the app before it forks (--preload).
     return os.getppid() if _command(os.getppid()) == _command(os.getpid()) else os.getpid()
+
+
+def is_arbiter(forking: FrameType) -> bool:
+    """Tell whether the code that forks is gunicorn's, which starts workers and does not serve."""
+    code, module = forking.f_code.co_name, forking.f_globals.get("__name__")
+    return (module, code) == ("gunicorn.arbiter", "spawn_worker")
 
 
 def _command(pid: int) -> bytes:

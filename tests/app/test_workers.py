@@ -139,14 +139,19 @@ def test_many_series_grow_the_file_and_are_all_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_forked_child_counts_for_itself(tmp_path: Path, shared: bool) -> None:
-    """A child inherits bound children and writes into no record of its parent's."""
+    """A child inherits bound children and writes into no record of its parent's.
+
+    What an info metric says is true for the child as well.
+    """
     registry = MetricsRegistry("etter", multiproc_dir=tmp_path if shared else None)
     hits = registry.counter(conventions.CACHE_HITS).child("a")
     hits.inc(5)
+    spec = registry.info(conventions.SLO_SPEC_INFO).child("hash")
+    spec.set(1)
     child = os.fork()
     if child == 0:
         hits.inc(100)
-        os._exit(0 if hits.value == 100 else 1)
+        os._exit(0 if hits.value == 100 and spec.value == 1 else 1)
     _, status = os.waitpid(child, 0)
     assert status == 0
     assert hits.value == 5
@@ -168,6 +173,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None
 APP = """
     import os
     from fastapi import FastAPI
+    from sqlalchemy import QueuePool, create_engine
     from etter_obs import setup_observability
 
     app = FastAPI()
@@ -176,7 +182,8 @@ APP = """
     async def worker(number: int) -> int:
         return os.getpid()
 
-    setup_observability(app)
+    engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=5)
+    setup_observability(app, engine=engine)
 """
 
 
@@ -244,6 +251,11 @@ def total(url: str) -> float:
     return scrape(url).value("requests_total", "GET", "/worker/{number}", "200")
 
 
+def pool_size(url: str) -> float:
+    """Return how many connections the pools of all workers together may hold."""
+    return scrape(url).value("db_pool_size", "default")
+
+
 @pytest.mark.parametrize(
     "configured",
     [lambda folder: {}, lambda folder: {"PROMETHEUS_MULTIPROC_DIR": str(folder / "chosen")}],
@@ -267,12 +279,22 @@ def test_uvicorns_workers_find_each_other(
 
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preloaded"])
 def test_gunicorns_workers_find_each_other(tmp_path: Path, preload: list[str]) -> None:
-    """Forked workers, from an app loaded before or after the fork, are summed as well."""
+    """Forked workers, from an app loaded before or after the fork, are summed as well.
+
+    The process that forks them serves nothing, and is in no gauge even where it loaded the app.
+    """
     command = [*GUNICORN[:-1], *preload, "--bind"]
     with server(tmp_path, command) as url:
-        _, asked = use_every_worker(url, 2)
+        workers, asked = use_every_worker(url, 2)
         eventually(lambda: total(url) == asked, deadline_s=60, tell=lambda: total(url))
         assert all(total(url) == asked for _ in range(6))
+        assert scrape(url).value("workers") == 2
+        eventually(lambda: pool_size(url) == 2 * 5, deadline_s=60, tell=lambda: pool_size(url))
+        os.kill(min(workers), signal.SIGKILL)
+        again, more = use_every_worker(url, 2)
+        assert again != workers
+        eventually(lambda: total(url) == asked + more, deadline_s=60, tell=lambda: total(url))
+        assert scrape(url).value("workers") == 2
 
 
 def test_two_services_of_one_supervisor_stay_apart(tmp_path: Path) -> None:
