@@ -189,7 +189,7 @@ class LogPipeline:
                 request,
                 None if request is not None and not request.sampled else _open_span(),
                 self._with_context(stdlib.fields_of(record, self._limit)),
-                exception_of(record.exc_info),
+                exception_of(record.exc_info, self._limit),
                 record.name.startswith(_LOCAL_LOGGERS) or self._on_own_thread(),
             )
         )
@@ -217,7 +217,7 @@ class LogPipeline:
                 request,
                 None if request is not None and not request.sampled else _open_span(),
                 plain_fields(fields, self._limit),
-                exception_of(info) if info else None,
+                exception_of(info, self._limit) if info else None,
                 False,
             )
         )

@@ -8,9 +8,14 @@ from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
 from etter_obs.context import RequestContext
+from etter_obs.logs.values import cut, plain
 
 _MAX_FRAMES = 64
 """Innermost frames kept of a stack: a runaway recursion has a thousand that say the same."""
+_MAX_NAMED = 32
+"""Exceptions kept of a chain or a group, and notes of one."""
+_TEXTS = ("_str", "msg", "text")
+"""Where a ``TracebackException`` keeps what was said; the last two where it is a SyntaxError."""
 
 
 class SpanIds(NamedTuple):
@@ -52,11 +57,12 @@ frame, no exception and no object of the caller's that may change.
 """
 
 
-def exception_of(info: object) -> traceback.TracebackException | None:
+def exception_of(info: object, limit: int) -> traceback.TracebackException | None:
     """Return what is to be shown of an ``exc_info`` as the logging module takes it.
 
     ``info`` may be an exception, a triple, true (the one being handled) or false. Source lines are
-    looked up later, on the writer's thread; the frames and their locals are let go at once.
+    looked up later, on the writer's thread; the frames and their locals are let go at once. What
+    an exception and those that it names say takes at most ``limit`` characters together.
     """
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
@@ -66,6 +72,29 @@ def exception_of(info: object) -> traceback.TracebackException | None:
     if not isinstance(value, BaseException) or kind is None:
         return None
     trace = trace if isinstance(trace, TracebackType) else None
-    return traceback.TracebackException(
+    shown = traceback.TracebackException(
         type(value), value, trace, lookup_lines=False, compact=True, limit=-_MAX_FRAMES
     )
+    _shorten(shown, limit)
+    return shown
+
+
+def _shorten(shown: traceback.TracebackException, left: int) -> None:
+    """Cut the texts to ``left`` characters in all, and let go of whom too many stand before."""
+    kept = [shown]
+    for each in kept:  # it grows meanwhile
+        texts = vars(each)
+        for name in _TEXTS:
+            if isinstance(texts.get(name), str):
+                texts[name] = cut(texts[name], left)
+                left = max(0, left - len(texts[name]))
+        notes = texts["__notes__"] if isinstance(texts["__notes__"], list) else []
+        # A new list: the other one is the exception's own.
+        texts["__notes__"] = [cut(str(plain(note, left)), left) for note in notes[:_MAX_NAMED]]
+        left = max(0, left - sum(map(len, texts["__notes__"])))
+        if len(kept) >= _MAX_NAMED:
+            each.__cause__ = each.__context__ = None
+            each.exceptions = None
+        if each.exceptions is not None:
+            del each.exceptions[_MAX_NAMED:]
+        kept += filter(None, (each.__cause__, each.__context__, *(each.exceptions or ())))

@@ -118,6 +118,43 @@ def test_a_process_with_a_blocked_stdout_ends() -> None:
     assert time.monotonic() - began < Settings().shutdown_deadline + 10
 
 
+def test_exceptions_that_wait_are_short() -> None:
+    """However much exceptions say, in notes, causes and groups too, few bytes of it wait.
+
+    What is written of them is a line with its mark of having been cut.
+    """
+    reading, writing = os.pipe()
+    done = run(
+        """
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def fail(number):
+    error = ValueError(f"{number} " + "x" * 1_000_000)
+    error.add_note("y" * 1_000_000)
+    group = ExceptionGroup("z" * 1_000_000, [SyntaxError("w" * 1_000_000)] * 100)
+    raise error from group
+def log(number):
+    try:
+        fail(number)
+    except ValueError:
+        logger.exception("failed")
+log(0)
+before = resident()
+for number in range(200):
+    log(number)
+print(resident() - before, file=sys.stderr)
+pipeline.close(0)
+""",
+        stdout=writing,
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb") as reader:
+        written = reader.read()
+    assert 0 < int(done.stderr.split()[0]) < 100_000_000
+    line = json.loads(written.splitlines()[0])
+    assert (line["message"], line["truncated"]) == ("failed", True)
+
+
 def test_what_was_logged_last_is_written_at_exit() -> None:
     """A process that ends without a shutdown writes all of its lines first."""
     done = run("for n in range(5000): logger.info('n', n=n)")
