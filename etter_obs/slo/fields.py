@@ -196,6 +196,13 @@ Text = Annotated[
         "one line of text, at most 500 characters, without control characters",
     ),
 ]
+Notes = Annotated[
+    str,
+    *_matching(
+        r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]{0,10000}$",
+        "text of at most 10000 characters, without control characters but tabs and line breaks",
+    ),
+]
 Route = Annotated[
     str,
     *_matching(

@@ -124,6 +124,10 @@ def _ratio(sli: Ratio, spec: Spec) -> Iterator[Problem]:
         yield (given[-1],), "the same counter twice makes no ratio"
 
 
+_SHORTEST_COUNTED: Final = 60
+"""Seconds that a rate is told over: a shorter slice may hold a single scrape, which makes none."""
+
+
 def _saturation(sli: Saturation, spec: Spec) -> Iterator[Problem]:
     if (sli.query is None) == (sli.resource is None):
         yield (), "either query or resource"
@@ -131,6 +135,8 @@ def _saturation(sli: Saturation, spec: Spec) -> Iterator[Problem]:
         yield (), "either below or above"
     if sli.resource is not None and sli.below is not None and sli.below > 1:
         yield ("below",), f"{sli.resource} is a share of the whole; write a percentage, 70% say"
+    if sli.resource in ("cpu", "disk-io") and sli.slice < _SHORTEST_COUNTED:
+        yield ("slice",), f"{sli.resource} is told over a minute or more; write 1m say"
     if sli.query is not None:
         yield from _promql(("query",), sli.query, ("$selector",), spec)
 

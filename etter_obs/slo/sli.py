@@ -182,7 +182,7 @@ def _resource(spec: Spec, sli: Saturation) -> str:
     def node(metric: str, *matchers: str) -> str:
         return series(metric, (equals(Label.JOB, NODE_JOB), *matchers))
 
-    window = duration_text(max(sli.slice, Decimal(60)))
+    window = duration_text(sli.slice)
     counted = f"[{window}] anchored" if spec.rule_form == "exact" else f"[{window}]"
     if sli.resource == "cpu":
         idle = node("node_cpu_seconds_total", equals("mode", "idle"))

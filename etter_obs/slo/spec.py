@@ -23,6 +23,7 @@ from etter_obs.slo.fields import (
     MetricName,
     MetricPrefix,
     Model,
+    Notes,
     Objective,
     Period,
     Quiet,
@@ -155,7 +156,7 @@ class Slo(Model):
     sli: Sli
     alerting: Alerting = Alerting()
     team: Slug | None = Field(default=None, description="Owner, if not the service's team.")
-    runbook: str = Field(default="", max_length=10_000, description="Notes for who is called.")
+    runbook: Notes = Field(default="", description="Notes for who is called.")
 
     @property
     def budget(self) -> Decimal:

@@ -86,10 +86,9 @@ def error_of(text: str) -> str | None:
 # -- random valid specs ---------------------------------------------------------------------------
 
 _slugs = st.from_regex(r"[a-z](?:[a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True)
-_anything = st.text(st.characters(codec="utf-8"), max_size=60)
-_texts = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=60
-)
+_letters = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
+_texts = st.text(_letters, min_size=1, max_size=60)
+_notes = st.text(_letters | st.sampled_from("\n\t"), max_size=60)
 _routes = st.from_regex(r"/[a-zA-Z0-9{}_./()+*|$^\[\]?~-]{0,20}", fullmatch=True)
 _objectives = st.one_of(
     st.decimals("70", "99.9999", places=4).map(lambda d: f"{d}%"),
@@ -177,7 +176,8 @@ def _saturation(draw: st.DrawFn) -> dict[str, Any]:
             _queries().map(lambda q: {"query": q}),
         )
     )
-    slice_ = draw(st.sampled_from(["30s", "50s", "1m", "75s", "100s", "2m30s"]))
+    short = [] if what.get("resource") in ("cpu", "disk-io") else ["30s", "50s"]
+    slice_ = draw(st.sampled_from([*short, "1m", "75s", "100s", "2m30s"]))
     return {"saturation": {**what, side: share, "slice": slice_}}
 
 
@@ -207,7 +207,7 @@ def spec_trees(draw: st.DrawFn) -> dict[str, Any]:
             "objective": draw(_objectives),
             "sli": draw(st.one_of(_requests(), _latency(), _ratio(), _saturation(), _raw)),
             "alerting": draw(_alerting),
-            "runbook": draw(_anything),
+            "runbook": draw(_notes),
         }
         for name in names
     ]

@@ -96,6 +96,13 @@ WRONG = [
     ),
     (SLI, "saturation: { resource: cpu, below: 0 }", "0 }", "threshold of zero"),
     (SLI, "saturation: { resource: cpu, below: 70 }", "70", "write a percentage"),
+    (SLI, "saturation: { resource: cpu, below: 70%, slice: 50s }", "50s", "a minute or more"),
+    (
+        "objective: 99.9%",
+        'objective: 99.9%, runbook: "call\\x1b[2J"',
+        '"call',
+        "without control characters but tabs and line breaks",
+    ),
     (
         SLI,
         'saturation: { query: "max(x{$selectr})", below: 50 }',
