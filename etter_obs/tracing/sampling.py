@@ -26,10 +26,10 @@ _TRACEPARENT: Final = re.compile(
     rb"[ \t]*(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
     rb"(-.*)?[ \t]*"
 )
-# W3C baggage (https://www.w3.org/TR/baggage/#definition). Characters are taken possessively, so that
-# no input takes more than one pass. Groups are not: Python before 3.11.5 gets that wrong, and each
-# begins with a mark that nothing before it can hold. OpenTelemetry logs a warning for every member
-# that it cannot read; a header that is not well-formed is therefore left out as a whole.
+# W3C baggage (https://www.w3.org/TR/baggage/#definition). Characters are taken possessively, so
+# that no input takes more than one pass. Groups are not: Python before 3.11.5 gets that wrong, and
+# each begins with a mark that nothing before it can hold. OpenTelemetry logs a warning for every
+# member that it cannot read; a header that is not well-formed is therefore left out as a whole.
 _KEY: Final = rb"[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+"
 _VALUE: Final = rb"=[ \t]*+[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+[ \t]*+"
 _MEMBER: Final = _KEY + _VALUE + rb"(?:;" + _KEY + rb"(?:" + _VALUE + rb")?)*"
