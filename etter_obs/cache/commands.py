@@ -50,7 +50,8 @@ def instrument_redis(
     """Measure, and where a request is sampled trace, what a client does; watch its server.
 
     Args:
-        client: ``redis.Redis`` or ``redis.asyncio.Redis``, or a cluster's.
+        client: ``redis.Redis`` or ``redis.asyncio.Redis``. Of a cluster's client the commands are
+            measured; what the server says of itself is the default node's, and none for async ones.
         registry: takes the ``redis_*`` and ``cache_*`` metrics.
         tracing: gives the spans' provider.
 
