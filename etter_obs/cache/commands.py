@@ -13,6 +13,7 @@ from redis.exceptions import WatchError
 from etter_obs.cache.info import watch_server
 from etter_obs.context import current_request
 from etter_obs.conventions import REDIS_COMMAND_DURATION, REDIS_ERRORS
+from etter_obs.extras import missing
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -99,9 +100,7 @@ def _official(client: Any, provider: TracerProvider) -> tuple[Any, Any]:
     try:
         from opentelemetry.instrumentation.redis import RedisInstrumentor
     except ImportError as error:
-        raise ImportError(
-            "tracing a Redis client needs its instrumentation: pip install 'etter-obs[redis]'"
-        ) from error
+        raise missing("tracing a Redis client needs its instrumentation", "redis") from error
     instrumentor = RedisInstrumentor()
     theirs = instrumentor.is_instrumented_by_opentelemetry or getattr(client, _OFFICIAL_MARK, False)
     if not theirs:  # else its spans are there already and must not come twice

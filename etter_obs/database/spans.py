@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 
+from etter_obs.extras import missing
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -31,9 +32,7 @@ def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]
         from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
         from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
     except ImportError as error:
-        raise ImportError(
-            "tracing an engine needs its instrumentation: pip install 'etter-obs[sqlalchemy]'"
-        ) from error
+        raise missing("tracing an engine needs its instrumentation", "sqlalchemy") from error
     from opentelemetry.metrics import NoOpMeter
 
     if SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:

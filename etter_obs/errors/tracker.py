@@ -16,6 +16,7 @@ from etter_obs import conventions
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
 from etter_obs.errors.raised import Raised, as_sentry, chain_of
+from etter_obs.extras import missing
 from etter_obs.logs.redaction import Redactor
 from etter_obs.logs.values import plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
@@ -260,7 +261,5 @@ def _require_sdk() -> None:
     try:
         import sentry_sdk  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            "ERROR_TRACKING_ENABLED needs sentry-sdk: pip install 'etter-obs[sentry]' "
-            "(or set ERROR_TRACKING_ENABLED=false)"
-        ) from error
+        needs = "ERROR_TRACKING_ENABLED needs sentry-sdk"
+        raise missing(needs, "sentry", "ERROR_TRACKING_ENABLED=false") from error

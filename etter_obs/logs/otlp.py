@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
+from etter_obs.extras import missing
 from etter_obs.logs.otlp_transport import NotSent, Transport, make_transport
 from etter_obs.logs.otlp_wire import Encoder, request
 from etter_obs.settings import Settings
@@ -164,6 +165,4 @@ def _require_grpc() -> None:
     try:
         import grpc  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            "APM_ENABLED needs grpcio: pip install 'etter-obs[otlp]' (or set APM_ENABLED=false)"
-        ) from error
+        raise missing("APM_ENABLED needs grpcio", "otlp", "APM_ENABLED=false") from error

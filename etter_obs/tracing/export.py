@@ -17,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from etter_obs.extras import missing
 from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact, redacted
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
     try:
         return _grpc(settings) if settings.otlp_protocol == "grpc" else _http(settings)
     except ImportError as error:
-        raise ImportError(
-            "APM_ENABLED needs the OTLP exporter: pip install 'etter-obs[otlp]' "
-            "(or set APM_ENABLED=false)"
-        ) from error
+        raise missing("APM_ENABLED needs the OTLP exporter", "otlp", "APM_ENABLED=false") from error
 
 
 def _grpc(settings: Settings) -> Callable[[], SpanExporter]:

@@ -18,6 +18,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
+from etter_obs.extras import missing
 from etter_obs.tracing.outgoing import reconcile
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
@@ -151,9 +152,7 @@ def _official() -> Any:
     try:
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
     except ImportError as error:
-        raise ImportError(
-            "tracing httpx needs its instrumentation: pip install 'etter-obs[httpx]'"
-        ) from error
+        raise missing("tracing httpx needs its instrumentation", "httpx") from error
     return HTTPXClientInstrumentor()
 
 

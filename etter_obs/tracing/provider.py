@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
+from etter_obs.extras import missing
 from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import (
     CallersSpan,
@@ -84,9 +85,8 @@ class Tracing:
         try:
             from etter_obs.tracing.pipeline import Pipeline  # loads the SDK and its instrumentation
         except ImportError as error:
-            raise ImportError(
-                "APM_ENABLED needs OpenTelemetry's instrumentation: pip install 'etter-obs[otlp]' "
-                "(or set APM_ENABLED=false)"
+            raise missing(
+                "APM_ENABLED needs OpenTelemetry's instrumentation", "otlp", "APM_ENABLED=false"
             ) from error
 
         dropped = registry.counter(TELEMETRY_DROPPED)
