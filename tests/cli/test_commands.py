@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from stack.build import binary
+from tests.command_line import run
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
@@ -20,22 +19,6 @@ COMMANDS = (
 )
 NOWHERE = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
 PROGRAM = [sys.executable, "-m", "etter_obs.cli"]
-
-
-def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run ``etter-obs`` and return its exit code and everything it said."""
-    done = subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said, said
-    return done.returncode, said
 
 
 @pytest.fixture(scope="module")

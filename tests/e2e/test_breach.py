@@ -7,13 +7,13 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from demo.processes import ROOT
 from demo.receiver import Delivery
 from etter_obs.conventions import Alert, Dashboard
 from etter_obs.dashboards.queries import panel_queries
+from etter_obs.slo.prometheus_api import Prometheus
 from tests.e2e.conftest import Observed, load, observing
 from tests.waiting import eventually
 
@@ -86,13 +86,9 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
 
 def first_written(observed: Observed) -> float:
     """When Prometheus first wrote down that the page fires."""
-    answer = httpx.get(
-        f"{observed.stack.prometheus}/api/v1/query",
-        params={"query": f'ALERTS{{alertname="{PAGE}",alertstate="firing"}}[20m]'},
-        timeout=30,
-    )
-    [series] = answer.raise_for_status().json()["data"]["result"]
-    return float(series["values"][0][0])
+    written = f'ALERTS{{alertname="{PAGE}",alertstate="firing"}}[20m]'
+    [series] = Prometheus(observed.stack.prometheus).instant(written, time.time())
+    return min(series.values)
 
 
 def marks(observed: Observed, since: float) -> list[float]:
@@ -103,14 +99,10 @@ def marks(observed: Observed, since: float) -> list[float]:
         for each in panel_queries(board, {"__interval": f"{STEP_S}s", "__rate_interval": "75s"})
         if each.panel == "annotation Alerts"
     ]
-    answer = httpx.get(
-        f"{observed.stack.prometheus}/api/v1/query_range",
-        params={"query": query.expr, "start": since, "end": time.time(), "step": STEP_S},
-        timeout=30,
-    )
+    prometheus = Prometheus(observed.stack.prometheus)
     return [
-        float(at)
-        for series in answer.raise_for_status().json()["data"]["result"]
-        if series["metric"]["alertname"] == PAGE
-        for at, _ in series["values"]
+        at
+        for series in prometheus.range(query.expr, since, time.time(), STEP_S)
+        if series.labels["alertname"] == PAGE
+        for at in series.values
     ]

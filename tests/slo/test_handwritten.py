@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from etter_obs.conventions import Rule
 from etter_obs.slo import rules, sli
 from etter_obs.slo.promtool import Question, ask
 from stack.build import binary
+from tests.command_line import run
 from tests.slo.specs import generated, promtool, spec_of, text_of, written
 
 POOLS = {"a  b": 3, "a b": 4, "a # b": 5, "x$": 6, "two\nlines": 7}
@@ -93,19 +91,6 @@ def test_a_comment_between_a_rate_and_its_interval_makes_no_odds(tmp_path: Path)
     assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "alerts/tests/shop.a.yml"))
 
 
-def run(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
-    """Run ``etter-obs`` in ``folder``; return its exit code and what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "etter_obs.cli", *arguments],
-        cwd=folder,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def program(folder: Path, text: str) -> str:
     """Put a promtool on a PATH of its own and return that."""
     file = folder / "bin/promtool"
@@ -131,7 +116,7 @@ def test_promql_that_does_not_parse_is_told_with_its_line(
     """Each command that makes or checks rules gives promtool's reason at slo.yaml's line."""
     (tmp_path / "slo.yaml").write_text(text_of(slo_of(query)))
     path = program(tmp_path, f'exec {binary("promtool")} "$@"')
-    code, said = run(tmp_path, *command.split(), PATH=path)
+    code, said = run(*command.split(), cwd=tmp_path, env={"PATH": path})
     assert code == 2
     assert said.startswith("slo.yaml:10:91: promtool: ")
     assert reason in said
@@ -154,7 +139,7 @@ def test_an_override_whose_promql_does_not_parse_is_told_with_its_own_line(
     text += f"environments:\n  staging:\n    slos:\n      - name: a\n        sli: {override}\n"
     (tmp_path / "slo.yaml").write_text(text)
     path = program(tmp_path, f'exec {binary("promtool")} "$@"')
-    code, said = run(tmp_path, "generate", PATH=path)
+    code, said = run("generate", cwd=tmp_path, env={"PATH": path})
     assert (code, said.count("\n")) == (2, 1), said
     assert said.startswith("slo.yaml:15:31: promtool: ")
     assert reason in said
@@ -164,10 +149,10 @@ def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Pat
     """Generating needs no promtool; whoever checks later with one still gets the line."""
     (tmp_path / "slo.yaml").write_text(text_of(slo_of("maxx(up{$selector})")))
     nowhere = {"PATH": str(tmp_path / "none"), "HOME": str(tmp_path)}
-    code, said = run(tmp_path, "generate", **nowhere)
+    code, said = run("generate", cwd=tmp_path, env=nowhere)
     assert code == 0, said
     assert "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet" in said
-    code, said = run(tmp_path, "check", "--promtool", str(binary("promtool")), **nowhere)
+    code, said = run(*("check", "--promtool", str(binary("promtool"))), cwd=tmp_path, env=nowhere)
     assert (code, said.startswith("slo.yaml:10:91: promtool: unknown function")) == (2, True), said
 
 
@@ -176,4 +161,4 @@ def test_a_promtool_that_is_too_old_for_the_rules_judges_nothing(tmp_path: Path)
     slo = f"{{ name: a, description: d, objective: 99%, sli: {COUNTED} }}"
     (tmp_path / "slo.yaml").write_text(text_of(slo))
     older = f'sed s/anchored/unheard-of/ | {binary("promtool")} "$@"'
-    assert run(tmp_path, "generate", PATH=program(tmp_path, older))[0] == 0
+    assert run("generate", cwd=tmp_path, env={"PATH": program(tmp_path, older)})[0] == 0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +13,7 @@ import pytest
 from demo.backend import backend_running
 from etter_obs.conventions import Alert
 from stack.native import Stack, running
+from tests.command_line import run
 from tests.services import free_port
 from tests.waiting import eventually
 
@@ -24,31 +22,18 @@ pytestmark = pytest.mark.e2e
 _TOKEN = "secrets/prometheus/metrics-token"
 
 
-def _etter_obs(project: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "etter_obs.cli", *arguments],
-        cwd=project,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project as `init` makes it, with the token in force; its Prometheus scrapes each second."""
     folder = tmp_path / "project"
-    code, said = _etter_obs(tmp_path, "init", str(folder))
+    code, said = run("init", str(folder), cwd=tmp_path)
     assert code == 0, said
     _replace(folder / "prometheus/prometheus.yml", "scrape_interval: 15s", "scrape_interval: 1s")
     _replace(folder / "prometheus/prometheus.yml", "scrape_timeout: 10s", "scrape_timeout: 1s")
     _replace(
         folder / "slo.yaml", f"# metrics_token_file: {_TOKEN}", f"metrics_token_file: {_TOKEN}"
     )
-    code, said = _etter_obs(folder, "generate")
+    code, said = run("generate", cwd=folder)
     assert code == 0, said
     return folder
 
@@ -97,7 +82,7 @@ def _doctor(project: Path, stack: Stack, token: str) -> tuple[int, str]:
     """What doctor says where the app's variables are set."""
     asked = [f"--prometheus={stack.prometheus}", "--alertmanager=http://127.0.0.1:9"]
     asked += ["--loki=http://127.0.0.1:9"]
-    return _etter_obs(project, "doctor", *asked, ETTER_OBS_METRICS_TOKEN=token)
+    return run("doctor", *asked, cwd=project, env={"ETTER_OBS_METRICS_TOKEN": token})
 
 
 def test_prometheus_brings_the_token_that_the_app_asks_for(project: Path) -> None:
