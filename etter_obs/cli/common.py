@@ -68,7 +68,7 @@ def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
     Raises:
         SpecError: see :func:`~etter_obs.slo.loader.load_specs`.
     """
-    return load_specs(_spec_file(root), environment)
+    return load_specs(root / "slo.yaml", environment)
 
 
 def judged_specs(
@@ -82,8 +82,4 @@ def judged_specs(
     from etter_obs.slo.judge import judge  # only where it is wanted: --help needs no rules
 
     program = promtool or find_program("promtool")
-    return load_specs(_spec_file(root), environment, judge(program) if program else None)
-
-
-def _spec_file(root: Path) -> Path:
-    return root / "slo.yaml" if root != Path() else Path("slo.yaml")
+    return load_specs(root / "slo.yaml", environment, judge(program) if program else None)

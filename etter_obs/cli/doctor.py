@@ -47,13 +47,13 @@ def doctor(
       etter-obs doctor
       etter-obs doctor --prometheus http://prometheus.internal:9090
     """
-    worst = 0
+    worst, specs = 0, _specs(root, environment)
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _settings(root),
         lambda: _project(root, environment),
-        lambda: _metrics_token(_specs(root, environment), root),
+        lambda: _metrics_token(specs, root),
         lambda: _http("Prometheus", f"{prometheus.rstrip('/')}/-/ready"),
-        lambda: _targets(_specs(root, environment), prometheus),
+        lambda: _targets(specs, prometheus),
         lambda: _http("Alertmanager", f"{alertmanager.rstrip('/')}/-/ready"),
         lambda: _http("Loki", f"{loki.rstrip('/')}/ready"),
     )
@@ -136,7 +136,7 @@ def _secret_files(receivers: object) -> Iterator[str]:
 
 
 def _specs(root: Path, environment: str | None) -> Sequence[Spec]:
-    """Read the specs for a look that needs them; what is wrong with them `_project` tells."""
+    """Read the specs for the looks that need them; what is wrong with them `_project` tells."""
     with suppress(SpecError, OSError):
         return read_specs(root, environment)
     return ()

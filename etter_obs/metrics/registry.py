@@ -275,12 +275,12 @@ def living() -> tuple[MetricsRegistry, ...]:
 
 def _before_fork() -> None:
     if is_arbiter(sys._getframe(1)):
-        for registry in tuple(_registries):
+        for registry in living():
             registry.step_back()
 
 
 def _after_fork() -> None:
-    for registry in tuple(_registries):
+    for registry in living():
         registry.after_fork()
 
 

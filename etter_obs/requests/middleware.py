@@ -147,12 +147,12 @@ class ObservabilityMiddleware:
         large body): nothing of it may be seen. Otherwise it calls an app in its own process: it
         gives what it knows, and must not come back with what it was called for.
         """
-        context = self._origin.copy() if outer.finished else copy_context()
-        context.run(current_request.set, None)
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # another kind of loop
             return False
+        context = self._origin.copy() if outer.finished else copy_context()
+        context.run(current_request.set, None)
         await asyncio.create_task(self(scope, receive, send), context=context)
         if outer.finished:
             current_request.set(context[current_request])  # for what the server logs afterwards

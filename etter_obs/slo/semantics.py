@@ -35,6 +35,8 @@ Judge = Callable[[Spec], Iterable[Problem]]
 
 RESERVED_SERVICES: Final = ("stack",)
 """Names of generated files that belong to no service."""
+_SHORTEST_COUNTED: Final = 60
+"""Seconds that a rate is told over: a shorter slice may hold a single scrape, which makes none."""
 
 
 def metric_by_suffix(suffix: str) -> Metric | None:
@@ -122,10 +124,6 @@ def _ratio(sli: Ratio, spec: Spec) -> Iterator[Problem]:
         yield from _metric((name,), getattr(sli, name), MetricKind.COUNTER, spec)
     if len({getattr(sli, name) for name in given}) < len(given):
         yield (given[-1],), "the same counter twice makes no ratio"
-
-
-_SHORTEST_COUNTED: Final = 60
-"""Seconds that a rate is told over: a shorter slice may hold a single scrape, which makes none."""
 
 
 def _saturation(sli: Saturation, spec: Spec) -> Iterator[Problem]:
