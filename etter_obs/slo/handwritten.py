@@ -30,12 +30,12 @@ def compact(text: str) -> str:
     Raises:
         ValueError: a quotation mark is not closed, or there is nothing but comments.
     """
-    parts: list[str] = []
-    for kind, part in _parts(text):
+    kept: list[str] = []
+    for kind, part in parts(text):
         if kind == "open":
             raise ValueError("a quotation mark is not closed")
-        parts.append(" " if kind == "blank" else part)
-    found = "".join(parts).strip()
+        kept.append(" " if kind == "blank" else part)
+    found = "".join(kept).strip()
     if not found:
         raise ValueError("no PromQL stands here")
     return found
@@ -44,21 +44,21 @@ def compact(text: str) -> str:
 def filled(text: str, selector: str, interval: str) -> str:
     """Put ``selector`` for ``$selector`` and ``interval`` for ``[$interval]``."""
     values = {"placeholder": selector, "interval": interval}
-    return "".join(values.get(kind, part) for kind, part in _parts(text))
+    return "".join(values.get(kind, part) for kind, part in parts(text))
 
 
 def placeholders(text: str) -> list[str]:
     """Return what stands for something: ``$selector``, ``[$interval]``, and what is none."""
     return [
         "[$interval]" if kind == "interval" else part
-        for kind, part in _parts(text)
+        for kind, part in parts(text)
         if kind in ("interval", "placeholder")
     ]
 
 
 def names_in_quotes(text: str) -> list[str]:
     """Return ``name`` of each ``$name`` within a string, where it stands for nothing."""
-    strings = (part for kind, part in _parts(text) if kind == "quoted")
+    strings = (part for kind, part in parts(text) if kind == "quoted")
     return [name for string in strings for name in _IN_QUOTES.findall(string) if name]
 
 
@@ -80,10 +80,10 @@ def unbalanced(text: str) -> str | None:
 
 def _bare(text: str) -> str:
     """The PromQL with its strings emptied."""
-    return "".join('""' if kind == "quoted" else part for kind, part in _parts(text))
+    return "".join('""' if kind == "quoted" else part for kind, part in parts(text))
 
 
-def _parts(text: str) -> Iterator[tuple[str, str]]:
+def parts(text: str) -> Iterator[tuple[str, str]]:
     """Yield each part of the text with its kind; together they are the text."""
     for match in _PART.finditer(text):
         yield str(match.lastgroup), match[0]

@@ -148,6 +148,8 @@ def _raw(sli: PromQL, spec: Spec) -> Iterator[Problem]:
                 (name,),
                 "it must count over [$interval], as rate(orders_total{$selector}[$interval])",
             )
+        if "increase" in words(line):
+            yield (name,), "it must be a rate per second; write rate(…) instead of increase(…)"
 
 
 def _alerting(slo: Slo, spec: Spec) -> Iterator[Problem]:

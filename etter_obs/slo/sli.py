@@ -88,8 +88,10 @@ def expressions(spec: Spec, slo: Slo) -> Sli:
         return _ratio(spec, sli.ratio)
     if sli.saturation is not None:
         return _saturation(spec, slo, sli.saturation)
-    raw = written(spec, slo)
-    return Sli(raw["total"], _or_zero(raw["bad"], raw["total"]))
+    # Each side is one series, whatever labels a person's own PromQL keeps: a side that kept more
+    # labels than the other would match nothing, and a full outage would be a ratio of 0.
+    total, bad = (f"sum({written(spec, slo)[side]})" for side in ("total", "bad"))
+    return Sli(total, _or_zero(bad, total))
 
 
 def _increase(spec: Spec, selector: str) -> str:

@@ -19,16 +19,12 @@ from etter_obs.slo.promql import equals, scraped, series
 from etter_obs.slo.semantics import metric_by_suffix
 from etter_obs.slo.spec import LatencySli, PromQL, Ratio, Requests, Saturation, Slo, Spec
 from etter_obs.slo.units import decimal_text, le_text
+from etter_obs.slo.user_rates import Share, solved
 
 _ROUTE: Final = "/companies/{company_id}"
 _ONE_GAUGE: Final = re.compile(
     r"^(?:max|min|avg|sum) ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector ?\} ?\)$"
 )
-_ONE_RATE: Final = re.compile(
-    r"^sum ?\( ?rate ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector"
-    r"((?: ?, ?\w+ ?= ?\"[^\"\\]*\")*) ?,? ?\} ?\[\$interval\] ?\) ?\)$"
-)
-_EQUALITY: Final = re.compile(r"(\w+) ?= ?\"([^\"\\]*)\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +115,11 @@ def _relabelled(selector: str, label: str, value: str) -> str:
 # -- events ---------------------------------------------------------------------------------------
 
 
-def _counter(steps: Sequence[Step], step_seconds: Decimal, share: str) -> str:
+def _counter(steps: Sequence[Step], step_seconds: Decimal, share: Share) -> str:
     """Write a counter of all, good or bad events."""
     value, parts = Decimal(0), ["0"]
     for step in steps:
-        part = {"all": Decimal(1), "good": 1 - step.bad, "bad": step.bad}[share]
+        part = {"all": Decimal(1), "good": 1 - step.bad, "bad": step.bad}.get(share, Decimal(0))
         each = _addable(step.rate * step_seconds * part)
         count = _samples(step, step_seconds)
         parts.append(_ramp(value, each, count))
@@ -198,7 +194,7 @@ def _latency(spec: Spec, kind: LatencySli, steps: Sequence[Step], seconds: Decim
 
 
 def _ratio(spec: Spec, kind: Ratio, steps: Sequence[Step], seconds: Decimal) -> Series:
-    given = {"good": kind.good, "bad": kind.bad, "all": kind.total}
+    given: dict[Share, str | None] = {"good": kind.good, "bad": kind.bad, "all": kind.total}
     result: Series = {}
     for share, name in given.items():
         if name is not None:
@@ -210,24 +206,10 @@ def _ratio(spec: Spec, kind: Ratio, steps: Sequence[Step], seconds: Decimal) -> 
 
 
 def _raw(spec: Spec, kind: PromQL, steps: Sequence[Step], seconds: Decimal) -> Series:
-    """Turn two sums of rates round; {} where the PromQL is of another shape."""
-    bad, total = (_ONE_RATE.match(line) for line in (kind.bad, kind.total))
-    if bad is None or total is None:
-        return {}
-    bad_labels, all_labels = (dict(_EQUALITY.findall(match[2])) for match in (bad, total))
-    if bad[1] != total[1]:
-        return {
-            series(bad[1], _own(spec, *bad_labels.items())): _counter(steps, seconds, "bad"),
-            series(total[1], _own(spec, *all_labels.items())): _counter(steps, seconds, "all"),
-        }
-    own = {label: value for label, value in bad_labels.items() if label not in all_labels}
-    if not own or any(bad_labels.get(label) != value for label, value in all_labels.items()):
-        return {}
-    other = all_labels | {label: f"not-{value}" for label, value in own.items()}
-    return {
-        series(bad[1], _own(spec, *bad_labels.items())): _counter(steps, seconds, "bad"),
-        series(bad[1], _own(spec, *other.items())): _counter(steps, seconds, "good"),
-    }
+    """Return series that give both sides their rates; {} where no such series are found."""
+    own = _own(spec, (Label.INSTANCE, "a"))
+    found = solved(kind.bad, kind.total, own)
+    return {selector: _counter(steps, seconds, share) for selector, share in found.items()}
 
 
 def _recorded(spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal) -> Series:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from etter_obs.conventions import Rule
 from etter_obs.slo import rules, sli
 from etter_obs.slo.promtool import Question, ask
+from etter_obs.slo.spec import Spec
 from stack.build import binary
 from tests.command_line import run
 from tests.slo.specs import generated, promtool, spec_of, text_of, written
@@ -89,6 +92,105 @@ def test_a_comment_between_a_rate_and_its_interval_makes_no_odds(tmp_path: Path)
     slo |= {"alerting": "ticket", "sli": {"promql": {"bad": bad, "total": total}}}  # type: ignore[dict-item]
     written(generated((spec_of(json.dumps(slo)),)), tmp_path)
     assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "alerts/tests/shop.a.yml"))
+
+
+OUTAGE = {
+    'seen_total{job="shop",environment="production",endpoint="/a",pod="1",kind="lost"}': "0+1x80",
+    'seen_total{job="shop",environment="production",endpoint="/b",pod="2",kind="lost"}': "0+3x80",
+    'lost_total{job="shop",environment="production",endpoint="/a",pod="1"}': "0+1x80",
+    'lost_total{job="shop",environment="production",endpoint="/b",pod="2"}': "0+3x80",
+}
+"""Every event is lost, on two endpoints."""
+BAD = [
+    'sum by (endpoint) (rate(seen_total{$selector,kind="lost"}[$interval]))',
+    'rate(seen_total{$selector,kind=~"lost|late"}[$interval])',
+    'sum without (pod) (rate(seen_total{$selector,kind!="kept"}[$interval])) or vector(0)',
+    "sum(rate(lost_total{$selector}[$interval])) by (pod, endpoint)",
+    "(rate(lost_total{$selector}[$interval]))",
+]
+TOTAL = [
+    "sum(rate(seen_total{$selector}[$interval]))",
+    "sum by (pod) (rate(seen_total{$selector}[$interval]))",
+    "rate(seen_total{$selector}[$interval])",
+]
+
+
+def counted(bad: str, total: str, more: str = "") -> Spec:
+    """Return a spec with an SLO over these two sides."""
+    sli_ = {"promql": {"bad": bad, "total": total}}
+    slo = {"name": "a", "description": "d", "objective": "99%", "sli": sli_, "alerting": "ticket"}
+    return spec_of(json.dumps(slo), more=more)
+
+
+@pytest.mark.parametrize("form", ["exact", "portable"])
+@pytest.mark.parametrize("total", TOTAL)
+@pytest.mark.parametrize("bad", BAD)
+def test_an_outage_is_seen_whatever_labels_the_two_sides_keep(
+    bad: str, total: str, form: str, tmp_path: Path
+) -> None:
+    """While every event is bad, the recorded ratio is 1, and both recordings are one series."""
+    spec = counted(bad, total, f"rule_form: {form}\n")
+    written(generated((spec,)), tmp_path)
+    slo = spec.slos[0]
+    names = (Rule.bad_ratio("5m"), Rule.TOTAL_INCREASE, Rule.BAD_INCREASE)
+    ratio, *sides = ask(
+        binary("promtool"),
+        [tmp_path / rules.path(spec, slo)],
+        OUTAGE,
+        [Question(sli.recorded(name, spec, slo), 900) for name in names],
+        series_step=15,
+        evaluation_step=30,
+    )
+    assert [sample.value for sample in ratio] == [pytest.approx(1)]
+    assert [len(side) for side in sides] == [1, 1]
+    assert sides[0][0].value == pytest.approx(sides[1][0].value)
+    assert sides[0][0].value > 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "total"),
+    [
+        *zip(BAD, TOTAL * 2, strict=False),
+        (
+            "sum(rate(seen{$selector}[$interval])) - sum(rate(ok{$selector}[$interval]))",
+            "sum(rate(seen{$selector}[$interval]))",
+        ),
+        (
+            "rate(lost_total{$selector,code=~'5..'}[$interval])",
+            "sum(rate(lost_total{$selector}[$interval])) + sum(rate(ok{$selector}[$interval]))",
+        ),
+    ],
+)
+def test_generated_tests_play_the_raw_series_of_promql(
+    bad: str, total: str, tmp_path: Path
+) -> None:
+    """No input is a recording; the tests pass, and fail where a side keeps its labels."""
+    spec = counted(bad, total)
+    written(generated((spec,)), tmp_path)
+    file = tmp_path / "alerts/tests/shop.a.yml"
+    inputs = [
+        one for test in yaml.safe_load(file.read_text())["tests"] for one in test["input_series"]
+    ]
+    assert inputs
+    assert not [one for one in inputs if one["series"].startswith("slo:")]
+    assert "SUCCESS" in promtool("test", "rules", str(file))
+
+
+def test_generated_tests_fail_where_the_two_sides_keep_different_labels(tmp_path: Path) -> None:
+    """Rules without the sum over a side's labels do not pass the tests made for them."""
+    spec = counted(BAD[0], TOTAL[0])
+    files = generated((spec,))
+    path = rules.path(spec, spec.slos[0])
+    whole = files[path]
+    assert whole.count("(sum((sum by (endpoint)") == 1, whole
+    files[path] = whole.replace("(sum((sum by (endpoint)", "(((sum by (endpoint)")
+    written(files, tmp_path)
+    done = subprocess.run(
+        [binary("promtool"), "test", "rules", tmp_path / "alerts/tests/shop.a.yml"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
 
 
 def program(folder: Path, text: str) -> str:

@@ -134,6 +134,13 @@ WRONG = [
         "'rate(x[5m])",
         "it must count over [$interval]",
     ),
+    (
+        SLI,
+        "promql: { bad: 'increase(x{$selector}[$interval])', "
+        "total: 'sum(rate(x{$selector}[$interval]))' }",
+        "'increase(x",
+        "write rate(…) instead of increase(…)",
+    ),
     (SLI, "latency: { threshold: 1s1.000000000001us }", "1s1.", "write 1.000001s"),
     (f"sli: {{ {SLI}", f"alerting: {{ tiers: [] }}, sli: {{ {SLI}", "[] }", "no tier stands here"),
     (
