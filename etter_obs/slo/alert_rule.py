@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,18 +15,36 @@ GROWS: Final = "0+1x120"
 """A counter that grows for half an hour, in promtool's notation."""
 GREW: Final = "0+1x20 20x100"
 """A counter that grew for five minutes, then stood still for twenty-five."""
+GREW_BY: Final = "60"
+"""The increase of ``GROWS`` within 15 minutes, as texts show it."""
+_LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+_VALUE: Final = re.compile(r"\{\{ \$value(?: \| humanize)? \}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A world in which an alert fires, for one reason.
+
+    ``series`` are its input (selector → values in promtool's notation, a sample each 15 s). The
+    expression holds from the first sample on, or from where an increase is seen. ``labels`` are all
+    that the expression's result carries, ``value`` is the result as the alert's texts show it.
+    """
+
+    series: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Input series (selector → values in promtool's notation, a sample each 15 s).
+    """Worlds that prove an alert.
 
-    ``fires`` holds a world for each reason for which the alert may fire, each alone, ``quiet`` one
-    for each in which it might be thought to and must not. In a world that fires, the expression
-    holds from its first sample on, or from where an increase is seen.
+    ``fires`` holds one for each reason for which the alert may fire, so at least one for each
+    branch of its expression, ``quiet`` the input series of each in which it might be thought to
+    fire and must not.
     """
 
-    fires: Sequence[Mapping[str, str]]
+    fires: Sequence[Firing]
     quiet: Sequence[Mapping[str, str]]
 
 
@@ -53,11 +72,6 @@ class AlertRule:
 
 def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
     """Return the rule as Prometheus reads it, with its links."""
-    slo = rule.labels.get(Label.SLO, "")
-    where = {"service": spec.service, "environment": spec.environment} | (
-        {"slo": slo} if slo else {}
-    )
-    query = "&".join(f"var-{name}={value}" for name, value in where.items())
     return {
         "alert": rule.name,
         "expr": rule.expr,
@@ -69,14 +83,34 @@ def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
             },
             Label.SEVERITY.value: rule.severity,
         },
-        "annotations": {
-            "summary": rule.summary,
-            "description": rule.description,
-            **rule.annotations,
-            "dashboard": f"{spec.links.grafana}/d/{rule.dashboard}?{query}",
-            "runbook": _runbook(rule, spec),
-        },
+        "annotations": annotations_of(rule, spec),
     }
+
+
+def annotations_of(rule: AlertRule, spec: Spec) -> dict[str, str]:
+    """Return the texts and links of the alert, as templates."""
+    slo = rule.labels.get(Label.SLO, "")
+    where = {"service": spec.service, "environment": spec.environment} | (
+        {"slo": slo} if slo else {}
+    )
+    query = "&".join(f"var-{name}={value}" for name, value in where.items())
+    return {
+        "summary": rule.summary,
+        "description": rule.description,
+        **rule.annotations,
+        "dashboard": f"{spec.links.grafana}/d/{rule.dashboard}?{query}",
+        "runbook": _runbook(rule, spec),
+    }
+
+
+def text_when_firing(text: str, firing: Firing) -> str:
+    """Return an annotation as Prometheus renders it when the alert fires.
+
+    Raises:
+        KeyError: the text names a label that the alert does not have then.
+    """
+    named = _LABEL.sub(lambda match: firing.labels[match[1]], text)
+    return _VALUE.sub(lambda _: firing.value, named)
 
 
 def section(spec: Spec, slo: str, service: str = "") -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import starmap
+
 from etter_obs import conventions
 from etter_obs.conventions import Alert, Dashboard, Label, Metric
-from etter_obs.slo.alert_rule import GREW, GROWS, AlertRule, Example
-from etter_obs.slo.promql import differs, scraped, series
+from etter_obs.slo.alert_rule import GREW, GREW_BY, GROWS, AlertRule, Example, Firing
+from etter_obs.slo.promql import differs, equals, scraped, series
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.windows import Severity
 
@@ -52,7 +54,10 @@ def _down(spec: Spec) -> AlertRule:
         dashboard=Dashboard.SERVICE,
         queries={"instances": _up(spec)},
         example=Example(
-            fires=[{_up(spec, "a"): "0x120", _up(spec, "b"): "0x120"}, {'up{job="x"}': "1x120"}],
+            fires=[
+                Firing({_up(spec, "a"): "0x120", _up(spec, "b"): "0x120"}),
+                Firing({'up{job="x"}': "1x120"}),
+            ],
             quiet=[{_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"}],
         ),
     )
@@ -71,7 +76,16 @@ def _instance_down(spec: Spec) -> AlertRule:
         dashboard=Dashboard.SERVICE,
         queries={"instances": _up(spec)},
         example=Example(
-            fires=[{_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"}],
+            fires=[
+                Firing(
+                    {_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"},
+                    {
+                        Label.JOB.value: spec.service,
+                        Label.ENVIRONMENT.value: spec.environment,
+                        Label.INSTANCE.value: "a",
+                    },
+                )
+            ],
             quiet=[
                 {_up(spec, "a"): "1x120", _up(spec, "b"): "1x120"},
                 {_up(spec, "a"): "0x120", _up(spec, "b"): "0x120"},
@@ -97,7 +111,8 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
         dashboard=Dashboard.SERVICE,
         queries={"specs in use": _own(spec, conventions.SLO_SPEC_INFO)},
         example=Example(
-            fires=[{running("0" * 64): "1x120"}], quiet=[{running(spec.sha256): "1x120"}]
+            fires=[Firing({running("0" * 64): "1x120"}, value="1")],
+            quiet=[{running(spec.sha256): "1x120"}],
         ),
     )
 
@@ -105,7 +120,8 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
 def _telemetry_dropped(spec: Spec) -> AlertRule:
     by = f"{Label.SIGNAL}, {Label.REASON}"
     increase = f"increase({_own(spec, conventions.TELEMETRY_DROPPED)}[15m])"
-    sample = _own(spec, conventions.TELEMETRY_DROPPED, 'signal="log"', 'reason="queue_full"')
+    dropped = {Label.SIGNAL.value: "log", Label.REASON.value: "queue_full"}
+    sample = _own(spec, conventions.TELEMETRY_DROPPED, *starmap(equals, dropped.items()))
     return AlertRule(
         name=Alert.TELEMETRY_DROPPED,
         expr=f"sum by ({by}) ({increase}) > 0",
@@ -115,13 +131,14 @@ def _telemetry_dropped(spec: Spec) -> AlertRule:
         description="{{ $value | humanize }} were dropped within 15 minutes so that the app need "
         "not wait. What is missing cannot be looked up later.",
         queries={"dropped": f"sum by ({by}) ({increase})"},
-        example=Example(fires=[{sample: GROWS}], quiet=[{sample: GREW}]),
+        example=Example(fires=[Firing({sample: GROWS}, dropped, GREW_BY)], quiet=[{sample: GREW}]),
     )
 
 
 def _series_cap_reached(spec: Spec) -> AlertRule:
     increase = f"increase({_own(spec, conventions.SERIES_DROPPED)}[15m])"
-    sample = _own(spec, conventions.SERIES_DROPPED, 'metric="requests_total"')
+    capped = {Label.METRIC.value: "requests_total"}
+    sample = _own(spec, conventions.SERIES_DROPPED, *starmap(equals, capped.items()))
     return AlertRule(
         name=Alert.SERIES_CAP_REACHED,
         expr=f"sum by ({Label.METRIC}) ({increase}) > 0",
@@ -131,5 +148,5 @@ def _series_cap_reached(spec: Spec) -> AlertRule:
         description="New label sets of this metric go into its overflow series. A label holds "
         "values without bound (an id, a raw path), or the cap is too low for the service.",
         queries={"label sets held": _own(spec, conventions.SERIES)},
-        example=Example(fires=[{sample: GROWS}], quiet=[{sample: GREW}]),
+        example=Example(fires=[Firing({sample: GROWS}, capped)], quiet=[{sample: GREW}]),
     )

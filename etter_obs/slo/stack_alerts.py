@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from etter_obs.conventions import Alert, Dashboard, Label
-from etter_obs.slo.alert_rule import GREW, GROWS, AlertRule, Example
+from etter_obs.slo.alert_rule import GREW, GREW_BY, GROWS, AlertRule, Example, Firing
 from etter_obs.slo.alerts import alert_group
 from etter_obs.slo.promql import equals, matches, series
 from etter_obs.slo.spec import Spec
@@ -22,6 +22,7 @@ _PROMETHEUS: Final = equals(Label.JOB, "prometheus")
 _ALERTMANAGER: Final = equals(Label.JOB, "alertmanager")
 _COLLECTOR: Final = equals(Label.JOB, "otel-collector")
 _LOKI: Final = equals(Label.JOB, "loki")
+_TO_ALERTMANAGER: Final = "prometheus-to-alertmanager"
 _SIGNALS: Final = ("spans", "log_records", "metric_points")
 
 
@@ -64,10 +65,14 @@ def _ticket(
     labels: dict[str, str],
     summary: str,
     description: str,
-    samples: Sequence[str],
+    samples: Mapping[str, Mapping[str, str]],
     query: str,
 ) -> AlertRule:
-    """Return an alert on a counter that should stand still; ``samples`` are series of it."""
+    """Return an alert on a counter that should not grow.
+
+    ``samples`` are series of it, one for each branch of ``expr``, with the labels that the branch
+    returns for it.
+    """
     return AlertRule(
         name=name,
         expr=expr,
@@ -78,7 +83,7 @@ def _ticket(
         dashboard=Dashboard.TELEMETRY,
         queries={"what is counted": query},
         example=Example(
-            fires=[{sample: GROWS} for sample in samples],
+            fires=[Firing({sample: GROWS}, labels, GREW_BY) for sample, labels in samples.items()],
             quiet=[dict.fromkeys(samples, GREW)],
         ),
     )
@@ -115,7 +120,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "Prometheus misses evaluations of {{ $labels.rule_group }}",
             "Each missed evaluation loses the events of its 30 seconds from every SLO of the "
             "group. Prometheus is overloaded or was stopped.",
-            [own(missed, group)],
+            {own(missed, group): {"rule_group": "g"}},
             f"increase({own(missed)}[{_WINDOW}])",
         ),
         _ticket(
@@ -124,7 +129,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "Rules of {{ $labels.rule_group }} fail",
             "What they record is missing, what they would alert on is not seen.",
-            [own(failed, group)],
+            {own(failed, group): {"rule_group": "g"}},
             f"increase({own(failed)}[{_WINDOW}])",
         ),
         _ticket(
@@ -134,7 +139,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "Prometheus refuses whole scrapes",
             "A target exposes more samples, bytes or labels than its limit; none of it is stored. "
             "A label holds values without bound, or the limit is too low.",
-            [own(limit) for limit in limits],
+            {own(limit): {Label.JOB.value: "prometheus"} for limit in limits},
             " or ".join(own(limit) for limit in limits),
         ),
         AlertRule(
@@ -147,7 +152,12 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             lasting="5m",
             queries={"targets": target},
             example=Example(
-                fires=[{'up{job="loki",instance="a"}': "0x120"}],
+                fires=[
+                    Firing(
+                        {'up{job="loki",instance="a"}': "0x120"},
+                        {Label.JOB.value: "loki", Label.INSTANCE.value: "a"},
+                    )
+                ],
                 quiet=[
                     {
                         'up{job="loki",instance="a"}': "1x120",
@@ -166,30 +176,40 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             lasting="5m",
             queries={"reloads": reloaded},
             example=Example(
-                fires=[{'alertmanager_config_last_reload_successful{job="alertmanager"}': "0x120"}],
-                quiet=[{'alertmanager_config_last_reload_successful{job="alertmanager"}': "1x120"}],
+                fires=[
+                    Firing({_reload(job): "0x120"}, {Label.JOB.value: job})
+                    for job in ("prometheus", "alertmanager")
+                ],
+                quiet=[{_reload("prometheus"): "1x120", _reload("alertmanager"): "1x120"}],
             ),
         ),
     ]
 
 
+def _reload(job: str) -> str:
+    return series(f"{job}_config_last_reload_successful", (equals(Label.JOB, job),))
+
+
 def _delivery(labels: dict[str, str]) -> list[AlertRule]:
-    failed_name = "alertmanager_notifications_failed_total"
-    dropped_name = "prometheus_notifications_dropped_total"
-    failed, dropped = series(failed_name, (_ALERTMANAGER,)), series(dropped_name, (_PROMETHEUS,))
+    failed = series("alertmanager_notifications_failed_total", (_ALERTMANAGER,))
+    dropped = series("prometheus_notifications_dropped_total", (_PROMETHEUS,))
+    slack = failed.replace("}", f",{equals('integration', 'slack')}}}")
+    lost = f"sum(increase({dropped}[{_WINDOW}])) > 0"
     return [
         _ticket(
             Alert.ALERT_DELIVERY_FAILING,
-            f"sum by (integration) (increase({failed}[{_WINDOW}])) > 0\nor\n"
-            f"sum by ({Label.INSTANCE}) (increase({dropped}[{_WINDOW}])) > 0",
+            # Both branches name the hop that fails by the same label, for the texts.
+            f"{_grows(failed, 'integration')}\nor\n"
+            f'label_replace({lost}, "integration", "{_TO_ALERTMANAGER}", "", "")',
             labels,
             "Alerts do not reach people ({{ $labels.integration }})",
-            "Alertmanager cannot deliver through this integration, or Prometheus cannot reach "
-            "Alertmanager. A wrong secret, a receiver that is down, a network in between.",
-            [
-                series(name, (job, equals("integration", "slack"), equals(Label.INSTANCE, "a")))
-                for name, job in ((failed_name, _ALERTMANAGER), (dropped_name, _PROMETHEUS))
-            ],
+            f"Notifications failed within 15 minutes. {_TO_ALERTMANAGER}: Prometheus cannot reach "
+            "Alertmanager. Any other name: Alertmanager cannot deliver through that integration. "
+            "Check the secret of the receiver, the receiver itself and the network in between.",
+            {
+                slack: {"integration": "slack"},
+                dropped: {"integration": _TO_ALERTMANAGER},
+            },
             f"{failed} or {dropped}",
         )
     ]
@@ -203,7 +223,8 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
     full = [f"otelcol_exporter_enqueue_failed_{signal}" for signal in _SIGNALS]
     refused = [f"otelcol_receiver_refused_{signal}" for signal in _SIGNALS]
     size, capacity = (collector(f"otelcol_exporter_queue_{what}") for what in ("size", "capacity"))
-    loki = equals("exporter", "otlp_http/loki")
+    through_loki = {"exporter": "otlp_http/loki"}
+    loki = equals("exporter", through_loki["exporter"])
     discarded = series("loki_discarded_samples_total", (_LOKI,))
     return [
         AlertRule(
@@ -222,8 +243,17 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             queries={"how full its queues are": f"{size} / {capacity}"},
             example=Example(
                 fires=[
-                    *({collector(name, loki): GROWS} for name in (*send, *full)),
-                    {size: "6x120", capacity: "10x120"},
+                    *(
+                        Firing({collector(name, loki): GROWS}, through_loki)
+                        for name in (*send, *full)
+                    ),
+                    Firing(
+                        {
+                            collector("otelcol_exporter_queue_size", loki): "6x120",
+                            collector("otelcol_exporter_queue_capacity", loki): "10x120",
+                        },
+                        through_loki,
+                    ),
                 ],
                 quiet=[
                     {
@@ -240,7 +270,7 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "The collector refuses data ({{ $labels.receiver }})",
             "It is short of memory or its exporters' queues are full; senders retry, then drop.",
-            [collector(name, equals("receiver", "otlp")) for name in refused],
+            {collector(name, equals("receiver", "otlp")): {"receiver": "otlp"} for name in refused},
             " or ".join(collector(name) for name in refused),
         ),
         _ticket(
@@ -249,7 +279,11 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "Loki discards log lines: {{ $labels.reason }}",
             "Lines arrived and were not stored: a limit of Loki's was reached.",
-            [series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited")))],
+            {
+                series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited"))): {
+                    "reason": "rate_limited"
+                }
+            },
             f"increase({discarded}[{_WINDOW}])",
         ),
     ]

@@ -26,7 +26,7 @@ def rule_tests(spec: Spec) -> dict[str, str]:
     """Return the test files of a service: one for each SLO, each tier of it, and the service."""
     files = {
         f"{_DIRECTORY}/{spec.service}.yml": examples(
-            service_alerts(spec), f"{spec.service}.yml", f"{spec.service}/alerts"
+            spec, service_alerts(spec), f"{spec.service}.yml", f"{spec.service}/alerts"
         )
     }
     for slo in spec.slos:
@@ -43,5 +43,7 @@ def stack_tests(spec: Spec) -> dict[str, str]:
     """Return the test file of the stack's own alerts."""
     name = stack_alerts.SERVICE
     return {
-        f"{_DIRECTORY}/{name}.yml": examples(stack_alerts.stack_alerts(spec), f"{name}.yml", name)
+        f"{_DIRECTORY}/{name}.yml": examples(
+            spec, stack_alerts.stack_alerts(spec), f"{name}.yml", name
+        )
     }

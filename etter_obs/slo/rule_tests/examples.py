@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from etter_obs.conventions import Label
-from etter_obs.slo.alert_rule import AlertRule
-from etter_obs.slo.promql import equals, series
-from etter_obs.slo.rule_tests.form import ONE, Pace, alert_check, case, expression, matchers, plain
+from etter_obs.slo.alert_rule import AlertRule, Firing, annotations_of, text_when_firing
+from etter_obs.slo.promql import equals
+from etter_obs.slo.rule_tests.form import Pace, case, expression, plain
+from etter_obs.slo.spec import Spec
 from etter_obs.slo.text import yaml_document
 from etter_obs.slo.units import duration_text, parse_duration
 from etter_obs.slo.windows import EVALUATION_INTERVAL, SCRAPE_INTERVAL
@@ -20,36 +21,55 @@ _AT: Final = Decimal(1500)
 _WHERE: Final = re.compile(rf'(?:{Label.JOB}|{Label.ENVIRONMENT})="[^"]+"')
 
 
-def examples(alert_rules: Iterable[AlertRule], file: str, group: str) -> str:
-    """Return the tests of ``alert_rules``, which stand in ``file`` as ``group``."""
+def examples(spec: Spec, alert_rules: Iterable[AlertRule], file: str, group: str) -> str:
+    """Return the tests of ``alert_rules``, which ``file`` holds as ``group``."""
     pace = Pace(SCRAPE_INTERVAL, EVALUATION_INTERVAL, Decimal(0))
     return yaml_document(
         {
             "rule_files": [f"../rules/{file}"],
             "evaluation_interval": duration_text(pace.evaluation),
             "group_eval_order": [group],
-            "tests": [test for rule in alert_rules for test in _tests(rule, pace)],
+            "tests": [test for rule in alert_rules for test in _tests(spec, rule, pace)],
         }
     )
 
 
-def _tests(rule: AlertRule, pace: Pace) -> Iterator[dict[str, object]]:
+def _tests(spec: Spec, rule: AlertRule, pace: Pace) -> Iterator[dict[str, object]]:
     if rule.example is None:
-        firing = {**plain(rule.labels), Label.SEVERITY.value: rule.severity}
-        check = alert_check(rule.name, _AT, [firing])
-        yield case(f"{rule.name} always fires", pace, {"up": "1x99"}, [check])
+        always = case(f"{rule.name} always fires", pace, {"up": "1x99"}, [])
+        yield always | _fired(spec, rule, Firing({}))
         return
     fires, quiet = rule.example.fires, rule.example.quiet
     firing_at_all = f'count(ALERTS{{{equals(Label.ALERTNAME, rule.name)},alertstate="firing"}})'
-    checks = [expression(f"{_with(rule)} > 0", _AT, [("{}", ONE)])]
+    too_soon: list[dict[str, object]] = []
     if rule.lasting:
-        too_soon = parse_duration(rule.lasting) - pace.evaluation
-        checks.insert(0, expression(firing_at_all, too_soon, []))
-    for world in fires:
-        yield case(f"{rule.name} fires", pace, {**world, **_elsewhere(quiet, rule)}, checks)
-    for world in quiet:
-        calm = [expression(firing_at_all, _AT, [])]
-        yield case(f"{rule.name} does not fire", pace, {**world, **_elsewhere(fires, rule)}, calm)
+        before = parse_duration(rule.lasting) - pace.evaluation
+        too_soon.append(expression(firing_at_all, before, []))
+    for firing in fires:
+        world = {**firing.series, **_elsewhere(quiet, rule)}
+        yield case(f"{rule.name} fires", pace, world, too_soon) | _fired(spec, rule, firing)
+    for calm in quiet:
+        world = {**calm, **_elsewhere([firing.series for firing in fires], rule)}
+        not_firing = [expression(firing_at_all, _AT, [])]
+        yield case(f"{rule.name} does not fire", pace, world, not_firing)
+
+
+def _fired(spec: Spec, rule: AlertRule, firing: Firing) -> dict[str, object]:
+    """Expect exactly one alert, with all of its labels and with every text as people read it."""
+    texts = annotations_of(rule, spec)
+    expected = {
+        "exp_labels": {
+            **firing.labels,
+            **plain(rule.labels),
+            Label.SEVERITY.value: rule.severity,
+        },
+        "exp_annotations": {name: text_when_firing(text, firing) for name, text in texts.items()},
+    }
+    return {
+        "alert_rule_test": [
+            {"eval_time": duration_text(_AT), "alertname": rule.name, "exp_alerts": [expected]}
+        ]
+    }
 
 
 def _elsewhere(worlds: Sequence[Mapping[str, str]], rule: AlertRule) -> dict[str, str]:
@@ -61,9 +81,3 @@ def _elsewhere(worlds: Sequence[Mapping[str, str]], rule: AlertRule) -> dict[str
                 if own in rule.expr:
                     found[selector.replace(own, own.replace('="', '="not-'))] = values
     return found
-
-
-def _with(rule: AlertRule) -> str:
-    """Count the firing alerts that carry the rule's own labels, whatever others they inherit."""
-    labels = {Label.ALERTNAME.value: rule.name, "alertstate": "firing", **plain(rule.labels)}
-    return f"count({series('ALERTS', matchers(labels | {Label.SEVERITY.value: rule.severity}))})"
