@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.parts import no_tracing, registry
 from tests.services import otlp, postgres, redis_server, shared_postgres
+from tests.wheel import wheel
 
-__all__ = ["no_tracing", "otlp", "postgres", "redis_server", "registry", "shared_postgres"]
+__all__ = ["no_tracing", "otlp", "postgres", "redis_server", "registry", "shared_postgres", "wheel"]
 
 # An example that takes long tells of the machine, which another test is using, not of the code.
 settings.register_profile(

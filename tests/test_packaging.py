@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-UV = Path(sys.executable).parent / "uv"
-
-
-def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
-    """Run a command as a user would, with nothing of this project on its path."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home())} | _network_settings(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == expect, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def _network_settings() -> dict[str, str]:
-    """What a machine may need to reach its package index; never this project's own variables."""
-    prefixes = ("PIP_", "UV_", "SSL_", "REQUESTS_", "HTTP", "http", "NO_PROXY", "no_proxy")
-    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the tree."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        folder,
-        ROOT,
-        cwd=ROOT,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
+from tests.wheel import installed_in, run
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` folder of an environment that holds the wheel and what it requires."""
-    environment = tmp_path_factory.mktemp("installed") / "venv"
-    run(UV, "venv", "--quiet", "--python", sys.executable, environment, cwd=ROOT)
-    python = environment / "bin" / "python"
-    run(UV, "pip", "install", "--quiet", "--python", python, wheel, cwd=ROOT)
-    return environment / "bin"
+    folder = tmp_path_factory.mktemp("installed")
+    return installed_in(folder, str(wheel)).parent
 
 
 def test_the_wheel_carries_the_bundle_and_its_types(wheel: Path) -> None:
