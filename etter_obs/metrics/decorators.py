@@ -12,6 +12,7 @@ from etter_obs.around import around, named, refuse_function
 from etter_obs.context import current_request
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
+from etter_obs.newest import Newest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,20 +28,12 @@ class _Bound:
         self.exceptions = registry.counter(names.FUNCTION_EXCEPTIONS)
 
 
-_bound: Final[list[_Bound]] = []
-"""The last one counts: an app that is set up within another's life time takes over."""
+_bound: Final[Newest[_Bound]] = Newest()
 
 
 def bind(registry: MetricsRegistry, requests: RequestMetrics) -> Callable[[], None]:
     """Have decorated functions count in ``registry``; the return value undoes that."""
-    bound = _Bound(registry, requests)
-    _bound.append(bound)
-
-    def undo() -> None:
-        if bound in _bound:
-            _bound.remove(bound)
-
-    return undo
+    return _bound.put(_Bound(registry, requests))
 
 
 def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -62,10 +55,11 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
             request.endpoint = endpoint
             yield
             return
-        if not _bound:
+        bound = _bound.current
+        if bound is None:
             yield
             return
-        with _bound[-1].requests.calling(endpoint):
+        with bound.requests.calling(endpoint):
             yield
 
     return around(measure)
@@ -91,8 +85,8 @@ def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]
             try:
                 yield
             finally:
-                if _bound:
-                    _bound[-1].durations.child(label).observe(perf_counter() - start, _exemplar())
+                if (bound := _bound.current) is not None:
+                    bound.durations.child(label).observe(perf_counter() - start, _exemplar())
 
         return around(measure)(function)
 
@@ -108,8 +102,8 @@ def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R
 
         @contextmanager
         def measure() -> Iterator[None]:
-            if _bound:
-                _bound[-1].calls.child(label).inc()
+            if (bound := _bound.current) is not None:
+                bound.calls.child(label).inc()
             yield
 
         return around(measure)(function)
@@ -129,8 +123,8 @@ def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Call
             try:
                 yield
             except Exception as error:
-                if _bound:
-                    _bound[-1].exceptions.child(label, type(error).__name__).inc()
+                if (bound := _bound.current) is not None:
+                    bound.exceptions.child(label, type(error).__name__).inc()
                 raise
 
         return around(measure)(function)
