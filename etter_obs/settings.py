@@ -193,6 +193,17 @@ class Settings:
         )
 
 
+def cache_root(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder that ``make stack`` builds into, outside every checkout.
+
+    It is ``$ETTER_OBS_CACHE``, else ``etter-obs`` in the user's cache folder.
+    """
+    env = _Environment(os.environ if environ is None else environ)
+    caches: Path = env.read(("XDG_CACHE_HOME",), Path, Path.home() / ".cache")
+    chosen: Path = env.read(("ETTER_OBS_CACHE",), Path, caches / "etter-obs")
+    return chosen.expanduser().absolute()
+
+
 class _Environment:
     """Looks variables up by several names, the first that is set wins."""
 

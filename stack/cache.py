@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from etter_obs.settings import cache_root
 
-def cache_root() -> Path:
-    """$ETTER_OBS_CACHE, else `etter-obs` in the user's cache folder."""
-    chosen = os.environ.get("ETTER_OBS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "etter-obs"
+__all__ = ["cache_root", "locked"]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from etter_obs.cli.check import check
@@ -10,9 +12,16 @@ from etter_obs.cli.doctor import doctor
 from etter_obs.cli.generate import generate
 from etter_obs.cli.init import init
 from etter_obs.cli.slo import slo
+from etter_obs.cli.terminal import speak_plainly
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        speak_plainly()
+        return super().main(*args, **kwargs)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="etter-obs")
 def main() -> None:
     """Make everything that follows from slo.yaml, and tell whether it holds.

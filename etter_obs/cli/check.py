@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from etter_obs.cli.common import BAD_INPUT, DRIFT, clear_errors, judged_specs, project_options
-from etter_obs.programs import find_program
+from etter_obs.cli.common import (
+    BAD_INPUT,
+    DRIFT,
+    clear_errors,
+    judged_specs,
+    program_option,
+    project_options,
+)
+from etter_obs.programs import find_program, how_to_get
+
+
+class _Judgement(NamedTuple):
+    """What a program is asked to judge."""
+
+    what: str
+    program: str
+    arguments: list[str]
 
 
 @click.command()
-@click.option("--promtool", type=click.Path(path_type=Path), help="Where promtool is.")
-@click.option("--amtool", type=click.Path(path_type=Path), help="Where amtool is.")
+@program_option("promtool")
+@program_option("amtool")
 @click.option("--tests/--no-tests", default=True, help="Run the generated rule tests too.")
+@click.option("--require", is_flag=True, help="Exit with 2 where promtool or amtool is missing.")
 @project_options
 def check(
-    promtool: Path | None, amtool: Path | None, tests: bool, root: Path, environment: str | None
+    promtool: Path | None,
+    amtool: Path | None,
+    tests: bool,
+    require: bool,
+    root: Path,
+    environment: str | None,
 ) -> None:
     """Check slo.yaml, drift, and every file by its own program.
 
     promtool and amtool are those on the PATH, else those that `make stack` built. Where one is
-    missing, it says which check was left out.
+    missing, it says what was not checked and how to get the program; with --require it fails then.
 
     \b
       etter-obs check
+      etter-obs check --require                       in CI
       etter-obs check --no-tests
       etter-obs check --promtool ~/bin/promtool --amtool ~/bin/amtool
     """
@@ -40,34 +64,57 @@ def check(
             click.echo("run `etter-obs generate` first", err=True)
             raise SystemExit(DRIFT)
         click.echo("slo.yaml and what follows from it agree")
-        rules = sorted(root.glob("prometheus/rules/*.yml")) + sorted(
-            root.glob("alerts/rules/*.yml")
-        )
-        cases = sorted(root.glob("alerts/tests/*.yml"))
-        lint = ["check", "rules", "--lint=all", "--lint-fatal"]
-        failed = _run("promtool", promtool, [*lint, *map(str, rules)], "rules")
-        if tests and cases:
-            failed |= _run("promtool", promtool, ["test", "rules", *map(str, cases)], "rule tests")
-        failed |= _run(
-            "amtool", amtool, ["check-config", str(root / "alerts/alertmanager.yml")], "routing"
-        )
-    raise SystemExit(DRIFT if failed else 0)
+        programs = {
+            "promtool": promtool or find_program("promtool"),
+            "amtool": amtool or find_program("amtool"),
+        }
+        failed = False
+        left_out: dict[str, list[str]] = {}
+        for judgement in _judgements(root, tests):
+            binary = programs[judgement.program]
+            if binary is None:
+                left_out.setdefault(judgement.program, []).append(judgement.what)
+            else:
+                failed |= not _good(binary, judgement)
+        for name, whats in left_out.items():
+            click.echo(
+                f"{' and '.join(whats)}: not checked, {name} is not on the PATH. "
+                f"Either of these brings it:\n{how_to_get(name)}\n"
+                f"  then put it on the PATH, or: --{name} ./{name}",
+                err=True,
+            )
+    raise SystemExit(DRIFT if failed else BAD_INPUT if require and left_out else 0)
 
 
-def _run(name: str, chosen: Path | None, arguments: list[str], what: str) -> bool:
-    """Run a checker; print its output only when it fails. Returns whether it failed."""
-    binary = chosen or find_program(name)
-    if binary is None:
-        click.echo(f"{what}: not checked, {name} is not on the PATH (--{name} takes its path)")
-        return False
+def _judgements(root: Path, tests: bool) -> Iterator[_Judgement]:
+    rules = [
+        str(path)
+        for folder in ("prometheus/rules", "alerts/rules")
+        for path in sorted((root / folder).glob("*.yml"))
+    ]
+    lint = ["check", "rules", "--lint=all", "--lint-fatal"]
+    yield _Judgement("rules", "promtool", [*lint, *rules])
+    cases = sorted(map(str, (root / "alerts/tests").glob("*.yml")))
+    if tests and cases:
+        yield _Judgement("rule tests", "promtool", ["test", "rules", *cases])
+    routing = str(root / "alerts/alertmanager.yml")
+    yield _Judgement("routing", "amtool", ["check-config", routing])
+
+
+def _good(binary: Path, judgement: _Judgement) -> bool:
+    """Run a checker; print its output only when it fails."""
     try:
         done = subprocess.run(  # noqa: S603  # the program that the user names, no shell
-            [binary, *arguments], capture_output=True, text=True, check=False
+            [binary, *judgement.arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     except OSError as error:
-        click.echo(f"--{name} {binary}: cannot be run: {error.strerror}", err=True)
+        click.echo(f"--{judgement.program} {binary}: cannot be run: {error.strerror}", err=True)
         raise SystemExit(BAD_INPUT) from None
     if done.returncode:
         click.echo(f"{done.stdout}{done.stderr}", err=True)
-    click.echo(f"{what}: {'FAILED' if done.returncode else 'good'}")
-    return done.returncode != 0
+    click.echo(f"{judgement.what}: {'FAILED' if done.returncode else 'good'}")
+    return not done.returncode

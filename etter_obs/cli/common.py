@@ -62,6 +62,20 @@ def project_options(command: Command) -> Command:
     return command
 
 
+def program_option(name: str) -> Callable[[Command], Command]:
+    """Add the option that names the program ``name``; its value is an absolute path."""
+
+    def absolute(_: object, __: object, value: Path | None) -> Path | None:
+        return value and value.absolute()  # "promtool" here is a file, and not one on the PATH
+
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        callback=absolute,
+        help=f"Where {name} is.",
+    )
+
+
 def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
     """Read ``slo.yaml`` in ``root``.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from etter_obs.cli.common import BadInput
+from etter_obs.cli.common import BadInput, program_option
 from etter_obs.cli.slo_options import read_spec, refusing, service_options
 from etter_obs.slo.promtool import PromtoolError, find_promtool
 from etter_obs.slo.semantics import meant
@@ -63,7 +63,7 @@ def _quantities(parse: Callable[[object], Decimal]) -> Callable[..., tuple[Decim
     show_default=True,
     help="Events per time; once, or once for each step.",
 )
-@click.option("--promtool", type=click.Path(path_type=Path), help="Where promtool is.")
+@program_option("promtool")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @service_options
 def simulate(

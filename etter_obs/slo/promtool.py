@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from etter_obs.programs import find_program
+from etter_obs.programs import find_program, how_to_get
 
 MAX_SAMPLES: Final = 10_000
 """Samples that one query of ``promtool test rules`` may hold (its engine's fixed limit)."""
@@ -54,15 +54,11 @@ def find_promtool(chosen: Path | None = None) -> Path:
     Raises:
         PromtoolError: none of them is there; the message names the remedies.
     """
-    if chosen is not None:
-        if chosen.is_file():
-            return chosen
-        raise PromtoolError(f"{chosen}: no such program; --promtool takes the path of promtool")
-    found = find_program("promtool")
+    found = chosen or find_program("promtool")
     if found is None:
         raise PromtoolError(
-            "promtool: not on the PATH. It comes with Prometheus (3.16 or newer); "
-            "`make stack` in a checkout builds it; --promtool takes its path"
+            f"promtool: not on the PATH. Either of these brings it:\n{how_to_get('promtool')}\n"
+            "  then put it on the PATH, or: --promtool ./promtool"
         )
     return found
 
@@ -108,12 +104,13 @@ def ask(
     }
     with tempfile.TemporaryDirectory(prefix="etter-obs-") as folder:
         file = Path(folder) / "questions.yml"
-        file.write_text(json.dumps(test))  # JSON is YAML, and quicker to write
+        file.write_text(json.dumps(test), encoding="utf-8")  # JSON is YAML, and quicker to write
         done = subprocess.run(  # noqa: S603 - the program was found by find_promtool
             [promtool, "test", "rules", file.name],
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     answers = _GOT.findall(done.stderr)

@@ -29,7 +29,7 @@ def table(spec: Spec) -> Table:
         result.add_column(heading, no_wrap=True)
     for share in SHARES:
         result.add_column(f"at {percent_text(share)} bad:\nafter, budget gone", no_wrap=True)
-    result.add_column("events needed:\nall bad … at the threshold", no_wrap=True)
+    result.add_column("events needed:\nall bad – at the threshold", no_wrap=True)
     for slo in spec.slos:
         name = f"{slo.name} {percent_text(slo.objective)}"
         for reach in reaches(slo, spec.period):
@@ -61,7 +61,7 @@ def _guard(spec: Spec, slo: Slo, reach: Reach) -> str:
         return "-"
     events = guard(spec, slo)
     at_threshold = math.ceil(events / reach.threshold)
-    return f"{decimal_text(events)} … {at_threshold} in {reach.tier.long_text}"
+    return f"{decimal_text(events)} – {at_threshold} in {reach.tier.long_text}"
 
 
 def _time(seconds: Decimal | None) -> str:

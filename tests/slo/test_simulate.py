@@ -112,7 +112,7 @@ def test_the_terminal_shows_a_table_and_a_plot(tmp_path: Path) -> None:
         ),
         (
             ["--error-rate", "5%", "--for", "5m", "--promtool", "nowhere"],
-            "nowhere: no such program",
+            "--promtool': File 'nowhere' does not exist",
         ),
     ],
 )
