@@ -240,7 +240,8 @@ def setup_observability(
 
     All else comes from the environment. It may stand before or after routes and middleware are
     added. A second call for the same app returns the first one's handle. A process that does not
-    catch what is wrong with its variables or slo.yaml says that alone and exits with 2.
+    catch what is wrong with its variables or slo.yaml says that alone and exits with 2. A part that
+    a variable switches on and whose packages are not installed is left out, with one warning.
 
     Args:
         app: the app, before or after its start.
@@ -254,8 +255,6 @@ def setup_observability(
     Raises:
         SettingsError: an environment variable holds a value that it cannot take.
         SpecError: slo.yaml says something that cannot be right.
-        ImportError: a part is switched on whose package is not installed; the message has the
-            line that installs it.
     """
     known = _observed.get(app)
     if known is not None:

@@ -13,7 +13,7 @@ from redis.exceptions import WatchError
 from etter_obs.cache.info import watch_server
 from etter_obs.context import current_request
 from etter_obs.conventions import REDIS_COMMAND_DURATION, REDIS_ERRORS
-from etter_obs.extras import missing
+from etter_obs.optional_dependencies import REDIS_SPANS
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -59,14 +59,12 @@ def instrument_redis(
     Returns:
         The undo, which leaves the client as it was; a second call of it does nothing. Pipelines
         that were made before it stay measured.
-
-    Raises:
-        ImportError: tracing is on and OpenTelemetry's Redis instrumentation is not installed.
     """
     plain_execute, plain_pipeline = client.execute_command, client.pipeline
     traced_execute, traced_pipeline = plain_execute, plain_pipeline
     if tracing.enabled:
-        traced_execute, traced_pipeline = _official(client, tracing.provider)
+        traced = REDIS_SPANS.attempt(lambda: _official(client, tracing.provider))
+        traced_execute, traced_pipeline = traced or (plain_execute, plain_pipeline)
     measure = _Measure(registry)
 
     def pipeline(*args: Any, **kwargs: Any) -> Any:
@@ -97,10 +95,8 @@ def instrument_redis(
 
 def _official(client: Any, provider: TracerProvider) -> tuple[Any, Any]:
     """Return the officially instrumented ``execute_command`` and ``pipeline`` of the client."""
-    try:
-        from opentelemetry.instrumentation.redis import RedisInstrumentor
-    except ImportError as error:
-        raise missing("tracing a Redis client needs its instrumentation", "redis") from error
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+
     instrumentor = RedisInstrumentor()
     theirs = instrumentor.is_instrumented_by_opentelemetry or getattr(client, _OFFICIAL_MARK, False)
     if not theirs:  # else its spans are there already and must not come twice

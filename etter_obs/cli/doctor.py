@@ -14,6 +14,7 @@ import click
 
 from etter_obs.bundle import default_spec_path
 from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
+from etter_obs.optional_dependencies import parts_left_out
 from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.loader import SpecError
@@ -73,6 +74,8 @@ def _settings(root: Path) -> Iterator[Finding]:
         return
     yield "environment variables", "", 0
     yield _spec_of_the_app(settings, root)
+    for part, fault in parts_left_out(settings):
+        yield f"{part.name} are left out", part.remedy(fault), DRIFT if part.off else 0
     if not settings.apm_enabled:
         yield "traces and OTLP logs are off (APM_ENABLED=true turns them on)", "", 0
         return

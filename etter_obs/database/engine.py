@@ -44,9 +44,6 @@ def instrument_engine(
 
     Returns:
         The undo, which leaves the engine as it was; a second call of it does nothing.
-
-    Raises:
-        ImportError: tracing is on and OpenTelemetry's SQLAlchemy instrumentation is not installed.
     """
     sync_engine: Engine = as_sync(engine)
     undos = [

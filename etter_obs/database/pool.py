@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import Pool, QueuePool
 
 from etter_obs import conventions
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import PoolProxiedConnection
 
     from etter_obs.metrics.registry import MetricsRegistry
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def as_sync(engine: Engine | AsyncEngine) -> Engine:
     """Return the engine that has the pool, the dialect and the events."""
-    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    # Not by its class: without greenlet, sqlalchemy.ext.asyncio cannot be imported.
+    either: Any = engine
+    return cast("Engine", getattr(either, "sync_engine", either))
 
 
 class PoolState(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 
-from etter_obs.extras import missing
+from etter_obs.optional_dependencies import ENGINE_SPANS
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
 
@@ -24,15 +24,14 @@ def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]
     """Have the statements of ``engine`` make spans; return the undo.
 
     Does nothing where the user has instrumented SQLAlchemy already: spans must not come twice.
-
-    Raises:
-        ImportError: the instrumentation is not installed; the message says how to install it.
+    Where OpenTelemetry's instrumentation is not usable it warns, once, and does nothing.
     """
-    try:
-        from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-        from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
-    except ImportError as error:
-        raise missing("tracing an engine needs its instrumentation", "sqlalchemy") from error
+    return ENGINE_SPANS.attempt(lambda: _official(engine, provider)) or (lambda: None)
+
+
+def _official(engine: Engine, provider: TracerProvider) -> Callable[[], None]:
+    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+    from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
     from opentelemetry.metrics import NoOpMeter
 
     if SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:

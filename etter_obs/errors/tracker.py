@@ -16,10 +16,10 @@ from etter_obs import conventions
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
 from etter_obs.errors.raised import Raised, as_sentry, chain_of
-from etter_obs.extras import missing
 from etter_obs.logs.redaction import Redactor
 from etter_obs.logs.values import plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.optional_dependencies import ERROR_REPORTS
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 
@@ -52,15 +52,14 @@ class _Report(NamedTuple):
 class ErrorTracker:
     """Reports exceptions to the Sentry project of ``SENTRY_DSN``; does nothing where it is off.
 
+    Nor where sentry-sdk is not usable, which one warning says.
+
     Args:
         settings: whether it is on, the DSN, and the version.
         service: tag on every event.
         environment: Sentry's environment.
         registry: where dropped events are counted.
         redactor: the rules that keep secrets out; the same as for logs.
-
-    Raises:
-        ImportError: it is on and sentry-sdk is not installed; the message has the line for that.
     """
 
     def __init__(
@@ -71,7 +70,8 @@ class ErrorTracker:
         registry: MetricsRegistry,
         redactor: Redactor,
     ) -> None:
-        self.enabled = settings.error_tracking_enabled and settings.sentry_dsn is not None
+        wanted = settings.error_tracking_enabled and settings.sentry_dsn is not None
+        self.enabled = wanted and ERROR_REPORTS.attempt(lambda: True) is not None
         self._settings = settings
         self._service = service
         self._environment = environment
@@ -87,8 +87,6 @@ class ErrorTracker:
             dropped=lambda count: self._count_dropped("queue_full", count),
             forked=self._forget_client,
         )
-        if self.enabled:
-            _require_sdk()
 
     def capture(
         self,
@@ -255,11 +253,3 @@ def _is_new(exception: BaseException, request_id: str) -> bool:
             return False
         setattr(exception, _MARK, request_id)
     return True
-
-
-def _require_sdk() -> None:
-    try:
-        import sentry_sdk  # noqa: F401
-    except ImportError as error:
-        needs = "ERROR_TRACKING_ENABLED needs sentry-sdk"
-        raise missing(needs, "sentry", "ERROR_TRACKING_ENABLED=false") from error

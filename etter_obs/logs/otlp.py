@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
-from etter_obs.extras import missing
 from etter_obs.logs.otlp_transport import NotSent, Transport, make_transport
 from etter_obs.logs.otlp_wire import Encoder, request
 from etter_obs.settings import Settings
@@ -44,9 +43,6 @@ class LogShipper:
 
     The connection is made with the first batch, in the process that sends it: a gRPC channel does
     not survive a fork.
-
-    Raises:
-        ImportError: gRPC is wanted and not installed; the message has the line that installs it.
     """
 
     def __init__(
@@ -56,8 +52,6 @@ class LogShipper:
         environment: str,
         dropped: Callable[[str, int], None],
     ) -> None:
-        if settings.otlp_protocol == "grpc":
-            _require_grpc()
         self._settings = settings
         self._timeout = settings.otlp_timeout or _TIMEOUT
         attributes = {"service.name": service, "deployment.environment.name": environment}
@@ -159,10 +153,3 @@ def _parts(records: list[bytes]) -> Iterator[list[bytes]]:
         size += len(one)
     if part:
         yield part
-
-
-def _require_grpc() -> None:
-    try:
-        import grpc  # noqa: F401
-    except ImportError as error:
-        raise missing("APM_ENABLED needs grpcio", "otlp", "APM_ENABLED=false") from error

@@ -26,6 +26,7 @@ from etter_obs.logs.render import Line, Renderer
 from etter_obs.logs.sink import StreamSink, TextStream
 from etter_obs.logs.values import cut, plain, plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.optional_dependencies import OTLP_LOGS
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 
@@ -64,6 +65,7 @@ class LogPipeline:
     ) -> None:
         self.redactor = Redactor()
         self._settings = settings
+        self._service, self._environment = service, environment
         self._limit = settings.log_max_bytes * 2
         self._threshold = logging.getLevelNamesMapping()[settings.log_level]
         self._renderer = QuickRenderer(
@@ -90,10 +92,6 @@ class LogPipeline:
         waiting = registry.gauge(conventions.LOG_QUEUE).child()
         self._unwatch = registry.on_scrape(lambda: waiting.set(len(self._writer)))
         self._shipper: LogShipper | None = None
-        if settings.apm_enabled and settings.otlp_logs_enabled:
-            from etter_obs.logs.otlp import LogShipper  # imports the SDK
-
-            self._shipper = LogShipper(settings, service, environment, self._count)
 
     def install(self) -> Callable[[], None]:
         """Lead logging, structlog and the servers' loggers into this pipeline.
@@ -109,6 +107,10 @@ class LogPipeline:
             ]
             watching.living.add(self)
             atexit.register(self.close, self._settings.shutdown_deadline)
+            if self._settings.apm_enabled and self._settings.otlp_logs_enabled:
+                # Only now, so that a warning of what is not installed is a line like all others.
+                part = OTLP_LOGS[self._settings.otlp_protocol]
+                self._shipper = part.attempt(self._make_shipper)
         return self._uninstall
 
     def access(self, fields: dict[str, Any]) -> None:
@@ -226,6 +228,11 @@ class LogPipeline:
         """Add what was bound by ``structlog.contextvars``; the caller's own field wins."""
         bound = structured.bound_variables()
         return plain_fields(bound, self._limit) | fields if bound else fields
+
+    def _make_shipper(self) -> LogShipper:
+        from etter_obs.logs.otlp import LogShipper  # imports the SDK
+
+        return LogShipper(self._settings, self._service, self._environment, self._count)
 
     def _on_own_thread(self) -> bool:
         shipper = self._shipper

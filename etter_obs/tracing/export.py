@@ -17,7 +17,6 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from etter_obs.extras import missing
 from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact, redacted
 
 if TYPE_CHECKING:
@@ -33,16 +32,14 @@ DropCounter = Callable[[str, int], None]
 def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
     """Return a function that makes the OTLP exporter which the settings ask for.
 
-    The import happens here, so that a missing extra is told at start; the connection is made by the
-    returned function, in the process that exports: a gRPC channel does not survive a fork.
+    The import happens here, so that what is wrong with a package shows at start; the connection is
+    made by the returned function, in the process that exports: a gRPC channel does not survive a
+    fork.
 
     Raises:
-        ImportError: the exporter is not installed; the message has the line that installs it.
+        ImportError: the exporter is not installed.
     """
-    try:
-        return _grpc(settings) if settings.otlp_protocol == "grpc" else _http(settings)
-    except ImportError as error:
-        raise missing("APM_ENABLED needs the OTLP exporter", "otlp", "APM_ENABLED=false") from error
+    return _grpc(settings) if settings.otlp_protocol == "grpc" else _http(settings)
 
 
 def _grpc(settings: Settings) -> Callable[[], SpanExporter]:

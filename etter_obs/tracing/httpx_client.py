@@ -18,7 +18,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
-from etter_obs.extras import missing
+from etter_obs.optional_dependencies import HTTPX_SPANS
 from etter_obs.tracing.outgoing import reconcile
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
@@ -43,21 +43,19 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
     """Patch httpx's transports; return the undo, whose second call does nothing.
 
     Where httpx is not installed nothing is done. Where the user has instrumented httpx already,
-    their spans and headers stay, and only the metrics are added.
+    their spans and headers stay, and only the metrics are added. Where tracing is on and
+    OpenTelemetry's instrumentation is not usable, spans are left out, with a warning.
 
     Args:
         registry: takes the ``client_*`` metrics.
         tracing: gives the spans' provider.
-
-    Raises:
-        ImportError: tracing is on and OpenTelemetry's httpx instrumentation is not installed.
     """
     try:
         import httpx
     except ImportError:
         return lambda: None
     calls = _Calls(registry)
-    instrumentor = _official() if tracing.enabled else None
+    instrumentor = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
     # Headers are added where nobody else adds them.
     adds_headers = instrumentor is None or not instrumentor.is_instrumented_by_opentelemetry
     patches = _Patches((httpx.HTTPTransport, httpx.AsyncHTTPTransport))
@@ -84,7 +82,7 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
             stream=request.stream,
             extensions={**request.extensions, _BEFORE: request.headers},
         )
-        if tracing.enabled and not in_unsampled_request():
+        if instrumentor is not None and not in_unsampled_request():
             return traced[which](transport, copy)
         propagate.inject(copy.headers)
         return reconciling[which](transport, copy)
@@ -149,10 +147,8 @@ def _reconciling(plain: Any) -> Callable[..., Any]:
 
 
 def _official() -> Any:
-    try:
-        from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-    except ImportError as error:
-        raise missing("tracing httpx needs its instrumentation", "httpx") from error
+    from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+
     return HTTPXClientInstrumentor()
 
 

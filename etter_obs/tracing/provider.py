@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
-from etter_obs.extras import missing
+from etter_obs.optional_dependencies import TRACES
 from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import (
     CallersSpan,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from etter_obs.logs.redaction import Redactor
     from etter_obs.metrics.registry import MetricsRegistry
     from etter_obs.settings import Settings
+    from etter_obs.tracing.pipeline import Pipeline
     from etter_obs.tracing.server import Endpoint
 
 _SIGNAL: Final = "span"
@@ -38,7 +39,8 @@ class Tracing:
     """Traces of one app.
 
     Where ``settings.apm_enabled`` is false it makes ids for the logs, hands a caller's trace on to
-    what the app calls, and loads neither the SDK nor an exporter.
+    what the app calls, and loads neither the SDK nor an exporter. The same holds, with a warning,
+    where the packages of traces are not usable.
 
     Args:
         settings: the environment's wishes: endpoint, protocol, sampler.
@@ -49,10 +51,6 @@ class Tracing:
         redactor: hides secrets in spans, in the exporter's thread.
         endpoint: tells a scope's route template once it is routed; None where no route matched.
         make_exporter: makes the exporter, in the process and thread that export; default: OTLP.
-
-    Raises:
-        ImportError: tracing is enabled and its packages are not installed; the message has the line
-            that installs them.
     """
 
     def __init__(
@@ -67,7 +65,28 @@ class Tracing:
         version: str | None = None,
         make_exporter: Callable[[], SpanExporter] | None = None,
     ) -> None:
-        self.enabled = settings.apm_enabled
+        pipeline: Pipeline | None = None
+        if settings.apm_enabled:
+            dropped = registry.counter(TELEMETRY_DROPPED)
+
+            def make_pipeline() -> Pipeline:
+                from etter_obs.tracing.pipeline import Pipeline  # loads the SDK
+
+                return Pipeline(
+                    settings,
+                    attributes={
+                        "service.name": service,
+                        "deployment.environment.name": environment,
+                        **({"service.version": version} if version else {}),
+                    },
+                    make_exporter=make_exporter,
+                    redact=redactor.value,
+                    dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
+                    endpoint=endpoint,
+                )
+
+            pipeline = TRACES[settings.otlp_protocol].attempt(make_pipeline)
+        self.enabled = pipeline is not None
         sampler = settings.sampler if self.enabled else "always_off"
         head = HeadSampler(sampler, settings.sampler_ratio)
         self.decide = decider(head)
@@ -79,29 +98,10 @@ class Tracing:
         self.begin = head.begin
         """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
-        if not self.enabled:
+        if pipeline is None:
             self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
             return
-        try:
-            from etter_obs.tracing.pipeline import Pipeline  # loads the SDK and its instrumentation
-        except ImportError as error:
-            raise missing(
-                "APM_ENABLED needs OpenTelemetry's instrumentation", "otlp", "APM_ENABLED=false"
-            ) from error
-
-        dropped = registry.counter(TELEMETRY_DROPPED)
-        self._pipeline = Pipeline(
-            settings,
-            attributes={
-                "service.name": service,
-                "deployment.environment.name": environment,
-                **({"service.version": version} if version else {}),
-            },
-            make_exporter=make_exporter,
-            redact=redactor.value,
-            dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
-            endpoint=endpoint,
-        )
+        self._pipeline = pipeline
         self.provider = self._pipeline.provider
         self._is_global = trace.get_tracer_provider() is self.provider
 
