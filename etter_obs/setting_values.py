@@ -28,6 +28,8 @@ SAMPLERS: Final = (
     "parentbased_traceidratio",
 )
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+NAME_PATTERN: Final = r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+NAME_TAKES: Final = "a name: small letters, digits and dashes, at most 63, a letter first"
 _PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
 _ENDPOINT: Final = re.compile(
     r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"(?:/\S*)?"
@@ -50,6 +52,13 @@ def text(held: str) -> str:
     """Take a name of one line."""
     if len(held) > 256 or not held.isprintable():
         raise ValueError("at most 256 printable characters")
+    return held
+
+
+def name(held: str) -> str:
+    """Take a name as slo.yaml takes it for an environment."""
+    if not re.fullmatch(NAME_PATTERN, held):
+        raise ValueError(NAME_TAKES)
     return held
 
 

@@ -134,7 +134,7 @@ class Settings:
         return cls(
             service_name=env.read(("OTEL_SERVICE_NAME", "SERVICE_NAME"), takes.text, None),
             service_version=env.read(("SERVICE_VERSION",), takes.text, None),
-            environment=env.read(("ENVIRONMENT",), takes.text, None),
+            environment=env.read(("ENVIRONMENT",), takes.name, None),
             slo_file=env.read(("ETTER_OBS_SLO_FILE",), takes.file, None),
             log_level=env.read(("LOG_LEVEL",), takes.level, "INFO"),
             log_queue_size=env.read(("ETTER_OBS_LOG_QUEUE_SIZE",), takes.integer(16), 10_000),

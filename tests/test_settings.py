@@ -92,6 +92,7 @@ def test_a_standard_name_wins_over_the_guides(
         ("ETTER_OBS_RESPONSE_HEADERS", ","),
         ("ETTER_OBS_SLO_FILE", "/nowhere/slo.yaml"),
         ("SERVICE_NAME", "two\nlines"),
+        ("ENVIRONMENT", "Prod"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_variable_and_remedy(variable: str, held: str) -> None:

@@ -17,7 +17,7 @@ from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
 from etter_obs.optional_dependencies import parts_left_out
 from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
-from etter_obs.slo.loader import SpecError
+from etter_obs.slo.loader import SpecError, load_specs
 from etter_obs.slo.prometheus_api import Prometheus, PrometheusError
 from etter_obs.slo.spec import Spec
 
@@ -40,9 +40,9 @@ def doctor(
     """Say what is wrong here, and what to do about it.
 
     Looks at the environment variables, which slo.yaml an app with these variables reads, the
-    slo.yaml here, whether the files follow from it, the secrets, whether Prometheus has the token
-    that the app asks for at /metrics, whether the stack answers (two seconds for each), and what
-    Prometheus says of the app.
+    slo.yaml here, whether the files follow from it, whether they ask for what the app calls itself,
+    the secrets, whether Prometheus has the token that the app asks for at /metrics, whether the
+    stack answers (two seconds for each), and what Prometheus says of the app.
 
     \b
       etter-obs doctor
@@ -52,6 +52,7 @@ def doctor(
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _settings(root),
         lambda: _project(root, environment),
+        lambda: _names(specs),
         lambda: _metrics_token(specs, root),
         lambda: _http("Prometheus", f"{prometheus.rstrip('/')}/-/ready"),
         lambda: _targets(specs, prometheus),
@@ -143,6 +144,30 @@ def _specs(root: Path, environment: str | None) -> Sequence[Spec]:
     with suppress(SpecError, OSError):
         return read_specs(root, environment)
     return ()
+
+
+def _names(specs: Sequence[Spec]) -> Iterator[Finding]:
+    """Compare what the app's lines and spans call it with what the dashboards here ask for."""
+    try:
+        settings = Settings.from_env()
+        app = load_specs(settings.slo_file or default_spec_path(), settings.environment)[0]
+    except (SettingsError, SpecError):
+        return  # told by `_settings` and `_project`
+    known = settings.slo_file is not None  # else `_settings` tells which names the app has
+    for what, variables, set_to, by_file in (
+        ("service", "OTEL_SERVICE_NAME or SERVICE_NAME", settings.service_name, app.service),
+        ("environment", "ENVIRONMENT", settings.environment, app.environment),
+    ):
+        asked = list(dict.fromkeys(getattr(spec, what) for spec in specs))
+        if not asked or not (set_to or known):
+            continue
+        remedy = (
+            f"the files here are those of {' and '.join(asked)}, so their log panels and links "
+            f"stay empty; name it in {variables}, or the app's own in slo.yaml"
+        )
+        held = set_to or by_file
+        fits = held in asked
+        yield f"{what} of the app {held}", "" if fits else remedy, 0 if fits else DRIFT
 
 
 def _metrics_token(specs: Sequence[Spec], root: Path) -> Iterator[Finding]:

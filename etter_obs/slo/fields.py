@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
+from etter_obs.setting_values import NAME_PATTERN, NAME_TAKES
 from etter_obs.slo import units
 from etter_obs.slo.handwritten import compact
 from etter_obs.slo.windows import TIERS
@@ -176,10 +177,7 @@ TIER_NAMES: Final = [tier.name for tier in TIERS]
 TierName = Annotated[str, WithJsonSchema({"enum": TIER_NAMES})]
 Slug = Annotated[
     str,
-    *_matching(
-        r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$",
-        "a name: small letters, digits and dashes, at most 63, a letter first",
-    ),
+    *_matching(NAME_PATTERN, NAME_TAKES),
 ]
 MetricPrefix = Annotated[
     str,

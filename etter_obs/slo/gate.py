@@ -104,7 +104,13 @@ def _latency(
     if not sli.routes and not names.intersection(streaming):
         entries: Sequence[Entry] = [run.total]
     else:
-        entries = [entry for entry in _of_routes(run, sli.routes) if entry.name not in streaming]
+        asked = _of_routes(run, sli.routes)
+        entries = [entry for entry in asked if entry.name not in streaming]
+        if not entries:
+            raise LocustRunError(
+                f"{slo.name}: the run asked for streaming routes alone ({asked[0].name}), which no "
+                "latency target judges; let the run ask for other routes too"
+            )
     if all(entry.times for entry in entries):
         counted = sum(sum(entry.times.values()) for entry in entries)
         within = sum(_within(entry, sli.threshold) for entry in entries)
@@ -137,12 +143,13 @@ def _within(entry: Entry, threshold: Decimal) -> int:
 def _of_routes(run: LocustRun, routes: Iterable[str]) -> Sequence[Entry]:
     """The entries of these routes; all where there is no choice of routes."""
     wanted = set(routes)
+    asked = [entry for entry in run.entries if entry.requests]
     if not wanted:
-        return run.entries or [run.total]
-    missing = sorted(wanted - {entry.name for entry in run.entries if entry.requests})
+        return asked or [run.total]
+    missing = sorted(wanted - {entry.name for entry in asked})
     if missing:
         raise LocustRunError(
             f"the run made no request named {missing[0]!r}; give requests the route's template "
             "as name: self.client.get(url, name=…)"
         )
-    return [entry for entry in run.entries if entry.name in wanted]
+    return [entry for entry in asked if entry.name in wanted]

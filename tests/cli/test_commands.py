@@ -291,6 +291,26 @@ def test_doctor_tells_which_spec_the_app_reads(project: Path) -> None:
     assert f"ok   the app's slo.yaml is {ROOT / 'slo.yaml'} (the package's own)\n" in said
 
 
+def test_doctor_tells_when_the_app_is_called_otherwise_than_slo_yaml_says(project: Path) -> None:
+    """A name that no log panel here asks for is a fault (1); the same name, or none, is not."""
+    env = {"OTEL_SERVICE_NAME": "shop", "ENVIRONMENT": "staging"}
+    _, said = run("doctor", *NOWHERE, cwd=project, env=env)
+    told = (
+        "BAD  service of the app shop: the files here are those of etter, so their log panels and"
+    )
+    assert told in said
+    assert "BAD  environment of the app staging: the files here are those of production" in said
+    (project / "other.yaml").write_text(
+        (project / "slo.yaml").read_text().replace("service: etter", "service: billing")
+    )
+    env = {"ETTER_OBS_SLO_FILE": "other.yaml", "ENVIRONMENT": "staging"}
+    _, said = run("doctor", *NOWHERE, "--environment", "staging", cwd=project, env=env)
+    assert "BAD  service of the app billing: the files here are those of etter" in said
+    assert "ok   environment of the app staging\n" in said
+    _, said = run("doctor", *NOWHERE, cwd=project)
+    assert "of the app" not in said
+
+
 def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
     """Alerts that nobody gets are told once, not taken for an error; the user's own is silent."""
     secret = "secrets/alertmanager/webhook-url"

@@ -20,6 +20,7 @@ version: 1
 service: shop
 environment: test
 team: shop
+streaming_routes: {streaming}
 receivers:
   page: {{ webhook: {{ url_file: hook }} }}
   ticket: {{ webhook: {{ url_file: hook }} }}
@@ -47,6 +48,7 @@ EASY = {
     "client_errors": "50%",
     "threshold": "10s",
     "routes": "",
+    "streaming": "[]",
     "throughput": "1/s",
     "users": USERS,
 }
@@ -170,6 +172,19 @@ def test_a_route_is_judged_by_its_own_requests(run: Path, tmp_path: Path) -> Non
     result = gate(tmp_path, run, routes=", routes: [/other]")
     assert result.exit_code == 2
     assert "/other" in result.output
+
+
+@pytest.mark.parametrize("suffix", ["", ".json"])
+def test_a_run_of_streaming_routes_alone_shows_no_latency(
+    run: Path, tmp_path: Path, suffix: str
+) -> None:
+    """Where every route streams, one line says so, exit code 2; others are judged by themselves."""
+    path, more = run.with_suffix(suffix), ("--users", str(USERS))
+    alone = gate(tmp_path, path, *more, streaming="[/good, /missing]")
+    assert alone.exit_code == 2, alone.output
+    assert "latency-p95: the run asked for streaming routes alone" in alone.output
+    beside = gate(tmp_path, path, *more, streaming="[/missing]", availability="10%")
+    assert beside.exit_code == 0, beside.output
 
 
 @pytest.mark.parametrize(
