@@ -298,7 +298,9 @@ METRICS: Final[tuple[Metric, ...]] = tuple(v for v in vars().values() if isinsta
 UNMATCHED: Final = "__unmatched__"
 """``endpoint`` of a request that no route answers; it counts in no SLI."""
 OVERFLOW: Final = "__overflow__"
-"""Label value of the series that takes what a capped metric may not hold."""
+"""Label value in the series that take what a capped metric may not hold."""
+KEPT_PAST_CAP: Final = frozenset((Label.ENDPOINT, Label.STATUS, Label.STATUS_CLASS))
+"""Labels that SLIs choose by: past the cap they keep a value that is one of few."""
 OTHER_METHOD: Final = "_OTHER"
 """``method`` of a request whose method is not one of HTTP's (OpenTelemetry's own spelling)."""
 STATUS_CLIENT_CLOSED: Final = 499

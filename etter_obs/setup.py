@@ -35,6 +35,7 @@ from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
 from etter_obs.slo.loader import SpecError, load_specs
+from etter_obs.slo.priming import needs
 from etter_obs.slo.spec import Spec
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import instrument_httpx
@@ -158,7 +159,7 @@ class Observability:
     def _around(self, app: Starlette, inner: ASGIApp) -> ObservabilityMiddleware:
         """Return the middleware around ``inner``; called when the app has all of its routes."""
         self.routes = RouteTable(app.routes)
-        self.requests.prime(self.routes.routes)
+        self.requests.prime(self.routes.routes, needs(self.spec))
         probes: dict[str, ASGIApp] = dict(self.health.endpoints)
         if self.settings.metrics_enabled:
             endpoint = MetricsEndpoint(

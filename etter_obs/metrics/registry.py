@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from etter_obs import conventions
-from etter_obs.conventions import OVERFLOW, Metric, MetricKind
+from etter_obs.conventions import KEPT_PAST_CAP, OVERFLOW, UNMATCHED, Metric, MetricKind
 from etter_obs.metrics.cells import Cells, Labels, Peer, Record
 from etter_obs.metrics.children import (
     Counter,
@@ -28,6 +28,8 @@ from etter_obs.metrics.workers import WorkerFolder, is_arbiter
 
 _MAX_LABEL: Final = 256
 _REFRESH_SECONDS: Final = 5.0
+_FEW: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
+"""Label values that strangers cannot multiply; a route's template is one of them too."""
 _LADDERS: Final = {
     "_seconds": (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     "_bytes": tuple(4.0**n for n in range(3, 13)),
@@ -40,7 +42,11 @@ C = TypeVar("C", bound=Counter | Gauge | Histogram)
 
 
 class Family(Generic[C]):
-    """The children of one metric, at most the registry's cap of them and one for all others."""
+    """The children of one metric: those of the code's own label sets, and as many as the cap.
+
+    All others share overflow series. These keep what SLIs choose by, so that a failure or a route
+    counts past the cap as it did before it.
+    """
 
     def __init__(
         self, registry: MetricsRegistry, metric: Metric, kind: type[C], overflow: type[C]
@@ -51,19 +57,28 @@ class Family(Generic[C]):
         self._kind = kind
         self._overflow = overflow
         self._children: dict[Labels, C] = {}
+        self._capped = 0
+        """Children that spend the cap."""
 
     def child(self, *labels: str) -> C:
         """Return the child of these label values, in the order of the metric's ``labels``.
 
-        Past the cap it is the overflow series, which counts each use as dropped.
+        Past the cap it is an overflow series, which counts each use as dropped.
         """
         child = self._children.get(labels)
         return self._make(labels) if child is None else child
 
+    def prime(self, *labels: str) -> None:
+        """Create a child before its first event: 0 where a rule looks for the event's increase.
+
+        It does not spend the cap: as many are primed as the app's code has routes.
+        """
+        self._make(labels, spends=False)
+
     def __len__(self) -> int:
         return len(self._children)
 
-    def _make(self, given: Labels) -> C:
+    def _make(self, given: Labels, *, spends: bool = True) -> C:
         if len(given) != len(self.metric.labels):
             raise TypeError(f"{self.metric.suffix} takes {len(self.metric.labels)} label values")
         labels = tuple([str(value)[:_MAX_LABEL] for value in given])
@@ -72,10 +87,13 @@ class Family(Generic[C]):
             child = self._children.get(labels)
             if child is not None:
                 return child
-            if len(self._children) < registry.series_cap or not labels:
+            shared = self._past_cap(labels)
+            spends = spends and shared != labels
+            if not spends or self._capped < registry.series_cap:
+                self._capped += spends
                 child = self._kind(self._record(labels), registry.lock, self.bounds)
             else:
-                labels = (OVERFLOW,) * len(labels)
+                labels = shared
                 child = self._children.get(labels)
                 if child is None:
                     overflow: Any = self._overflow(self._record(labels), registry.lock, self.bounds)
@@ -84,6 +102,13 @@ class Family(Generic[C]):
                     child = overflow
             self._children[labels] = child
         return child
+
+    def _past_cap(self, labels: Labels) -> Labels:
+        few = self._registry.few
+        return tuple(
+            value if label in KEPT_PAST_CAP and value in few else OVERFLOW
+            for label, value in zip(self.metric.labels, labels, strict=True)
+        )
 
     def _record(self, labels: Labels) -> Record:
         kind = self.metric.kind
@@ -112,7 +137,8 @@ class MetricsRegistry:
 
     Args:
         prefix: stands before every name, e.g. ``etter``.
-        series_cap: label sets a metric may hold in each worker, the overflow series not counted.
+        series_cap: label sets a metric may hold in each worker, beside those that are primed and
+            the overflow series.
         buckets: bounds of histograms, in the metric's unit; the others have a ladder by their unit.
         multiproc_dir: folder where the service's workers meet; None: this process is alone.
 
@@ -130,6 +156,8 @@ class MetricsRegistry:
     ) -> None:
         self.prefix = prefix
         self.series_cap = series_cap
+        self.few = set(_FEW)
+        """Label values that overflow series keep; the app's routes are added to them."""
         self.lock = threading.RLock()
         self.families: dict[str, Family[Any]] = {}
         self.cells = Cells()

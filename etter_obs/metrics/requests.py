@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -16,6 +16,8 @@ METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
 """HTTP's methods; any other is counted as ``_OTHER``."""
+_MOST_METHODS: Final = 3
+"""Methods of a route that serves each of them; one that takes more hands requests on."""
 
 
 Seen = tuple[str, str, int, float, float, int, int]
@@ -33,6 +35,18 @@ class RouteInfo(NamedTuple):
     methods: frozenset[str]
     status: int
     websocket: bool
+
+
+class Needs(NamedTuple):
+    """What rules read of a route, and so must find at 0 before the first event.
+
+    ``failures`` are the statuses of bad requests, as far as they are known.
+    """
+
+    requests: bool
+    failures: frozenset[int]
+    durations: bool
+    websockets: bool
 
 
 class RequestSeries:
@@ -127,19 +141,28 @@ class RequestMetrics:
         """Count an exception that left the app."""
         self._exceptions.child(endpoint or UNMATCHED, type(error).__name__).inc()
 
-    def prime(self, routes: list[RouteInfo]) -> None:
-        """Create the series of every route's success and of its 500.
+    def prime(self, routes: list[RouteInfo], needs: Callable[[str], Needs]) -> None:
+        """Create the series that rules need of each route; ``needs`` takes its template.
 
         A counter that is born at 1 loses its first event: ``increase()`` needs the 0 before it.
+        A route of many methods hands requests on, and which of them come cannot be known: their
+        histograms, of a dozen series each, begin with the first request.
         """
+        requests = self._registry.counter(names.REQUESTS)
+        durations = self._registry.histogram(names.REQUEST_DURATION)
         for route in routes:
+            self._registry.few.add(route.template)
+            need = needs(route.template)
             if route.websocket:
-                self.websocket_duration.child(route.template)
-                self.websocket_messages.child(route.template)
+                if need.websockets:
+                    self.websocket_duration.prime(route.template)
                 continue
-            for method in sorted(route.methods & METHODS):
-                for status in (route.status, 500):
-                    self.series(method, route.template, status)
+            methods = sorted(route.methods & METHODS)
+            for method in methods:
+                for status in {route.status, *need.failures} if need.requests else ():
+                    requests.prime(method, route.template, str(status))
+                if need.durations and len(methods) <= _MOST_METHODS:
+                    durations.prime(method, route.template, status_class(route.status))
 
 
 def status_class(status: int) -> str:

@@ -300,7 +300,7 @@ async def test_probes_are_not_counted(app: FastAPI, path: str) -> None:
 
 
 async def test_every_route_has_its_series_before_its_first_request(app: FastAPI) -> None:
-    """Success and 500 of each route and method are there as 0, for increase() needs the 0."""
+    """Success and 500 of each route are there as 0, for increase() needs the 0; so is its time."""
     await request(app, "GET", "/health/live")
     metrics = await scrape(app)
     for method, endpoint in [
@@ -308,14 +308,10 @@ async def test_every_route_has_its_series_before_its_first_request(app: FastAPI)
         ("POST", "/v1/outer/{group}/inner/{item}"),
         ("GET", "/fixed/things/{thing}"),
     ]:
-        for status, class_ in (("200", "2xx"), ("500", "5xx")):
+        for status in ("200", "500"):
             assert metrics.samples[("etter_requests_total", (method, endpoint, status))] == 0
-            assert (
-                metrics.samples[
-                    ("etter_request_duration_seconds_count", (method, endpoint, class_))
-                ]
-                == 0
-            )
+        timed = ("etter_request_duration_seconds_count", (method, endpoint, "2xx"))
+        assert metrics.samples[timed] == 0
 
 
 async def test_track_request_metrics_names_a_request_and_counts_it_once(app: FastAPI) -> None:
