@@ -18,8 +18,9 @@ if TYPE_CHECKING:
         timed,
         track_request_metrics,
     )
+    from etter_obs.observability import Observability
     from etter_obs.settings import Settings, SettingsError
-    from etter_obs.setup import Observability, setup_observability
+    from etter_obs.setup import setup_observability
     from etter_obs.slo.loader import SpecError
     from etter_obs.tracing.decorator import traced
 
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "Observability": "setup",
+    "Observability": "observability",
     "Settings": "settings",
     "SettingsError": "settings",
     "SpecError": "slo.loader",

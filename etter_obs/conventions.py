@@ -254,6 +254,11 @@ BUILD_INFO: Final = Metric(
     "Versions of what runs.",
     across="max",
 )
+SLO_DEFAULT_TARGETS: Final = _gauge(
+    "slo_default_targets",
+    "1 where no ETTER_OBS_SLO_FILE is set, so that the package's example targets are in force.",
+    across="max",
+)
 SLO_SPEC_INFO: Final = Metric(
     "slo_spec_info",
     MetricKind.INFO,
@@ -382,6 +387,7 @@ class Path(StrEnum):
     """Paths that the package adds; they stay out of request metrics, traces and the access log."""
 
     METRICS = "/metrics"
+    HEALTH = "/health"
     LIVE = "/health/live"
     READY = "/health/ready"
     STARTUP = "/health/startup"

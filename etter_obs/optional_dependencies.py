@@ -77,6 +77,7 @@ class Part:
 _SDK: Final = ("opentelemetry-sdk", "opentelemetry.sdk.trace")
 _OTLP_OFF: Final = "APM_ENABLED=false"
 
+_GRPC: Final = {"grpc": (("grpcio", "grpc"),), "http/protobuf": ()}
 TRACES: Final = {
     protocol: Part(
         "traces",
@@ -85,19 +86,20 @@ TRACES: Final = {
             _SDK,
             ("opentelemetry-instrumentation-asgi", "opentelemetry.instrumentation.asgi"),
             (
-                f"opentelemetry-exporter-otlp-proto-{package}",
-                f"opentelemetry.exporter.otlp.proto.{package}.trace_exporter",
+                "opentelemetry-exporter-otlp-proto-common",
+                "opentelemetry.exporter.otlp.proto.common.trace_encoder",
             ),
+            *more,
         ),
         _OTLP_OFF,
     )
-    for protocol, package in (("grpc", "grpc"), ("http/protobuf", "http"))
+    for protocol, more in _GRPC.items()
 }
 """By the protocol of the exporter."""
 _OTLP_LOGS_OFF: Final = "ETTER_OBS_OTLP_LOGS_ENABLED=false"
 OTLP_LOGS: Final = {
     protocol: Part("log lines over OTLP", "otlp", (_SDK, *more), _OTLP_LOGS_OFF)
-    for protocol, more in (("grpc", (("grpcio", "grpc"),)), ("http/protobuf", ()))
+    for protocol, more in _GRPC.items()
 }
 """By the protocol."""
 ERROR_REPORTS: Final = Part(
@@ -129,9 +131,9 @@ def parts_left_out(settings: Settings) -> Iterator[tuple[Part, str]]:
     """
     wanted: list[Part] = []
     if settings.apm_enabled:
-        wanted.append(TRACES[settings.otlp_protocol])
+        wanted.append(TRACES[settings.otlp_target("traces").protocol])
         if settings.otlp_logs_enabled:
-            wanted.append(OTLP_LOGS[settings.otlp_protocol])
+            wanted.append(OTLP_LOGS[settings.otlp_target("logs").protocol])
         if wanted[0].fault() is None:
             spans = (HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS)
             wanted += [part for part in spans if find_spec(part.extra) is not None]

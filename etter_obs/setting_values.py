@@ -34,6 +34,7 @@ _PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
 _ENDPOINT: Final = re.compile(
     r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"(?:/\S*)?"
 )
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DSN: Final = re.compile(
     r"https?://[^@/\s]+@(?:[^/\s:]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"/(?:\S+/)?[0-9]+"
@@ -115,6 +116,15 @@ def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
         return tuple(choice for choice in choices if choice.lower() in named)
 
     return parse
+
+
+def path(held: str) -> str:
+    """Take the path of a URL, or none, which is returned as the empty string."""
+    if held.lower() == "none":
+        return ""
+    if not _PATH.fullmatch(held):
+        raise ValueError("a path such as /internal/metrics, without a slash at its end, or none")
+    return held
 
 
 def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable[[str], int]:

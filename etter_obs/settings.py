@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from etter_obs import setting_values as takes
 from etter_obs.conventions import Header
+from etter_obs.conventions import Path as Paths
 from etter_obs.setting_values import OtlpCompression, OtlpProtocol
 
 T = TypeVar("T")
@@ -39,6 +40,31 @@ class SettingsError(ValueError):
         super().__init__(f"{variable}{shown}: it takes {takes}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpTarget:
+    """Where one signal goes by OTLP, and how."""
+
+    endpoint: str
+    protocol: OtlpProtocol
+    insecure: bool
+    headers: tuple[tuple[str, str], ...]
+    certificate: Path | None
+    client_key: Path | None
+    client_certificate: Path | None
+    compression: OtlpCompression
+    timeout: float | None
+    """Seconds for one request with its retries; None: the default of each signal."""
+    is_whole: bool = False
+    """Whether the endpoint is the whole URL, to which no path of the signal is added."""
+
+    @property
+    def url(self) -> str:
+        """The endpoint with a scheme, as OTLP over HTTP needs it."""
+        if "://" in self.endpoint:
+            return self.endpoint
+        return f"{'http' if self.insecure else 'https'}://{self.endpoint}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the environment asks for. Durations are seconds, sizes are bytes or items.
@@ -58,6 +84,8 @@ class Settings:
     log_max_bytes: int = 16_384
     # metrics
     metrics_enabled: bool = True
+    metrics_path: str | None = Paths.METRICS.value
+    """On the app's port; None: not there."""
     metrics_token: str | None = None
     metrics_series_cap: int = 1_000
     multiproc_dir: Path | None = None
@@ -68,9 +96,13 @@ class Settings:
     otlp_insecure: bool = True
     otlp_headers: tuple[tuple[str, str], ...] = ()
     otlp_certificate: Path | None = None
+    otlp_client_key: Path | None = None
+    otlp_client_certificate: Path | None = None
     otlp_compression: OtlpCompression = "none"
     otlp_timeout: float | None = None
     """For one request, with what it is tried again; None: the default of each exporter."""
+    otlp_targets: Mapping[str, OtlpTarget] = field(default_factory=dict)
+    """Of the signals (``traces``, ``logs``) that have variables of their own."""
     otlp_logs_enabled: bool = True
     sampler: str = _SAMPLER
     sampler_ratio: float = _RATIO
@@ -81,6 +113,8 @@ class Settings:
     error_tracking_enabled: bool = False
     sentry_dsn: str | None = None
     # health and the management port
+    health_path: str | None = Paths.HEALTH.value
+    """What the paths of the health endpoints begin with; None: not on the app's port."""
     health_token: str | None = None
     health_timeout: float = 2.0
     health_deadline: float = 5.0
@@ -93,15 +127,27 @@ class Settings:
     """Those that responses carry, of what :class:`Header` names."""
     trusted_proxies: tuple[str, ...] = ()
     n_plus_one_threshold: int = 10
-    shutdown_deadline: float = 5.0
+    shutdown_deadline: float = 3.0
 
     @property
-    def otlp_url(self) -> str:
-        """The endpoint with a scheme, as OTLP over HTTP needs it."""
-        endpoint = self.otlp_endpoint
-        if "://" in endpoint:
-            return endpoint
-        return f"{'http' if self.otlp_insecure else 'https'}://{endpoint}"
+    def quiet_paths(self) -> tuple[str, ...]:
+        """Paths that stay out of request metrics, traces and access log, with all below them."""
+        chosen = (Paths.METRICS.value, Paths.HEALTH.value, self.metrics_path, self.health_path)
+        return tuple(dict.fromkeys(path for path in chosen if path is not None))
+
+    def otlp_target(self, signal: str) -> OtlpTarget:
+        """Return where a signal (``traces``, ``logs``) goes by OTLP, and how."""
+        return self.otlp_targets.get(signal) or OtlpTarget(
+            endpoint=self.otlp_endpoint,
+            protocol=self.otlp_protocol,
+            insecure=self.otlp_insecure,
+            headers=self.otlp_headers,
+            certificate=self.otlp_certificate,
+            client_key=self.otlp_client_key,
+            client_certificate=self.otlp_client_certificate,
+            compression=self.otlp_compression,
+            timeout=self.otlp_timeout,
+        )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -111,14 +157,9 @@ class Settings:
             SettingsError: a variable holds a value that it cannot take.
         """
         env = _Environment(os.environ if environ is None else environ)
-        protocol: OtlpProtocol = env.read(
-            ("OTEL_EXPORTER_OTLP_PROTOCOL",), takes.one_of(takes.OTLP_PROTOCOLS), "grpc"
-        )
-        default_endpoint = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
-        endpoint = env.read(
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP_ENDPOINT"), takes.endpoint, default_endpoint
-        )
-        insecure = env.read(("OTEL_EXPORTER_OTLP_INSECURE",), takes.boolean, True)
+        otlp = _otlp(env, "", None)
+        assert otlp is not None, "without a signal there are always defaults"  # noqa: S101
+        signals = {name: _otlp(env, f"{name.upper()}_", otlp) for name in ("traces", "logs")}
         queue = env.read(("OTEL_BSP_MAX_QUEUE_SIZE",), takes.integer(1, 1_000_000), _SPAN_QUEUE)
         dsn = env.secret("SENTRY_DSN", takes.dsn)
         wanted = env.read(("APM_ENABLED",), takes.boolean, False)
@@ -140,24 +181,24 @@ class Settings:
             log_queue_size=env.read(("ETTER_OBS_LOG_QUEUE_SIZE",), takes.integer(16), 10_000),
             log_max_bytes=env.read(("ETTER_OBS_LOG_MAX_BYTES",), takes.integer(512), 16_384),
             metrics_enabled=env.read(("ENABLE_METRICS",), takes.boolean, True),
+            metrics_path=env.read(("ETTER_OBS_METRICS_PATH",), takes.path, Paths.METRICS.value)
+            or None,
             metrics_token=env.secret("ETTER_OBS_METRICS_TOKEN", takes.text),
             metrics_series_cap=env.read(
                 ("ETTER_OBS_METRICS_SERIES_CAP",), takes.integer(10), 1_000
             ),
             multiproc_dir=env.read(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
             apm_enabled=wanted and not disabled,
-            otlp_endpoint=endpoint,
-            otlp_protocol=protocol,
-            otlp_insecure=insecure if "://" not in endpoint else endpoint.startswith("http://"),
-            otlp_headers=env.secret("OTEL_EXPORTER_OTLP_HEADERS", takes.headers) or (),
-            otlp_certificate=env.read(("OTEL_EXPORTER_OTLP_CERTIFICATE",), takes.file, None),
-            otlp_compression=env.read(
-                ("OTEL_EXPORTER_OTLP_COMPRESSION",), takes.one_of(takes.OTLP_COMPRESSIONS), "none"
-            ),
-            # From 100 up: OpenTelemetry counts milliseconds, its Python exporters alone seconds.
-            otlp_timeout=env.read(
-                ("OTEL_EXPORTER_OTLP_TIMEOUT",), takes.milliseconds(minimum=100), None
-            ),
+            otlp_endpoint=otlp.endpoint,
+            otlp_protocol=otlp.protocol,
+            otlp_insecure=otlp.insecure,
+            otlp_headers=otlp.headers,
+            otlp_certificate=otlp.certificate,
+            otlp_client_key=otlp.client_key,
+            otlp_client_certificate=otlp.client_certificate,
+            otlp_compression=otlp.compression,
+            otlp_timeout=otlp.timeout,
+            otlp_targets={name: own for name, own in signals.items() if own is not None},
             otlp_logs_enabled=env.read(("ETTER_OBS_OTLP_LOGS_ENABLED",), takes.boolean, True),
             sampler=sampler or _SAMPLER,
             # Whoever names a sampler gets what OpenTelemetry's specification says of it: all.
@@ -175,6 +216,8 @@ class Settings:
             ),
             error_tracking_enabled=tracking,
             sentry_dsn=dsn,
+            health_path=env.read(("ETTER_OBS_HEALTH_PATH",), takes.path, Paths.HEALTH.value)
+            or None,
             health_token=env.secret("ETTER_OBS_HEALTH_TOKEN", takes.text),
             health_timeout=env.read(("ETTER_OBS_HEALTH_TIMEOUT",), takes.seconds, 2.0),
             health_deadline=env.read(("ETTER_OBS_HEALTH_DEADLINE",), takes.seconds, 5.0),
@@ -189,7 +232,7 @@ class Settings:
             n_plus_one_threshold=env.read(
                 ("ETTER_OBS_N_PLUS_ONE_THRESHOLD",), takes.integer(2), 10
             ),
-            shutdown_deadline=env.read(("ETTER_OBS_SHUTDOWN_DEADLINE",), takes.seconds, 5.0),
+            shutdown_deadline=env.read(("ETTER_OBS_SHUTDOWN_DEADLINE",), takes.seconds, 3.0),
         )
 
 
@@ -204,11 +247,65 @@ def cache_root(environ: Mapping[str, str] | None = None) -> Path:
     return chosen.expanduser().absolute()
 
 
+def _otlp(env: _Environment, signal: str, base: OtlpTarget | None) -> OtlpTarget | None:
+    """Read the variables of OTLP, or those of a signal (``TRACES_``), which win over ``base``.
+
+    Returns None where the signal has none of its own.
+    """
+    start = f"OTEL_EXPORTER_OTLP_{signal}"
+    alias = () if signal else ("OTLP_ENDPOINT",)
+    if base is not None and not env.has(start):
+        return None
+    protocol: OtlpProtocol = env.read(
+        (f"{start}PROTOCOL",), takes.one_of(takes.OTLP_PROTOCOLS), base.protocol if base else "grpc"
+    )
+    same = base is not None and base.protocol == protocol
+    default = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
+    own: str | None = env.read((f"{start}ENDPOINT", *alias), takes.endpoint, None)
+    endpoint = own or (base.endpoint if base and same else default)
+    insecure = env.read((f"{start}INSECURE",), takes.boolean, base.insecure if base else True)
+    client = {
+        name: env.read((f"{start}{name}",), takes.file, None)
+        for name in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
+    }
+    key = client["CLIENT_KEY"] or (base.client_key if base else None)
+    certificate = client["CLIENT_CERTIFICATE"] or (base.client_certificate if base else None)
+    if key is not None and certificate is None:
+        raise SettingsError(
+            f"{start}CLIENT_CERTIFICATE", None, f"a file, since {start}CLIENT_KEY is set"
+        )
+    headers = env.secret(f"{start}HEADERS", takes.headers)
+    return OtlpTarget(
+        endpoint=endpoint,
+        protocol=protocol,
+        insecure=insecure if "://" not in endpoint else endpoint.startswith("http://"),
+        headers=headers if headers is not None else (base.headers if base else ()),
+        certificate=client["CERTIFICATE"] or (base.certificate if base else None),
+        client_key=key,
+        client_certificate=certificate,
+        compression=env.read(
+            (f"{start}COMPRESSION",),
+            takes.one_of(takes.OTLP_COMPRESSIONS),
+            base.compression if base else "none",
+        ),
+        # From 100 up: OpenTelemetry counts milliseconds, its Python exporters alone seconds.
+        timeout=env.read(
+            (f"{start}TIMEOUT",), takes.milliseconds(minimum=100), base.timeout if base else None
+        ),
+        # https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
+        is_whole=bool(signal) and own is not None,
+    )
+
+
 class _Environment:
     """Looks variables up by several names, the first that is set wins."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
+
+    def has(self, start: str) -> bool:
+        """Return whether a variable is set whose name begins so."""
+        return any(name.startswith(start) and held.strip() for name, held in self._values.items())
 
     def read(self, names: tuple[str, ...], parse: Callable[[str], T], default: T | None) -> T:
         for name in names:

@@ -19,6 +19,8 @@ from typing import Any, Final, Generic, TypeVar
 T = TypeVar("T")
 
 _IDLE_ROUNDS: Final = 20
+_STEP: Final = 0.05
+"""Seconds between two looks at whether there is still hope."""
 
 
 class BackgroundWorker(Generic[T]):
@@ -32,6 +34,7 @@ class BackgroundWorker(Generic[T]):
         handle: what is done with the items; those for which it raises count as dropped.
         dropped: told how many items were refused, on the thread that offered them.
         forked: called in a forked child, before anything is put there.
+        gathers: whether items wait ``linger`` seconds for company, unless they are a batch.
 
     The thread starts with the first item, in the process that put it: a forked child gets an empty
     queue (its parent still handles what waits) and its own thread.
@@ -47,6 +50,7 @@ class BackgroundWorker(Generic[T]):
         handle: Callable[[list[T]], None],
         dropped: Callable[[int], None],
         forked: Callable[[], None] = lambda: None,
+        gathers: bool = False,
     ) -> None:
         self._name = name
         self._capacity = capacity
@@ -55,6 +59,7 @@ class BackgroundWorker(Generic[T]):
         self._handle = handle
         self._dropped = dropped
         self._forked = forked
+        self._gathers = gathers
         self._queue: deque[T | threading.Event] = deque()
         self._closed = False
         self._reset()
@@ -66,11 +71,12 @@ class BackgroundWorker(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue ``item``, or refuse it at once when the queue is full or closed; never waits."""
-        if len(self._queue) >= self._capacity or self._closed:
+        waiting = len(self._queue)
+        if waiting >= self._capacity or self._closed:
             self._dropped(1)
             return
         self._queue.append(item)
-        if self._asleep:
+        if self._asleep or (self._gathers and waiting + 1 == self._batch):
             self.wake()
 
     def wake(self) -> None:
@@ -85,23 +91,25 @@ class BackgroundWorker(Generic[T]):
         """Tell whether the caller runs on this worker's own thread."""
         return threading.current_thread() is self._thread
 
-    def flush(self, deadline: float) -> bool:
+    def flush(self, deadline: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
         """Wait until all that was put before is handled, at most ``deadline`` seconds.
 
-        Returns whether it was.
+        Returns whether it was. It does not wait any longer once ``hopeless`` returns true.
         """
         if self._thread is None and not self._queue:
             return True
         reached = threading.Event()
+        self._flushes.append(reached)
         self._queue.append(reached)
         self.wake()
-        return reached.wait(deadline)
+        return _waited(reached.wait, reached.is_set, deadline, hopeless)
 
-    def close(self, deadline: float) -> bool:
+    def close(self, deadline: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
         """Handle what waits, then end the thread; idempotent.
 
         After ``deadline`` seconds the rest is counted as dropped. A thread that is stuck in a
-        system call is left behind; it is a daemon and keeps no process alive.
+        system call is left behind; it is a daemon and keeps no process alive. It does not wait any
+        longer once ``hopeless`` returns true.
 
         Returns whether everything was handled.
         """
@@ -112,7 +120,8 @@ class BackgroundWorker(Generic[T]):
         self.wake()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, end - time.monotonic()))
+            left_s = max(0.0, end - time.monotonic())
+            _waited(thread.join, lambda: not thread.is_alive(), left_s, hopeless)
         left = sum(1 for item in list(self._queue) if not isinstance(item, threading.Event))
         if left:
             self._queue.clear()
@@ -122,6 +131,7 @@ class BackgroundWorker(Generic[T]):
 
     def _reset(self) -> None:
         self._queue.clear()
+        self._flushes: deque[threading.Event] = deque()
         self._starting = threading.RLock()
         # A lock that is held means: nothing wanted. Unlike an Event's, its release is one atomic
         # step, so that a signal handler may log while the code it interrupted was logging.
@@ -144,6 +154,8 @@ class BackgroundWorker(Generic[T]):
     def _run(self) -> None:
         rounds = 0
         while True:
+            if self._gathers:
+                self._gather()
             items, marker = self._take()
             if items:
                 try:
@@ -152,6 +164,7 @@ class BackgroundWorker(Generic[T]):
                     self._dropped(len(items))
                 rounds = 0
             if marker is not None:
+                self._flushes.popleft()
                 marker.set()
             if items or marker is not None:
                 continue
@@ -168,6 +181,14 @@ class BackgroundWorker(Generic[T]):
                 self._asleep = False
                 rounds = 0
 
+    def _gather(self) -> None:
+        """Wait until there is a batch, the oldest item has waited long enough, or it is urgent."""
+        end = time.monotonic() + self._linger
+        while 0 < len(self._queue) < self._batch and not (self._closed or self._flushes):
+            left = end - time.monotonic()
+            if left <= 0 or not self._wanted.acquire(timeout=left):
+                return
+
     def _take(self) -> tuple[list[T], threading.Event | None]:
         """Return the next items, up to a batch or to the marker of a flush."""
         items: list[T] = []
@@ -181,6 +202,21 @@ class BackgroundWorker(Generic[T]):
         return items, None
 
 
+def _waited(
+    wait: Callable[[float], object],
+    done: Callable[[], bool],
+    seconds: float,
+    hopeless: Callable[[], bool],
+) -> bool:
+    """Wait until ``done``, in steps, for there is nothing that tells of hopelessness."""
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        wait(max(0.0, min(left, _STEP)))
+        if done() or left <= 0 or hopeless():
+            return done()
+
+
 _workers: Final[weakref.WeakSet[BackgroundWorker[Any]]] = weakref.WeakSet()
 
 
@@ -190,4 +226,5 @@ def _restart_in_child() -> None:
         worker._forked()
 
 
-os.register_at_fork(after_in_child=_restart_in_child)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_restart_in_child)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +151,7 @@ def running(
     python: Path | str = sys.executable,
     cwd: Path = ROOT,
     wait: bool = True,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """Run an app under a server until the block ends; no process is left behind.
 
@@ -169,7 +169,8 @@ def running(
     process = subprocess.Popen(
         [str(python), "-m", *SERVERS[server](app, port, factory), *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(cwd), **environment},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(cwd)}
+        | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -46,7 +46,7 @@ _OFFICIAL_MARK: Final = "_is_instrumented_by_opentelemetry"
 
 
 def instrument_redis(
-    client: Any, registry: MetricsRegistry, tracing: Tracing
+    client: Any, registry: MetricsRegistry, tracing: Tracing, *, watch: bool = True
 ) -> Callable[[], None]:
     """Measure, and where a request is sampled trace, what a client does; watch its server.
 
@@ -55,6 +55,8 @@ def instrument_redis(
             measured; what the server says of itself is the default node's, and none for async ones.
         registry: takes the ``redis_*`` and ``cache_*`` metrics.
         tracing: gives the spans' provider.
+        watch: whether the server is asked for evictions, writes and memory; the metrics have no
+            label, so only one client can.
 
     Returns:
         The undo, which leaves the client as it was; a second call of it does nothing. Pipelines
@@ -77,7 +79,7 @@ def instrument_redis(
 
     ours = {"execute_command": measure.wrap(plain_execute, traced_execute), "pipeline": pipeline}
     vars(client).update(ours)
-    unwatch = watch_server(client, plain_execute, registry)
+    unwatch = watch_server(client, plain_execute, registry) if watch else lambda: None
 
     def undo() -> None:
         unwatch()

@@ -80,9 +80,10 @@ def _settings(root: Path) -> Iterator[Finding]:
     if not settings.apm_enabled:
         yield "traces and OTLP logs are off (APM_ENABLED=true turns them on)", "", 0
         return
-    address = settings.otlp_endpoint
+    target = settings.otlp_target("traces")
+    address = target.endpoint
     parts = urlsplit(address if "://" in address else f"//{address}")
-    port = parts.port or (4317 if settings.otlp_protocol == "grpc" else 4318)
+    port = parts.port or (4317 if target.protocol == "grpc" else 4318)
     try:
         socket.create_connection((parts.hostname or "localhost", port), _TIMEOUT).close()
     except OSError as error:

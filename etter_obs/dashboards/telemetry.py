@@ -8,6 +8,7 @@ from etter_obs.conventions import (
     LOG_QUEUE,
     SERIES,
     SERIES_DROPPED,
+    SLO_DEFAULT_TARGETS,
     SLO_SPEC_INFO,
     TELEMETRY_DROPPED,
     Alert,
@@ -89,6 +90,20 @@ def _app(spec: Spec, app: App) -> Section:
                     links=[runbook(spec, Alert.SLO_SPEC_MISMATCH)],
                 ),
                 f"count(count by ({Label.SHA256}) ({app(SLO_SPEC_INFO)}))",
+                decimals=0,
+            ),
+            single(
+                About(
+                    "On example targets",
+                    "Instances without ETTER_OBS_SLO_FILE: their latency buckets follow the "
+                    "package's example, not this service's slo.yaml.",
+                    "Latency SLOs whose thresholds differ have no bucket to be judged by: set "
+                    "ETTER_OBS_SLO_FILE where the app runs.",
+                    "none",
+                    Limit(bad=1),
+                    links=[runbook(spec, Alert.SLO_SPEC_MISMATCH)],
+                ),
+                f"sum({app(SLO_DEFAULT_TARGETS)})",
                 decimals=0,
             ),
             height=4,

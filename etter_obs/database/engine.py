@@ -33,6 +33,7 @@ def instrument_engine(
     tracing: Tracing,
     *,
     pool: str = "default",
+    watch_server: bool = True,
 ) -> Callable[[], None]:
     """Measure, and where a request is sampled trace, what a sync or async engine does.
 
@@ -41,6 +42,8 @@ def instrument_engine(
         registry: takes the ``db_*`` metrics.
         tracing: gives the spans' provider.
         pool: value of the label ``pool``, to tell several engines apart.
+        watch_server: whether the database server is asked for its active connections; the metric
+            has no label, so only one engine can.
 
     Returns:
         The undo, which leaves the engine as it was; a second call of it does nothing.
@@ -49,8 +52,9 @@ def instrument_engine(
     undos = [
         _measure(sync_engine, registry),
         PoolMetrics(sync_engine, registry, pool).close,
-        watch_connections(sync_engine, registry),
     ]
+    if watch_server:
+        undos.append(watch_connections(sync_engine, registry))
     if tracing.enabled:
         undos.append(trace_engine(sync_engine, tracing.provider))
 

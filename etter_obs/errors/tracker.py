@@ -33,6 +33,8 @@ _BATCH: Final = 4
 _SIGNAL: Final = "error"
 _MARK: Final = "_etter_obs_captured"
 _MAX_CONTEXT_TEXT: Final = 4_096
+_UNREACHABLE: Final = "network_error"
+"""What the SDK calls an event for which there was no connection."""
 _REFUSED: Final = "status_429"
 """What the SDK calls an event that Sentry refused at its rate limit."""
 
@@ -78,6 +80,7 @@ class ErrorTracker:
         self._redactor = redactor
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
         self._client: sentry_sdk.Client | None = None
+        self._is_down = False
         self._worker: BackgroundWorker[_Report] = BackgroundWorker(
             "etter-obs-errors",
             capacity=_QUEUE,
@@ -126,6 +129,10 @@ class ErrorTracker:
         }
         self._capture(exception, None, None, True, contexts)
 
+    def wake(self) -> None:
+        """Begin at once to send what waits."""
+        self._worker.wake()
+
     def flush(self, deadline: float) -> bool:
         """Send what waits, at most ``deadline`` seconds; returns whether it left the queue."""
         end = time.monotonic() + deadline
@@ -135,7 +142,12 @@ class ErrorTracker:
         return done
 
     def close(self, deadline: float) -> bool:
-        """Send what waits within ``deadline`` seconds, count the rest as dropped, and end."""
+        """Send what waits within ``deadline`` seconds, count the rest as dropped, and end.
+
+        Nobody waits for a Sentry that is known to be out of reach.
+        """
+        if self._is_down:
+            deadline = 0.0
         end = time.monotonic() + deadline
         done = self._worker.close(deadline)
         if self._client is not None:
@@ -212,11 +224,16 @@ class ErrorTracker:
 
         count_dropped = self._count_dropped
 
+        def unreachable() -> None:
+            self._is_down = True
+
         class CountingTransport(HttpTransport):
             """Counts what the SDK gives up: network errors, rate limits, its own full queue."""
 
             def record_lost_event(self, reason: str, *args: Any, **kwargs: Any) -> None:
                 count_dropped(reason, 1)
+                if reason == _UNREACHABLE:
+                    unreachable()
 
             def on_dropped_event(self, reason: str) -> None:
                 if reason == _REFUSED:  # the one loss that is not recorded as lost

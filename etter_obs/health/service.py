@@ -32,11 +32,18 @@ class Health:
     """Answers ``/health/live``, ``/ready``, ``/startup`` and ``/detailed`` from registered checks.
 
     A critical check that fails makes the process unhealthy and not ready; an optional one makes it
-    degraded. Checks run at once, each with its timeout, all within ``settings.health_deadline``;
+    degraded. ``last`` is called when SIGTERM is about to end the process at once. Checks run at
+    once, each with its timeout, all within ``settings.health_deadline``;
     outcomes are good for ``settings.health_max_age`` seconds.
     """
 
-    def __init__(self, settings: Settings, registry: MetricsRegistry | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: MetricsRegistry | None = None,
+        *,
+        last: Callable[[], object] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._checks: dict[str, Check] = {}
         self._started = False
@@ -48,7 +55,7 @@ class Health:
             self._up = registry.gauge(names.HEALTH_CHECK_UP)
             self._duration = registry.histogram(names.HEALTH_CHECK_DURATION)
             self._failures = registry.counter(names.HEALTH_CHECK_FAILURES)
-        self._term = TermChain(self.drain, delay=settings.drain_seconds)
+        self._term = TermChain(self.drain, delay=settings.drain_seconds, last=last)
         self._served = dict(self._endpoints_for(management=True))
         self._management = (
             None
@@ -56,7 +63,7 @@ class Health:
             else ManagementServer(settings.management_host, settings.management_port, self._served)
         )
         self.endpoints: Mapping[str, ASGIApp] = MappingProxyType(
-            self._endpoints_for(management=False)
+            {} if settings.health_path is None else self._endpoints_for(management=False)
         )
         """Path → ASGI app, for the app's own port."""
 
@@ -120,6 +127,10 @@ class Health:
     def close(self) -> None:
         """Undo :meth:`start`: put SIGTERM's handler back and close the management port."""
         self._term.undo()
+        self.stop_serving()
+
+    def stop_serving(self) -> None:
+        """Close the management port, and refresh no check any more."""
         if self._forget_scrapes is not None:
             self._forget_scrapes()
             self._forget_scrapes = None
@@ -184,12 +195,14 @@ class Health:
                 token_is_set=token is not None,
             )
 
-        return {
+        base = self._settings.health_path or names.Path.HEALTH
+        answers = {
             names.Path.LIVE: endpoint(self._live),
             names.Path.STARTUP: endpoint(self._startup),
             names.Path.READY: endpoint(self._ready),
             names.Path.DETAILED: endpoint(self.summary, detail=True),
         }
+        return {path.replace(names.Path.HEALTH, base, 1): at for path, at in answers.items()}
 
     def _serving(self) -> None:
         """A request on the app's port proves that it has started, also where no lifespan runs."""

@@ -7,15 +7,15 @@ only carries it, since a receiver that accepts and never answers must not hold u
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from opentelemetry.sdk.resources import Resource
-
-from etter_obs.logs.otlp_transport import NotSent, Transport, make_transport
 from etter_obs.logs.otlp_wire import Encoder, request
+from etter_obs.metrics.workers import loads_before_it_forks
+from etter_obs.otlp.delivery import Delivery
+from etter_obs.otlp.resource import INSTANCE_ID, id_now, resource_of
+from etter_obs.otlp.transport import NotSent
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 
@@ -24,7 +24,8 @@ _BATCH: Final = 512
 _LINGER: Final = 0.2
 _TIMEOUT: Final = 5.0
 """Seconds a request may take, with what it is tried again, unless the settings say otherwise."""
-_FIRST_DELAY: Final = 0.2
+_PATH: Final = "/v1/logs"
+_METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _MAX_REQUEST: Final = 2 * 1024 * 1024
 """Bytes of records in a request: half of what a gRPC server takes unless told otherwise."""
 _SCOPE: Final = "etter_obs.logs"
@@ -41,8 +42,6 @@ class LogShipper:
         environment: ``deployment.environment.name`` of the same.
         dropped: told a reason and how many records did not leave.
 
-    The connection is made with the first batch, in the process that sends it: a gRPC channel does
-    not survive a fork.
     """
 
     def __init__(
@@ -52,17 +51,16 @@ class LogShipper:
         environment: str,
         dropped: Callable[[str, int], None],
     ) -> None:
-        self._settings = settings
-        self._timeout = settings.otlp_timeout or _TIMEOUT
-        attributes = {"service.name": service, "deployment.environment.name": environment}
-        if settings.service_version is not None:
-            attributes["service.version"] = settings.service_version
-        self._resource = dict(Resource.create(attributes).attributes)
+        target = settings.otlp_target("logs")
+        self._delivery = Delivery(target, path=_PATH, method=_METHOD, timeout=_TIMEOUT)
+        made = resource_of(service, environment, settings.service_version)
+        self._resource = dict(made.attributes)
         self._dropped = dropped
         self._encoder = Encoder()
-        self._transport: Transport | None = None
-        self._closing = threading.Event()
         self._failing = False
+        # A gRPC connection that is used before a fork hangs in the child. Such a process (gunicorn
+        # with --preload) serves no request, and its few lines are on standard output.
+        self._forks = loads_before_it_forks()
         self._worker: BackgroundWorker[bytes] = BackgroundWorker(
             "etter-obs-otlp-logs",
             capacity=_QUEUE,
@@ -70,11 +68,13 @@ class LogShipper:
             linger=_LINGER,
             handle=self._export,
             dropped=lambda count: dropped("otlp_queue_full", count),
-            forked=self._forget_connection,
+            forked=self._forked,
         )
 
     def offer(self, time_ns: int, fixed: dict[str, Any], fields: dict[str, Any]) -> None:
         """Queue the record of a line that was rendered from these fields; never waits."""
+        if self._forks:
+            return
         try:
             encoded = self._encoder.record(time_ns, time.time_ns(), fixed, fields)
         except Exception:  # noqa: BLE001  # the line is on standard output already
@@ -87,22 +87,33 @@ class LogShipper:
         return self._worker.is_current_thread()
 
     def flush(self, deadline: float) -> bool:
-        """Export what waits, at most ``deadline`` seconds; returns whether that was enough."""
-        return self._worker.flush(deadline)
+        """Export what waits, at most ``deadline`` seconds; returns whether that was enough.
+
+        Nobody waits for a receiver that is known to be down.
+        """
+        return self._worker.flush(deadline, lambda: self._delivery.is_down)
+
+    def wake(self) -> None:
+        """Begin at once to export what waits."""
+        self._worker.wake()
 
     def close(self, deadline: float) -> bool:
-        """Export what waits within ``deadline`` seconds, then end what is under way."""
-        done = self._worker.close(deadline)
-        self._closing.set()
-        if self._transport is not None:
-            self._transport.close()
+        """Export what waits within ``deadline`` seconds, then end what is under way.
+
+        Nobody waits for a receiver that is known to be down.
+        """
+        if self._delivery.is_down:
+            self._delivery.give_up()
+        done = self._worker.close(deadline, lambda: self._delivery.is_down)
+        self._delivery.close()
         return done
 
     def _export(self, records: list[bytes]) -> None:
+        resource = self._resource | {INSTANCE_ID: id_now(str(self._resource[INSTANCE_ID]))}
         for part in _parts(records):
-            payload = request(self._resource, _SCOPE, part)
+            payload = request(resource, _SCOPE, part)
             try:
-                self._deliver(payload)
+                self._delivery.send(payload)
                 reason = None
             except NotSent as error:
                 reason = str(error)
@@ -111,21 +122,6 @@ class LogShipper:
             if reason is not None:
                 self._dropped("otlp_failed", len(part))
             self._tell(reason)
-
-    def _deliver(self, payload: bytes) -> None:
-        end, delay = time.monotonic() + self._timeout, _FIRST_DELAY
-        while True:
-            try:
-                if self._transport is None:
-                    self._transport = make_transport(self._settings)
-                self._transport.send(payload, max(0.1, end - time.monotonic()))
-            except NotSent as error:
-                late = time.monotonic() + delay >= end
-                if not error.retryable or late or self._closing.wait(delay):
-                    raise
-                delay *= 2
-            else:
-                return
 
     def _tell(self, reason: str | None) -> None:
         """Say once that lines do not arrive, and once that they do again."""
@@ -136,9 +132,9 @@ class LogShipper:
             else:
                 _log.info("Log lines reach the collector again")
 
-    def _forget_connection(self) -> None:
-        self._transport = None
-        self._closing = threading.Event()
+    def _forked(self) -> None:
+        self._delivery.forked()
+        self._forks = False
 
 
 def _parts(records: list[bytes]) -> Iterator[list[bytes]]:

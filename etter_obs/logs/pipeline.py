@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import sys
 import time
@@ -27,6 +26,7 @@ from etter_obs.logs.sink import StreamSink, TextStream
 from etter_obs.logs.values import cut, plain, plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.optional_dependencies import OTLP_LOGS
+from etter_obs.process_exit import before_exit
 from etter_obs.settings import Settings
 from etter_obs.worker import BackgroundWorker
 
@@ -106,10 +106,11 @@ class LogPipeline:
                 structured.install(self._emit_event, level),
             ]
             watching.living.add(self)
-            atexit.register(self.close, self._settings.shutdown_deadline)
+            deadline = self._settings.shutdown_deadline
+            self._undos.append(before_exit(lambda: self.close(deadline)))
             if self._settings.apm_enabled and self._settings.otlp_logs_enabled:
                 # Only now, so that a warning of what is not installed is a line like all others.
-                part = OTLP_LOGS[self._settings.otlp_protocol]
+                part = OTLP_LOGS[self._settings.otlp_target("logs").protocol]
                 self._shipper = part.attempt(self._make_shipper)
         return self._uninstall
 
@@ -145,14 +146,20 @@ class LogPipeline:
         """Return how many lines wait for the writer."""
         return len(self._writer)
 
-    def flush(self, deadline: float) -> bool:
+    def wake(self) -> None:
+        """Begin at once to write and send what waits."""
+        self._writer.wake()
+        if self._shipper is not None:
+            self._shipper.wake()
+
+    def flush(self, deadline: float, *, send: bool = True) -> bool:
         """Wait until every line logged before is written and sent, at most ``deadline`` seconds.
 
-        Returns whether it was.
+        Returns whether it was. Without ``send`` it waits for standard output alone.
         """
         end = time.monotonic() + deadline
         done = self._writer.flush(deadline)
-        if self._shipper is not None:
+        if send and self._shipper is not None:
             done = self._shipper.flush(max(0.0, end - time.monotonic())) and done
         return done
 
@@ -170,7 +177,6 @@ class LogPipeline:
         return done
 
     def _uninstall(self) -> None:
-        atexit.unregister(self.close)
         watching.living.discard(self)
         while self._undos:
             self._undos.pop()()

@@ -194,6 +194,11 @@ def _supervisor() -> int | None:
     return os.getppid() if _command(os.getppid()) == _command(os.getpid()) else os.getpid()
 
 
+def loads_before_it_forks() -> bool:
+    """Return whether this process is gunicorn's arbiter, which loads the app for its workers."""
+    return _supervisor() == os.getpid()
+
+
 def is_arbiter(forking: FrameType) -> bool:
     """Tell whether the code that forks is gunicorn's, which starts workers and does not serve."""
     code, module = forking.f_code.co_name, forking.f_globals.get("__name__")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, Protocol
@@ -37,6 +38,23 @@ class Ledger(Protocol):
 
     def report(self, error: BaseException, request: RequestContext) -> None:
         """Take up an exception that left the app."""
+
+
+class Unrecorded:
+    """Takes requests that count in no metric, trace or access line; their errors are reported."""
+
+    is_due = True  # nothing waits, so nothing needs to be scheduled
+
+    def __init__(self, report: Callable[[BaseException, RequestContext], None]) -> None:
+        self.in_flight = 0
+        self.report = report
+
+    def schedule(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Do nothing but count the request out."""
+        self.in_flight -= 1
 
 
 class Exchange(RequestContext):
@@ -150,6 +168,24 @@ class Exchange(RequestContext):
             elif self._left:
                 self.status = STATUS_CLIENT_CLOSED
             self._finish()
+
+    def forget(self, unrecorded: Ledger) -> None:
+        """Write the request down nowhere: it turned out to be a probe."""
+        self._ledger.in_flight -= 1
+        unrecorded.in_flight += 1
+        self._ledger = unrecorded
+
+    async def answer_for(self, error: BaseException) -> None:
+        """Send a 500 where the app raised before it sent anything.
+
+        The server would send one itself, without the request's id.
+        """
+        if self.status or self._left or not isinstance(error, Exception):
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")]
+        with suppress(Exception):  # the server has gone, or answers by itself
+            await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+            await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
 
     def abandon(self, error: BaseException | None) -> None:
         """Take note that the app is done, or raised ``error``; its response may be incomplete."""

@@ -7,28 +7,33 @@ everything in one pass: request id, trace, metrics, access log, errors.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from contextvars import Context, copy_context
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext, current_request
-from etter_obs.conventions import Path
 from etter_obs.requests.connection import Connection
-from etter_obs.requests.exchange import Exchange
+from etter_obs.requests.exchange import Exchange, Unrecorded
 from etter_obs.requests.ids import REQUEST_ID, new_id
+from etter_obs.requests.probes import Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import NAME_OF, ResponseHeaders
 from etter_obs.tracing import UNTRACED
 
+_LOG: Final = logging.getLogger(__name__)
 _SEEN: Final = "etter_obs.exchange"
 """Scope key: an outer instance already counts this request."""
-_QUIET: Final = re.compile(rf"{Path.METRICS}$|/health(/|$)").match
-"""Probes stay out of request metrics, traces and access log, even those that the app answers."""
-_QUIET_STARTS: Final = frozenset(("/health", Path.METRICS[:7]))
-"""How their paths begin: looked at for every request, where the pattern would cost too much."""
+_LAST: Final = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
+_TEST_CLIENTS: Final = ("anyio.", "asgi_lifespan.")
+"""Modules of what Starlette's TestClient and asgi-lifespan receive from; no server's begin so."""
+_SERVERS_KEY: Final = "spec_version"
+"""Servers name the version of the specification in the scope; clients in the process do not."""
+_START: Final = 7
+"""Characters of a path that are looked at for every request; a pattern would cost too much."""
 
 
 class Lifecycle(Protocol):
@@ -43,8 +48,8 @@ class Lifecycle(Protocol):
     def stopping(self) -> None:
         """The server asks the app to stop."""
 
-    async def stopped(self) -> None:
-        """The app has stopped."""
+    async def stopped(self, *, in_process: bool) -> None:
+        """The app has stopped; ``in_process``: under a test client, that no one waits for."""
 
 
 class ObservabilityMiddleware:
@@ -54,6 +59,8 @@ class ObservabilityMiddleware:
         app: the whole of the app's own middleware stack.
         recorder: writes requests and connections down.
         probes: what answers at a path instead of the app.
+        quiet: paths whose requests, and those below them, stay out of request metrics, traces and
+            access log, whoever answers them.
         lifecycle: is told when the app starts and stops.
         take_id: gives the request's id for what a caller sent as one.
         headers: those that responses get; None for none.
@@ -64,7 +71,8 @@ class ObservabilityMiddleware:
         app: ASGIApp,
         *,
         recorder: Recorder,
-        probes: Mapping[str, ASGIApp],
+        probes: Probes,
+        quiet: Collection[str],
         lifecycle: Lifecycle,
         take_id: Callable[[bytes], str],
         headers: ResponseHeaders | None,
@@ -73,29 +81,38 @@ class ObservabilityMiddleware:
         self._recorder = recorder
         self._tracing = recorder.tracing
         self._probes = probes
+        self._quiet = re.compile(rf"(?:{'|'.join(map(re.escape, quiet))})(?:/|$)").match
+        self._quiet_starts = frozenset(path[:_START] for path in quiet)
+        self._unrecorded = Unrecorded(recorder.report)
         self._lifecycle = lifecycle
         self._take_id = take_id
         self._headers = headers
         self._begun = False
+        self._is_off = False
         self._origin = Context()
         """What a request may find that was there before the first one."""
         self._telling = recorder.tracing.carriers | {REQUEST_ID}
         """Headers that tell something; most requests come without any of them."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # In one piece: a call more costs every request.
+    async def __call__(  # noqa: C901
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Serve one request, WebSocket or lifespan."""
         kind = scope["type"]
         if kind == "lifespan":
             await self._lifespan(scope, receive, send)
             return
         if not self._begun:
-            self._begin()
+            self.begin()
+        if self._is_off:
+            await self.inner(scope, receive, send)
+            return
         path = scope["path"]
         if scope.get("root_path"):
             path = path.removeprefix(scope["root_path"])
-        if path[:7] in _QUIET_STARTS and _QUIET(path):
-            probe = self._probes.get(path) if kind == "http" else None
-            await (probe or self.inner)(scope, receive, send)
+        if path[:_START] in self._quiet_starts and self._quiet(path):
+            await self._serve_quietly(path, scope, receive, send)
             return
         if _SEEN in scope:
             await self.inner(scope, receive, send)
@@ -117,9 +134,7 @@ class ObservabilityMiddleware:
             self._recorder, scope, receive, send, decision, request_id, self._headers
         )
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
-        # It is not reset: each request runs in a task of its own, and what the server logs about
-        # the request after this has returned should still carry its ids.
-        current_request.set(watched)
+        token = current_request.set(watched)
         try:
             if decision is UNTRACED:
                 await self.inner(scope, watched.receive, watched.send)
@@ -128,15 +143,60 @@ class ObservabilityMiddleware:
                     self.inner, scope, watched.receive, watched.send, decision, request_id
                 )
             else:
-                token = tracing.attach(decision, scope)
+                carried = tracing.attach(decision, scope)
                 try:
                     await self.inner(scope, watched.receive, watched.send)
                 finally:
-                    tracing.detach(token)
+                    tracing.detach(carried)
         except BaseException as error:
+            if isinstance(watched, Exchange):
+                await watched.answer_for(error)
             watched.abandon(error)
             raise
-        watched.abandon(None)
+        else:
+            watched.abandon(None)
+        finally:
+            # A server runs each request in a task of its own. What it logs about the request after
+            # this has returned should still carry its ids, so they stay. A client in the same
+            # process may go on in this task: it finds its context as it left it.
+            if _SERVERS_KEY not in scope.get("asgi", ()):
+                current_request.reset(token)
+
+    async def _serve_quietly(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a probe: by our answer, or by the app, whose request gets its ids and no record."""
+        outer = current_request.get() if _SEEN in scope else None
+        if isinstance(outer, Exchange):
+            outer.forget(self._unrecorded)  # a probe of a mounted app is none of the outer one's
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        answer = self._probes.at(path, scope, self._inner_unrecorded)
+        await (answer or self._inner_unrecorded)(scope, receive, send)
+
+    async def _inner_unrecorded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _SEEN in scope:
+            await self.inner(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(REQUEST_ID)
+        request_id = new_id() if given is None else self._take_id(given)
+        decision = self._tracing.unsampled()
+        watched = Exchange(
+            self._unrecorded, scope, receive, send, decision, request_id, self._headers
+        )
+        scope[_SEEN] = True
+        token = current_request.set(watched)
+        carried = self._tracing.attach(decision, scope)
+        try:
+            await self.inner(scope, watched.receive, watched.send)
+        except BaseException as error:
+            await watched.answer_for(error)
+            watched.abandon(error)
+            raise
+        else:
+            watched.abandon(None)
+        finally:
+            self._tracing.detach(carried)
+            current_request.reset(token)
 
     async def _apart(
         self, outer: RequestContext, scope: Scope, receive: Receive, send: Send
@@ -158,27 +218,42 @@ class ObservabilityMiddleware:
             current_request.set(context[current_request])  # for what the server logs afterwards
         return True
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Take note that the app's loop runs; the first call counts."""
+        if self._begun:
+            return
         self._begun = True
         self._origin = copy_context()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._is_off = True
+            _LOG.warning(
+                "etter-obs is off for this app, which runs on another event loop than asyncio "
+                "(trio, for example): requests are not measured, and neither /metrics nor /health "
+                "is served by it. Log lines are still written"
+            )
+            return
         self._lifecycle.starting()
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifecycle = self._lifecycle
+        in_process = type(getattr(receive, "__self__", None)).__module__.startswith(_TEST_CLIENTS)
 
         async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._begin()
-            elif message["type"] == "lifespan.shutdown":
+                self.begin()
+            elif message["type"] == "lifespan.shutdown" and not self._is_off:
                 lifecycle.stopping()
             return message
 
         async def observed_send(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                lifecycle.started()
-            elif message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                await lifecycle.stopped()
+            if not self._is_off:
+                if message["type"] == "lifespan.startup.complete":
+                    lifecycle.started()
+                elif message["type"] in _LAST:
+                    await lifecycle.stopped(in_process=in_process)
             await send(message)
 
         await self.inner(scope, observed_receive, observed_send)

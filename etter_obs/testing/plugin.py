@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from etter_obs.setup import Observability
+    from etter_obs.observability import Observability
     from etter_obs.testing.logs import LogRecorder
     from etter_obs.testing.metrics import MetricRecorder
     from etter_obs.testing.spans import SpanRecorder

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.semconv._incubating.attributes.db_attributes import DB_STATEMENT
 from opentelemetry.semconv.attributes.db_attributes import DB_QUERY_TEXT
@@ -22,6 +20,7 @@ from etter_obs.tracing.sampling import official_sampler
 from etter_obs.tracing.server import Endpoint, ServerSpans
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from etter_obs.settings import Settings
@@ -37,13 +36,12 @@ class Pipeline:
         self,
         settings: Settings,
         *,
-        attributes: Mapping[str, str],
+        resource: Resource,
         make_exporter: Callable[[], SpanExporter] | None,
         redact: Redact,
         dropped: DropCounter,
         endpoint: Endpoint,
     ) -> None:
-        resource = Resource.create({**attributes, "service.instance.id": str(uuid.uuid4())})
         lengths = _lengths()
         ids = PresetIds()
         self.spans = BoundedSpans(

@@ -70,22 +70,19 @@ class Tracing:
             dropped = registry.counter(TELEMETRY_DROPPED)
 
             def make_pipeline() -> Pipeline:
-                from etter_obs.tracing.pipeline import Pipeline  # loads the SDK
+                from etter_obs.otlp.resource import resource_of  # loads the SDK, as does the next
+                from etter_obs.tracing.pipeline import Pipeline
 
                 return Pipeline(
                     settings,
-                    attributes={
-                        "service.name": service,
-                        "deployment.environment.name": environment,
-                        **({"service.version": version} if version else {}),
-                    },
+                    resource=resource_of(service, environment, version),
                     make_exporter=make_exporter,
                     redact=redactor.value,
                     dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
                     endpoint=endpoint,
                 )
 
-            pipeline = TRACES[settings.otlp_protocol].attempt(make_pipeline)
+            pipeline = TRACES[settings.otlp_target("traces").protocol].attempt(make_pipeline)
         self.enabled = pipeline is not None
         sampler = settings.sampler if self.enabled else "always_off"
         head = HeadSampler(sampler, settings.sampler_ratio)
@@ -95,6 +92,8 @@ class Tracing:
         """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
         self.untraced = None if self.enabled else UNTRACED
         """What stands for the decision on such a request where nothing is traced."""
+        self.unsampled = HeadSampler("always_off", 0.0).begin
+        """Return the :class:`Decision` for a request that is never traced."""
         self.begin = head.begin
         """Return the :class:`Decision` for a request that brings no trace."""
         self._is_global = False
@@ -174,6 +173,11 @@ class Tracing:
     def flush(self, timeout: float) -> bool:
         """Export what is queued; False where ``timeout`` seconds did not suffice."""
         return not self.enabled or self._pipeline.spans.force_flush(int(timeout * 1000))
+
+    def wake(self) -> None:
+        """Begin at once to export what is queued."""
+        if self.enabled:
+            self._pipeline.spans.wake()
 
     def close(self, timeout: float) -> bool:
         """Export what is queued within ``timeout`` seconds and undo what was done globally.

@@ -214,24 +214,32 @@ async def test_a_clients_address_is_read_however_a_proxy_writes_it(
     assert json.loads(line)["client_ip"] == client_ip
 
 
-async def test_the_spec_in_force_is_named_once_at_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+async def test_whose_targets_are_in_force_is_said_once_at_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One INFO line has the service, the file, and the start of the digest that /metrics has."""
+    """The service's own slo.yaml is one INFO line; the package's example is a WARNING and a metric.
+
+    The warning offers the slo.yaml of the working directory where there is one.
+    """
     own = tmp_path / "slo.yaml"
     own.write_text(default_spec_path().read_text().replace("service: etter", "service: shop"))
-    for file, shown in ((own, str(own)), (None, "the package's own slo.yaml")):
+    for folder, file, level, said in (
+        (tmp_path.parent, own, "INFO", f"SLO targets of shop: {own}, sha256 "),
+        (tmp_path.parent, None, "WARNING", "Run `etter-obs init` and set ETTER_OBS_SLO_FILE to"),
+        (tmp_path, None, "WARNING", f"Set ETTER_OBS_SLO_FILE={own} to use"),
+    ):
+        monkeypatch.chdir(folder)
         app = make_app()
         with observed(app, slo_file=file) as observability:
-            digest = observability.spec.sha256
             for _ in range(2):
                 await request(app, "GET", "/files/a")
-            assert (await scrape(app)).value("slo_spec_info", digest) == 1
+            metrics = await scrape(app)
+            assert metrics.value("slo_spec_info", observability.spec.sha256) == 1
+            assert metrics.value("slo_default_targets") == (file is None)
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        (named,) = [line for line in lines if digest[:12] in line["message"]]
-        assert (named["level"], digest in named["message"]) == ("INFO", False)
-        service = "etter" if file is None else "shop"
-        assert named["message"].startswith(f"SLOs of {service} are those of {shown}, ")
+        (named,) = [line for line in lines if "targets" in line["message"]]
+        assert named["level"] == level
+        assert said in named["message"]
 
 
 async def test_whatever_breaks_inside_the_request_is_answered(

@@ -278,7 +278,7 @@ def test_without_an_exporter_traces_are_left_out_and_the_app_goes_on(
 ) -> None:
     """Where the exporter's package is not usable, nothing is traced and nothing raises."""
     monkeypatch.setitem(
-        __import__("sys").modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None
+        __import__("sys").modules, "opentelemetry.exporter.otlp.proto.common.trace_encoder", None
     )
     obs = setup_observability(FastAPI(), settings=settings_for(otlp))
     assert not obs.tracing.enabled

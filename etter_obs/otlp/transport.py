@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import http.client
 import ssl
+from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from etter_obs.settings import Settings
+from etter_obs.settings import OtlpTarget
 
-_METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-_PATH: Final = "/v1/logs"
 _LEVEL: Final = 6
 """Of gzip, as gRPC compresses; the module's own 9 takes longer for a few bytes less."""
 _RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
@@ -40,7 +39,7 @@ class Transport(Protocol):
     """Sends requests to one receiver."""
 
     def send(self, payload: bytes, timeout: float) -> None:
-        """Send an encoded ExportLogsServiceRequest within ``timeout`` seconds.
+        """Send an encoded export request within ``timeout`` seconds.
 
         Raises:
             NotSent: it was not taken.
@@ -50,30 +49,34 @@ class Transport(Protocol):
         """Close the connection; a call under way ends."""
 
 
-def make_transport(settings: Settings) -> Transport:
-    """Connect to the receiver of ``settings``, when the first request is sent."""
-    if settings.otlp_protocol == "grpc":
-        return _Grpc(settings)
-    return _Http(settings)
+def make_transport(target: OtlpTarget, path: str, method: str) -> Transport:
+    """Connect to ``target`` when the first request is sent.
+
+    Args:
+        target: the receiver.
+        path: of the signal, below the endpoint of OTLP over HTTP.
+        method: of the signal, of OTLP over gRPC.
+    """
+    return _Grpc(target, method) if target.protocol == "grpc" else _Http(target, path)
 
 
 class _Grpc:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, to: OtlpTarget, method: str) -> None:
         import grpc
 
         self._error = grpc.RpcError
-        self._headers = [(key.lower(), value) for key, value in settings.otlp_headers]
-        target = urlsplit(settings.otlp_endpoint).netloc or settings.otlp_endpoint
-        zipped = settings.otlp_compression == "gzip"
+        self._headers = [(key.lower(), value) for key, value in to.headers]
+        address = urlsplit(to.endpoint).netloc or to.endpoint
+        zipped = to.compression == "gzip"
         compression = grpc.Compression.Gzip if zipped else grpc.Compression.NoCompression
-        if settings.otlp_insecure:
-            self._channel = grpc.insecure_channel(target, compression=compression)
+        if to.insecure:
+            self._channel = grpc.insecure_channel(address, compression=compression)
         else:
-            certificate = settings.otlp_certificate
-            roots = certificate.read_bytes() if certificate is not None else None
-            credentials = grpc.ssl_channel_credentials(roots)
-            self._channel = grpc.secure_channel(target, credentials, compression=compression)
-        self._call: Any = self._channel.unary_unary(_METHOD)  # bytes in, bytes out
+            credentials = grpc.ssl_channel_credentials(
+                _content(to.certificate), _content(to.client_key), _content(to.client_certificate)
+            )
+            self._channel = grpc.secure_channel(address, credentials, compression=compression)
+        self._call: Any = self._channel.unary_unary(method)  # bytes in, bytes out
 
     def send(self, payload: bytes, timeout: float) -> None:
         try:
@@ -89,15 +92,17 @@ class _Grpc:
 
 
 class _Http:
-    def __init__(self, settings: Settings) -> None:
-        url = urlsplit(settings.otlp_url)
+    def __init__(self, to: OtlpTarget, path: str) -> None:
+        url = urlsplit(to.url)
         self._host, self._port = url.hostname or "", url.port
-        self._path = url.path.rstrip("/") + _PATH
+        self._path = url.path or "/" if to.is_whole else url.path.rstrip("/") + path
         self._tls = None
         if url.scheme == "https":
-            self._tls = ssl.create_default_context(cafile=settings.otlp_certificate)
-        self._headers = {"Content-Type": "application/x-protobuf", **dict(settings.otlp_headers)}
-        self._zipped = settings.otlp_compression == "gzip"
+            self._tls = ssl.create_default_context(cafile=to.certificate)
+            if to.client_certificate is not None:
+                self._tls.load_cert_chain(to.client_certificate, to.client_key)
+        self._headers = {"Content-Type": "application/x-protobuf", **dict(to.headers)}
+        self._zipped = to.compression == "gzip"
         if self._zipped:
             self._headers["Content-Encoding"] = "gzip"
         self._connection: http.client.HTTPConnection | None = None
@@ -134,3 +139,7 @@ class _Http:
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
         return connection
+
+
+def _content(file: Path | None) -> bytes | None:
+    return None if file is None else file.read_bytes()

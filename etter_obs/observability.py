@@ -1,0 +1,468 @@
+"""The handle of an observed app: its parts, what it observes, how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.types import ASGIApp
+
+from etter_obs import conventions
+from etter_obs.context import RequestContext
+from etter_obs.errors import ErrorTracker
+from etter_obs.health import Health
+from etter_obs.logs import LogPipeline
+from etter_obs.metrics import decorators
+from etter_obs.metrics.exposition import MetricsEndpoint
+from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.metrics.requests import RequestMetrics
+from etter_obs.metrics.workers import meeting_place
+from etter_obs.requests.client_address import client_of
+from etter_obs.requests.ids import id_taker
+from etter_obs.requests.middleware import ObservabilityMiddleware
+from etter_obs.requests.probes import Claim, Probes
+from etter_obs.requests.recorder import Recorder
+from etter_obs.requests.response_headers import ResponseHeaders
+from etter_obs.requests.routing import RouteTable
+from etter_obs.runtime import instrument_runtime
+from etter_obs.settings import Settings, SettingsError
+from etter_obs.slo.buckets import db_buckets, request_buckets
+from etter_obs.slo.priming import needs
+from etter_obs.slo.spec import Spec
+from etter_obs.tracing import Tracing
+from etter_obs.tracing.httpx_client import instrument_httpx
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from starlette.applications import Starlette
+
+_LOG: Final = logging.getLogger(__name__)
+_DATABASE: Final = "database"
+_REDIS: Final = "redis"
+_LIFESPAN_SECONDS: Final = 1.0
+"""How long to wait for a server's lifespan, once its loop runs."""
+
+
+class _Observed(NamedTuple):
+    """An engine or a client, where it connects to, and how to stop observing it."""
+
+    thing: object
+    where: str
+    undo: Callable[[], None]
+
+
+class Observability:
+    """The handle of an observed app.
+
+    ``settings`` and ``spec`` are what was read; ``metrics``, ``logs``, ``tracing``, ``errors`` and
+    ``health`` are the parts. ``health.add(name, check)`` registers a check of the app's own.
+    """
+
+    def __init__(self, settings: Settings, spec: Spec) -> None:
+        self.settings = settings
+        self.spec = spec
+        self._undo = ExitStack()
+        self._recorder: Recorder | None = None
+        self._probes: Probes | None = None
+        self._observed: dict[tuple[str, str], _Observed] = {}
+        service = settings.service_name or spec.service
+        environment = settings.environment or spec.environment
+        self._ends: float | None = None
+        self._has_begun = False
+        with ExitStack() as undo:
+            self.metrics = _registry(settings, spec, service)
+            undo.callback(self.metrics.close)
+            self.logs = LogPipeline(settings, service, environment, self.metrics)
+            undo.callback(lambda: self.logs.close(self._left()))
+            undo.callback(self.logs.install())
+            self.errors = ErrorTracker(
+                settings, service, environment, self.metrics, self.logs.redactor
+            )
+            undo.callback(lambda: self.errors.close(self._left()))
+            self.routes = RouteTable(())
+            self.tracing = Tracing(
+                settings,
+                service=service,
+                environment=environment,
+                version=settings.service_version,
+                registry=self.metrics,
+                redactor=self.logs.redactor,
+                endpoint=lambda scope: self.routes.endpoint(scope),
+            )
+            undo.callback(lambda: self.tracing.close(self._left()))
+            self.runtime = instrument_runtime(self.metrics, settings.service_version)
+            undo.callback(self.runtime.close)
+            undo.callback(instrument_httpx(self.metrics, self.tracing))
+            self.health = Health(settings, self.metrics, last=self.shutdown)
+            undo.callback(self.health.close)
+            undo.callback(self._forget_observed)
+            self.requests = RequestMetrics(self.metrics)
+            undo.callback(decorators.bind(self.metrics, self.requests))
+            self.metrics.info(conventions.SLO_SPEC_INFO).child(spec.sha256).set(1.0)
+            self._undo = undo.pop_all()
+
+    def flush(self, deadline: float, *, send: bool = True) -> bool:
+        """Write and send what waits, all signals side by side, within ``deadline`` seconds.
+
+        Returns whether everything was. Without ``send`` lines are written, and nothing is sent.
+        """
+        end = time.monotonic() + deadline
+        if self._recorder is not None:
+            self._recorder.flush()
+        self.logs.wake()
+        if not send:
+            return self.logs.flush(deadline, send=False)
+        self.tracing.wake()
+        self.errors.wake()
+        flushed = [
+            part.flush(max(0.0, end - time.monotonic()))
+            for part in (self.logs, self.tracing, self.errors)
+        ]
+        return all(flushed)
+
+    def shutdown(self) -> None:
+        """Flush within ``ETTER_OBS_SHUTDOWN_DEADLINE``, and undo every patch.
+
+        All signals share the deadline, and nobody waits for a back-end that is known to be down.
+        What is left is counted as dropped. A second call does nothing; afterwards
+        ``setup_observability`` may be called again.
+        """
+        if self._ends is None:
+            self._ends = time.monotonic() + self.settings.shutdown_deadline
+            for part in (self.logs, self.tracing, self.errors):
+                part.wake()
+        self._undo.close()
+
+    def _left(self) -> float:
+        """Return the seconds that are left for the shutdown."""
+        if self._ends is None:  # set-up failed half-way: nothing waits yet
+            return 0.0
+        return max(0.0, self._ends - time.monotonic())
+
+    def on_shutdown(self, undo: Callable[[], object]) -> None:
+        """Have ``shutdown`` call ``undo``, before it undoes what was done earlier."""
+        self._undo.callback(undo)
+
+    def observe(self, app: Starlette) -> None:
+        """Put the middleware around everything that the app brings, now or when it starts."""
+
+        def wrapped(inner: ASGIApp) -> ASGIApp:
+            return self._around(app, inner)
+
+        self._undo.callback(self.tracing.adopt(app))
+        original = app.build_middleware_stack
+        was_set = "build_middleware_stack" in vars(app)
+        app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
+        if app.middleware_stack is not None:  # set up late, while the app runs
+            late = app.middleware_stack = self._around(app, app.middleware_stack)
+            self._begin_late(late)
+        elif self.settings.management_port is not None:
+            self._begin_without_lifespan()
+
+        def undo() -> None:
+            if was_set:
+                app.build_middleware_stack = original  # type: ignore[method-assign]
+            else:
+                del app.build_middleware_stack
+            stack = app.middleware_stack
+            if isinstance(stack, ObservabilityMiddleware):
+                app.middleware_stack = stack.inner
+
+        self._undo.callback(undo)
+
+    def _begin_late(self, stack: ObservabilityMiddleware) -> None:
+        """Begin now: the lifespan's first message has passed already.
+
+        Its last one passes unseen as well, so the end of the process flushes.
+        """
+        with suppress(RuntimeError):  # called from a thread without a loop: the first request will
+            asyncio.get_running_loop()
+            stack.begin()
+            self.started()
+
+    def _begin_without_lifespan(self) -> None:
+        """Open the management port although no lifespan and no request may ever come.
+
+        uvicorn calls a factory within its loop. Where it has sent no lifespan a second later, it
+        will not (``--lifespan off``); its own port is open by then.
+        """
+
+        async def begin() -> None:
+            await asyncio.sleep(_LIFESPAN_SECONDS)
+            if not self._has_begun:
+                self.starting()
+                self.started()
+
+        with suppress(RuntimeError):  # not within the loop
+            waiting = asyncio.get_running_loop().create_task(begin())
+            self._undo.callback(waiting.cancel)
+
+    def observe_engine(self, engine: Engine | AsyncEngine, *, name: str | None = None) -> None:
+        """Measure a SQLAlchemy engine, and check the health of its database.
+
+        Observing the same engine again changes nothing. An engine under a name that is in use, or
+        for a database that is observed already, takes the place of the older one.
+
+        Args:
+            engine: sync or async.
+            name: of the health check and of the label ``pool``; default: ``database``, then
+                ``database-2`` and so on for further databases.
+
+        Raises:
+            ImportError: the engine is async, or tracing is on, and what that needs is missing; the
+                message has the line that installs it.
+        """
+        from etter_obs.database import database_check, instrument_engine
+
+        key = self._name_for(_DATABASE, engine, name, str(engine.url))
+        if key is None:
+            return
+        is_first = not any(kind == _DATABASE for kind, _ in self._observed)
+        pool = "default" if key == _DATABASE else key
+        undo = instrument_engine(
+            engine, self.metrics, self.tracing, pool=pool, watch_server=is_first
+        )
+        self._remember(_DATABASE, key, engine, str(engine.url), undo)
+        self.health.add(key, database_check(engine), critical=True)
+
+    def observe_redis(self, client: Redis | AsyncRedis, *, name: str | None = None) -> None:
+        """Measure a Redis client and check its health; ``cached`` functions use the first one.
+
+        Observing the same client again changes nothing. A client under a name that is in use, or
+        for a server and database that are observed already, takes the place of the older one.
+
+        Args:
+            client: of redis-py, sync or async.
+            name: of the health check; default: ``redis``, then ``redis-2`` and so on.
+
+        Raises:
+            ImportError: tracing is on and its instrumentation is missing; the message has the line
+                that installs it.
+        """
+        from etter_obs.cache import Cache, bind, instrument_redis, redis_check
+
+        where = _address(client)
+        key = self._name_for(_REDIS, client, name, where)
+        if key is None:
+            return
+        is_first = not any(kind == _REDIS for kind, _ in self._observed)
+        with ExitStack() as undo:
+            undo.callback(instrument_redis(client, self.metrics, self.tracing, watch=is_first))
+            if is_first:
+                undo.callback(bind(Cache(client, self.metrics)))
+            self._remember(_REDIS, key, client, where, undo.pop_all().close)
+        self.health.add(key, redis_check(client), critical=False)
+
+    def observe_all(
+        self,
+        engine: Engine | AsyncEngine | Mapping[str, Engine | AsyncEngine] | None,
+        redis: Redis | AsyncRedis | Mapping[str, Redis | AsyncRedis] | None,
+    ) -> None:
+        """Observe what ``setup_observability`` takes: an engine, a client, or several by name."""
+        if isinstance(engine, Mapping):
+            for name, one in engine.items():
+                self.observe_engine(one, name=name)
+        elif engine is not None:
+            self.observe_engine(engine)
+        if isinstance(redis, Mapping):
+            for name, client in redis.items():
+                self.observe_redis(client, name=name)
+        elif redis is not None:
+            self.observe_redis(redis)
+
+    def _name_for(self, kind: str, thing: object, name: str | None, where: str) -> str | None:
+        """Return the name under which to observe ``thing``, None where it is observed already."""
+        known = {key: seen for (of, key), seen in self._observed.items() if of == kind}
+        if any(seen.thing is thing for seen in known.values()):
+            return None
+        same = (key for key, seen in known.items() if seen.where == where)
+        found = name or next(same, None)
+        if found is None:
+            numbered = (f"{kind}-{number}" for number in range(2, len(known) + 3))
+            found = next(free for free in (kind, *numbered) if free not in known)
+        if found in known:
+            self._observed.pop((kind, found)).undo()
+        return found
+
+    def _remember(
+        self, kind: str, name: str, thing: object, where: str, undo: Callable[[], None]
+    ) -> None:
+        self._observed[kind, name] = _Observed(thing, where, undo)
+
+    def _forget_observed(self) -> None:
+        while self._observed:
+            self._observed.popitem()[1].undo()
+
+    def _around(self, app: Starlette, inner: ASGIApp) -> ObservabilityMiddleware:
+        """Return the middleware around ``inner``; called when the app has all of its routes."""
+        self.routes = RouteTable(app.routes)
+        self.requests.prime(self.routes.routes, needs(self.spec))
+        answers: dict[str, ASGIApp] = dict(self.health.endpoints)
+        path = self.settings.metrics_path
+        if self.settings.metrics_enabled:
+            endpoint = MetricsEndpoint(
+                self.metrics, self.settings.metrics_token, self.settings.multiproc_dir
+            )
+            self.health.serve(path or conventions.Path.METRICS, endpoint)
+            if self.settings.management_port is None and path is not None:
+                answers[path] = endpoint
+        self._probes = Probes(answers, lambda: app.routes)
+        recorder = Recorder(
+            table=self.routes,
+            requests=self.requests,
+            tracing=self.tracing,
+            access=self.logs.access,
+            logs_all=self.settings.log_level in ("DEBUG", "INFO"),
+            finish_queries=self._query_report(),
+            client=client_of(self.settings.trusted_proxies),
+            report=self._report,
+            slow=_tightest_latency(self.spec),
+            streaming=frozenset(self.spec.streaming_routes),
+        )
+        self._undo.callback(self.metrics.on_scrape(recorder.flush))
+        self._undo.callback(recorder.flush)
+        self._recorder = recorder
+        return ObservabilityMiddleware(
+            inner,
+            recorder=recorder,
+            probes=self._probes,
+            quiet=self.settings.quiet_paths,
+            lifecycle=self,
+            take_id=id_taker(self.logs.redactor.text),
+            headers=ResponseHeaders(named) if (named := self.settings.response_headers) else None,
+        )
+
+    def _query_report(self) -> Callable[[RequestContext], None]:
+        from etter_obs.database.requests import RequestQueries
+
+        return RequestQueries(self.metrics, self.settings.n_plus_one_threshold).finish
+
+    def _report(self, error: BaseException, request: RequestContext) -> None:
+        self.requests.exception(request.endpoint, error)
+        self.errors.capture(error, request)
+
+    # -- the app's life, as the middleware sees it ------------------------------------------------
+
+    def starting(self) -> None:
+        """Measure the running event loop; chain SIGTERM, open the port, name the spec."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        self.runtime.watch_loop()
+        self.health.start()
+        self._tell_targets()
+        self._tell_paths()
+
+    def _tell_targets(self) -> None:
+        """Say whose targets are in force; those of the package are nobody's."""
+        chosen = self.settings.slo_file
+        self.metrics.gauge(conventions.SLO_DEFAULT_TARGETS).child().set(float(chosen is None))
+        if chosen is not None:
+            _LOG.info(
+                "SLO targets of %s: %s, sha256 %.12s…",
+                self.spec.service,
+                chosen,
+                self.spec.sha256,
+            )
+            return
+        here = default_here()
+        remedy = (
+            f"Set ETTER_OBS_SLO_FILE={here} to use the slo.yaml that is there"
+            if here is not None
+            else "Run `etter-obs init` and set ETTER_OBS_SLO_FILE to the slo.yaml that it writes"
+        )
+        _LOG.warning(
+            "ETTER_OBS_SLO_FILE is not set, so the latency buckets follow the package's example "
+            "targets, not those of this service. %s",
+            remedy,
+        )
+
+    def _tell_paths(self) -> None:
+        """Say where the package answers, and where the app's own routes win."""
+        if self._probes is None:
+            return
+        claims = self._probes.claims()
+        ours = [path for path, claim in claims.items() if claim is Claim.NONE]
+        if ours:
+            _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
+        for claim, what in (
+            (Claim.OWN, "The app serves %s itself, so etter-obs does not"),
+            (
+                Claim.ANY,
+                "A route of the app takes any path, so it answers %s first, and etter-obs "
+                "answers only where the app says 404",
+            ),
+        ):
+            if paths := [path for path, found in claims.items() if found is claim]:
+                _LOG.warning(
+                    what + ". Set ETTER_OBS_METRICS_PATH, ETTER_OBS_HEALTH_PATH or "
+                    "ETTER_OBS_MANAGEMENT_PORT to serve it elsewhere",
+                    ", ".join(paths),
+                )
+
+    def started(self) -> None:
+        """Let the startup probe pass."""
+        self._ends = None
+        self.health.mark_started()
+
+    def stopping(self) -> None:
+        """Close the management port; SIGTERM stays chained until the process ends."""
+        self.health.stop_serving()
+
+    async def stopped(self, *, in_process: bool) -> None:
+        """Flush, without holding up the loop in which the server says good-bye.
+
+        The end of the process has what is left of the deadline.
+        """
+        deadline = self.settings.shutdown_deadline
+        self._ends = None if in_process else time.monotonic() + deadline
+        await asyncio.to_thread(self.flush, deadline, send=not in_process)
+
+
+def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
+    try:
+        return MetricsRegistry(
+            spec.metric_prefix,
+            series_cap=settings.metrics_series_cap,
+            buckets={
+                conventions.REQUEST_DURATION: request_buckets(spec),
+                conventions.DB_QUERY_DURATION: db_buckets(spec),
+            },
+            multiproc_dir=meeting_place(settings.multiproc_dir, service),
+        )
+    except OSError as error:
+        raise SettingsError(
+            "PROMETHEUS_MULTIPROC_DIR",
+            str(settings.multiproc_dir),
+            f"a folder in which this process may write ({error.strerror or error})",
+        ) from None
+
+
+def default_here() -> Path | None:
+    """Return ``slo.yaml`` of the working directory, None where there is none."""
+    here = Path("slo.yaml").absolute()
+    return here if here.is_file() else None
+
+
+def _address(client: Any) -> str:
+    """Return which server and database a client of redis-py talks to, as far as it can be told."""
+    pool = getattr(client, "connection_pool", None)
+    options = getattr(pool, "connection_kwargs", {})
+    where = [options.get(name) for name in ("host", "port", "path", "db")]
+    return repr(where) if any(where) else f"client {id(client)}"
+
+
+def _tightest_latency(spec: Spec) -> float:
+    """Return the lowest threshold, in seconds, above which a request is bad for some SLO."""
+    latencies = [slo.sli.latency for slo in spec.slos if slo.sli.latency is not None]
+    name = conventions.REQUEST_DURATION.suffix
+    return min((float(sli.threshold) for sli in latencies if sli.metric == name), default=inf)

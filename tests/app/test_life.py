@@ -1,0 +1,188 @@
+"""Set-up at any moment of an app's life, with engines that come later, on any event loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import redis as redis_py
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
+
+from etter_obs import Settings, setup_observability
+from tests.app.asgi import observed, request, scrape
+from tests.servers import Running, running
+from tests.services import Redis, free_port
+from tests.waiting import eventually
+
+APP = "tests.app.ending_app"
+
+
+def engine_for(path: Any) -> Any:
+    """Return an engine with a pool, over a database of its own."""
+    return create_engine(f"sqlite:///{path}", poolclass=QueuePool)
+
+
+async def checks(app: Any) -> dict[str, str]:
+    """Return what the detailed health says of each check."""
+    answer = await request(app, "GET", "/health/detailed", client=("127.0.0.1", 1))
+    found: dict[str, str] = json.loads(answer.body)["checks"]
+    return found
+
+
+async def test_a_second_call_adds_what_it_is_given(tmp_path: Any, redis_server: Redis) -> None:
+    """Engines and clients of a later call are measured and checked; the same ones are not twice."""
+    app = FastAPI()
+    engine, client = engine_for(tmp_path / "a"), redis_py.Redis.from_url(redis_server.url)
+    with observed(app) as observability:
+        for _ in range(2):
+            assert setup_observability(app, engine=engine, redis=client) is observability
+        with engine.connect() as connection:
+            connection.execute(text("select 1"))
+        client.get("key")
+        assert await checks(app) == {"database": "healthy", "redis": "healthy"}
+        metrics = await scrape(app)
+        assert metrics.value("db_query_duration_seconds_count", "select") == 1
+        assert metrics.value("redis_command_duration_seconds_count", "get") == 1
+    client.close()
+
+
+async def test_several_engines_are_checked_each_by_its_own_name(tmp_path: Any) -> None:
+    """A mapping names them; without names they are numbered; pools are told apart."""
+    app = FastAPI()
+    named = {name: engine_for(tmp_path / name) for name in ("orders", "reports")}
+    unnamed = [engine_for(tmp_path / name) for name in ("x", "y")]
+    with observed(app) as observability:
+        setup_observability(app, engine=named)
+        for engine in unnamed:
+            setup_observability(app, engine=engine)
+        observability.observe_engine(engine_for(tmp_path / "z"), name="archive")
+        expected = {"orders", "reports", "database", "database-2", "archive"}
+        assert set(await checks(app)) == expected
+        sizes = (await scrape(app)).of("db_pool_size")
+        assert {pool for (pool,) in sizes} == expected - {"database"} | {"default"}
+
+
+async def test_an_engine_that_is_made_anew_takes_the_place_of_the_old(tmp_path: Any) -> None:
+    """A lifespan that runs twice leaves one check, of the engine that is in use."""
+    app = FastAPI()
+    first, second = engine_for(tmp_path / "a"), engine_for(tmp_path / "a")
+    with observed(app):
+        setup_observability(app, engine=first)
+        setup_observability(app, engine=second)
+        assert await checks(app) == {"database": "healthy"}
+        for engine in (first, second):
+            with engine.connect() as connection:
+                connection.execute(text("select 1"))
+        metrics = await scrape(app)
+        assert metrics.value("db_query_duration_seconds_count", "select") == 1
+
+
+async def test_several_redis_clients_are_checked_each(redis_server: Redis) -> None:
+    """A second client for another database does not take the first one's check."""
+    app = FastAPI()
+    urls = [redis_server.url, redis_server.url.removesuffix("0") + "1"]
+    clients = [redis_py.Redis.from_url(url) for url in urls]
+    with observed(app):
+        for client in clients:
+            setup_observability(app, redis=client)
+        assert await checks(app) == {"redis": "healthy", "redis-2": "healthy"}
+    for client in clients:
+        client.close()
+
+
+def management(run: Running, port: int, path: str) -> int:
+    """Return the status that the management port gives, 0 while it is closed."""
+    assert run.process.poll() is None, run.said()
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code
+    except httpx.TransportError:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("where", "arguments"),
+    [("lifespan", ()), ("factory", ("--lifespan", "off"))],
+)
+def test_the_management_port_opens_without_a_request(
+    where: str, arguments: tuple[str, ...]
+) -> None:
+    """Probes on it pass although no request comes; at SIGTERM it says that it drains."""
+    port = free_port()
+    name = "make" if where == "factory" else "app"
+    with running(
+        "uvicorn",
+        f"{APP}:{name}",
+        *arguments,
+        factory=where == "factory",
+        wait=False,
+        environment={
+            "WHERE": where,
+            "ETTER_OBS_MANAGEMENT_PORT": str(port),
+            "ETTER_OBS_DRAIN_SECONDS": "30",
+        },
+    ) as run:
+        for path in ("/health/live", "/health/startup", "/health/ready"):
+            eventually(
+                lambda path=path: management(run, port, path) == 200,  # type: ignore[misc]
+                deadline_s=60,
+                every_s=0.05,
+                tell=run.said,
+            )
+        run.process.terminate()
+        eventually(
+            lambda: management(run, port, "/health/ready") == 503, deadline_s=30, tell=run.said
+        )
+        run.process.terminate()  # a second one ends the wait
+
+
+def test_on_trio_the_app_runs_untouched_and_one_line_says_so() -> None:
+    """Requests are served, nothing of ours answers, and the lines go on being JSON."""
+    with running("hypercorn-trio", f"{APP}:app", environment={"WHERE": "import"}) as run:
+        assert run.get("/work").status_code == 200
+        assert run.get("/health/live").status_code == 404
+        assert "X-Request-ID" not in run.get("/work").headers
+        assert run.end() == 0
+        said = [line for line in run.lines if "another event loop than asyncio" in line["message"]]
+        assert len(said) == 1
+        assert [line["message"] for line in run.lines].count("working") == 2
+        assert "Traceback" not in run.said()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_an_app_is_tested_on_trio_as_without_us(anyio_backend: str) -> None:
+    """Anyio's tests with the trio back-end start, ask and end an app that is observed."""
+    seen: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        seen.append("started")
+        yield
+        seen.append("ended")
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def root() -> str:
+        return anyio_backend
+
+    with observed(app):
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+                assert (await client.get("/")).json() == "trio"
+    assert seen == ["started", "ended"]
+
+
+def test_a_settings_object_of_a_second_call_is_ignored() -> None:
+    """The first call decides; a further one only adds."""
+    app = FastAPI()
+    with observed(app) as observability:
+        assert setup_observability(app, settings=Settings(log_level="DEBUG")) is observability
+        assert observability.settings.log_level == "INFO"
