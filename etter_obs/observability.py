@@ -26,7 +26,7 @@ from etter_obs.metrics.workers import meeting_place
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
 from etter_obs.requests.middleware import ObservabilityMiddleware
-from etter_obs.requests.probes import Claim, Probes
+from etter_obs.requests.probes import Probe, Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.requests.routing import RouteTable
@@ -306,16 +306,8 @@ class Observability:
         """Return the middleware around ``inner``; called when the app has all of its routes."""
         self.routes = RouteTable(app.routes)
         self.requests.prime(self.routes.routes, needs(self.spec))
-        answers: dict[str, ASGIApp] = dict(self.health.endpoints)
-        path = self.settings.metrics_path
-        if self.settings.metrics_enabled:
-            endpoint = MetricsEndpoint(
-                self.metrics, self.settings.metrics_token, self.settings.multiproc_dir
-            )
-            self.health.serve(path or conventions.Path.METRICS, endpoint)
-            if self.settings.management_port is None and path is not None:
-                answers[path] = endpoint
-        self._probes = Probes(answers, lambda: app.routes)
+        self._probes = self._make_probes(app)
+        self._undo.callback(self._probes.install())
         recorder = Recorder(
             table=self.routes,
             requests=self.requests,
@@ -341,6 +333,23 @@ class Observability:
             headers=ResponseHeaders(named) if (named := self.settings.response_headers) else None,
         )
 
+    def _make_probes(self, app: Starlette) -> Probes:
+        settings = self.settings
+        chosen = settings.health_path != conventions.Path.HEALTH
+        probes = {
+            path: Probe(answer, chosen=chosen, guarded=False)
+            for path, answer in self.health.endpoints.items()
+        }
+        path = settings.metrics_path
+        if settings.metrics_enabled:
+            token = settings.metrics_token
+            endpoint = MetricsEndpoint(self.metrics, token, settings.multiproc_dir)
+            self.health.serve(path or conventions.Path.METRICS, endpoint)
+            if settings.management_port is None and path is not None:
+                chosen = path != conventions.Path.METRICS
+                probes[path] = Probe(endpoint, chosen=chosen, guarded=token is None)
+        return Probes(app, probes)
+
     def _query_report(self) -> Callable[[RequestContext], None]:
         from etter_obs.database.requests import RequestQueries
 
@@ -360,7 +369,6 @@ class Observability:
         self.runtime.watch_loop()
         self.health.start()
         self._tell_targets()
-        self._tell_paths()
 
     def _tell_targets(self) -> None:
         """Say whose targets are in force; those of the package are nobody's."""
@@ -386,33 +394,12 @@ class Observability:
             remedy,
         )
 
-    def _tell_paths(self) -> None:
-        """Say where the package answers, and where the app's own routes win."""
-        if self._probes is None:
-            return
-        claims = self._probes.claims()
-        ours = [path for path, claim in claims.items() if claim is Claim.NONE]
-        if ours:
-            _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
-        for claim, what in (
-            (Claim.OWN, "The app serves %s itself, so etter-obs does not"),
-            (
-                Claim.ANY,
-                "A route of the app takes any path, so it answers %s first, and etter-obs "
-                "answers only where the app says 404",
-            ),
-        ):
-            if paths := [path for path, found in claims.items() if found is claim]:
-                _LOG.warning(
-                    what + ". Set ETTER_OBS_METRICS_PATH, ETTER_OBS_HEALTH_PATH or "
-                    "ETTER_OBS_MANAGEMENT_PORT to serve it elsewhere",
-                    ", ".join(paths),
-                )
-
     def started(self) -> None:
-        """Let the startup probe pass."""
+        """Let the startup probe pass, and say where the probes are."""
         self._ends = None
         self.health.mark_started()
+        if self._probes is not None:
+            self._probes.say()
 
     def stopping(self) -> None:
         """Close the management port; SIGTERM stays chained until the process ends."""

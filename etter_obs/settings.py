@@ -171,6 +171,15 @@ class Settings:
                 None,
                 "a DSN, since ERROR_TRACKING_ENABLED is true (or set that to false)",
             )
+        metrics_path = env.read(("ETTER_OBS_METRICS_PATH",), takes.path, Paths.METRICS.value)
+        health_path = env.read(("ETTER_OBS_HEALTH_PATH",), takes.path, Paths.HEALTH.value)
+        ends = [path.removeprefix(Paths.HEALTH) for path in Paths if path.startswith(Paths.HEALTH)]
+        if health_path and metrics_path in [health_path + end for end in ends]:
+            raise SettingsError(
+                "ETTER_OBS_METRICS_PATH",
+                metrics_path,
+                f"another path than those of health, {health_path}/live and so on",
+            )
         sampler = env.read(("OTEL_TRACES_SAMPLER",), takes.one_of(takes.SAMPLERS), None)
         return cls(
             service_name=env.read(("OTEL_SERVICE_NAME", "SERVICE_NAME"), takes.text, None),
@@ -181,8 +190,7 @@ class Settings:
             log_queue_size=env.read(("ETTER_OBS_LOG_QUEUE_SIZE",), takes.integer(16), 10_000),
             log_max_bytes=env.read(("ETTER_OBS_LOG_MAX_BYTES",), takes.integer(512), 16_384),
             metrics_enabled=env.read(("ENABLE_METRICS",), takes.boolean, True),
-            metrics_path=env.read(("ETTER_OBS_METRICS_PATH",), takes.path, Paths.METRICS.value)
-            or None,
+            metrics_path=metrics_path or None,
             metrics_token=env.secret("ETTER_OBS_METRICS_TOKEN", takes.text),
             metrics_series_cap=env.read(
                 ("ETTER_OBS_METRICS_SERIES_CAP",), takes.integer(10), 1_000
@@ -216,8 +224,7 @@ class Settings:
             ),
             error_tracking_enabled=tracking,
             sentry_dsn=dsn,
-            health_path=env.read(("ETTER_OBS_HEALTH_PATH",), takes.path, Paths.HEALTH.value)
-            or None,
+            health_path=health_path or None,
             health_token=env.secret("ETTER_OBS_HEALTH_TOKEN", takes.text),
             health_timeout=env.read(("ETTER_OBS_HEALTH_TIMEOUT",), takes.seconds, 2.0),
             health_deadline=env.read(("ETTER_OBS_HEALTH_DEADLINE",), takes.seconds, 5.0),

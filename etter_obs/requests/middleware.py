@@ -32,8 +32,6 @@ _TEST_CLIENTS: Final = ("anyio.", "asgi_lifespan.")
 """Modules of what Starlette's TestClient and asgi-lifespan receive from; no server's begin so."""
 _SERVERS_KEY: Final = "spec_version"
 """Servers name the version of the specification in the scope; clients in the process do not."""
-_START: Final = 7
-"""Characters of a path that are looked at for every request; a pattern would cost too much."""
 
 
 class Lifecycle(Protocol):
@@ -82,7 +80,9 @@ class ObservabilityMiddleware:
         self._tracing = recorder.tracing
         self._probes = probes
         self._quiet = re.compile(rf"(?:{'|'.join(map(re.escape, quiet))})(?:/|$)").match
-        self._quiet_starts = frozenset(path[:_START] for path in quiet)
+        # Enough of a path to tell nearly every request from a probe: a pattern costs too much.
+        self._start = slice(min((len(path) for path in quiet), default=0))
+        self._quiet_starts = frozenset(path[self._start] for path in quiet)
         self._unrecorded = Unrecorded(recorder.report)
         self._lifecycle = lifecycle
         self._take_id = take_id
@@ -111,7 +111,7 @@ class ObservabilityMiddleware:
         path = scope["path"]
         if scope.get("root_path"):
             path = path.removeprefix(scope["root_path"])
-        if path[:_START] in self._quiet_starts and self._quiet(path):
+        if path[self._start] in self._quiet_starts and self._quiet(path):
             await self._serve_quietly(path, scope, receive, send)
             return
         if _SEEN in scope:

@@ -22,6 +22,8 @@ from fastapi import FastAPI, Request, WebSocket
 
 from etter_obs.context import current_request
 from tests.app.asgi import observed, scrape
+from tests.servers import running
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 theirs: ContextVar[str | None] = ContextVar("theirs", default=None)
@@ -201,3 +203,19 @@ def test_a_server_with_bad_input_ends_with_what_is_wrong(
     lines = done.stderr.splitlines()
     assert lines[0].startswith(f"etter-obs: {says}")
     assert all(line.startswith(held) for line in lines[1:])  # a spec's other faults
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_a_guarded_page_stays_shut_on_a_server(server: str) -> None:
+    """What a well-known library exposes in the lifespan, guarded, it alone answers."""
+    with running(server, "tests.app.guarded:app") as run:
+        assert run.get("/metrics").status_code == 401
+        opened = run.get("/metrics", headers={"Authorization": "Bearer the-apps-own"})
+        assert 'shop_orders_total{customer="acme"} 1.0' in opened.text
+        assert "etter_requests_total" not in opened.text
+        ready = run.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, "the app's own")
+        assert ready.headers["X-Request-ID"]
+        assert run.get("/health/live").json()["status"] == "healthy"
+        for told in ("The app serves /metrics itself", "are served at /health/live"):
+            eventually(lambda told=told: told in run.said(), deadline_s=10)  # type: ignore[misc]

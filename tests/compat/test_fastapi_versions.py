@@ -38,8 +38,9 @@ def interpreter_with(fastapi: str) -> Path:
 
 @pytest.mark.parametrize("fastapi", ["fastapi==0.115.*", "fastapi==0.136.*", "fastapi==0.137.*"])
 def test_requests_are_counted_alike_on_every_fastapi(fastapi: str) -> None:
-    """All that test_requests.py proves for the newest FastAPI holds for this one."""
-    command = [str(interpreter_with(fastapi)), "-m", "pytest", "-q", "tests/app/test_requests.py"]
+    """What the two files prove for the newest FastAPI holds for this one."""
+    tests = ["tests/app/test_requests.py", "tests/app/test_probes.py"]
+    command = [str(interpreter_with(fastapi)), "-m", "pytest", "-q", *tests]
     done = subprocess.run(
         [*command, "--noconftest", "-p", "no:etter_obs"],
         cwd=ROOT,
