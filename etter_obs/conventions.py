@@ -347,6 +347,8 @@ class SpanAttribute(StrEnum):
     REQUEST_ID = "etter.request_id"
     MADE_AFTERWARDS = "etter.made_afterwards"
     REASON = "etter.kept_because"
+    PROBE = "etter.probe"
+    """On the span of a request that turned out to be a probe: it is not sent."""
 
 
 class KeptBecause(StrEnum):

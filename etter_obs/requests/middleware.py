@@ -166,7 +166,9 @@ class ObservabilityMiddleware:
         """Serve a probe: by our answer, or by the app, whose request gets its ids and no record."""
         outer = current_request.get() if _SEEN in scope else None
         if isinstance(outer, Exchange):
-            outer.forget(self._unrecorded)  # a probe of a mounted app is none of the outer one's
+            # A probe of a mounted app is no request of the outer one.
+            outer.forget(self._unrecorded)
+            self._tracing.forget()
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return

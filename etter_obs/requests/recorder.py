@@ -27,6 +27,7 @@ from etter_obs.tracing import Tracing
 _DELAY_SECONDS: Final = 0.05
 _MOST_WAITING: Final = 4_096
 _NOT_FOUND: Final = 404
+_NOT_ALLOWED: Final = 405
 _SERVER_ERROR: Final = 500
 
 # Plain strings: a member of a StrEnum hashes and renders more slowly.
@@ -125,6 +126,8 @@ class Recorder:
         if route is None and status != _NOT_FOUND:
             # A middleware answered: a broken one must not hide its errors among the unmatched.
             route = self.table.search(scope)
+        if _NOT_FOUND <= status <= _NOT_ALLOWED and route in self.table.files:
+            route = None
         endpoint = exchange.endpoint if exchange.endpoint and route else route
         exchange.endpoint = endpoint = endpoint or UNMATCHED
         kept = exchange.sampled or (

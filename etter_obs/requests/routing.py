@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from starlette.routing import BaseRoute, Host, Mount, WebSocketRoute, compile_path
+from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from etter_obs.metrics.requests import RouteInfo
@@ -35,6 +36,9 @@ class RouteTable:
         """By identity: not every endpoint can be hashed, and the routes keep them all alive."""
         self._patterns: list[tuple[re.Pattern[str], str]] = []
         self._mounts: list[tuple[re.Pattern[str], str]] = []
+        self.files: set[str] = set()
+        """Templates of mounts that have a route for each of their files, and for nothing else: what
+        they refuse went to no route. One at the root gets all that scanners try."""
         for prefix, route in _walk(routes, ""):
             self._add(prefix, route)
 
@@ -56,7 +60,7 @@ class RouteTable:
     def search(self, scope: Scope) -> str | None:
         """Match a path that no router saw against every route; the one thing here that is slow."""
         path: str = scope["path"]
-        root: str = scope.get("app_root_path") or scope.get("root_path", "")
+        root: str = scope.get("app_root_path", scope.get("root_path", ""))
         path = path.removeprefix(root) or "/"
         for pattern, template in self._patterns:
             if pattern.match(path):
@@ -84,6 +88,8 @@ class RouteTable:
             if route.routes:
                 return
             endpoint, template = route.app, f"{template}/{{path}}"
+            if isinstance(route.app, StaticFiles) or template == "/{path}":
+                self.files.add(template)
             self._patterns.append((re.compile(re.escape(prefix + route.path) + "/"), template))
         else:
             self._patterns.append((compile_path(template)[0], template))

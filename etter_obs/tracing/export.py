@@ -17,6 +17,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from etter_obs.conventions import SpanAttribute
 from etter_obs.otlp.delivery import Delivery
 from etter_obs.otlp.resource import INSTANCE_ID, id_now
 from etter_obs.otlp.transport import NotSent
@@ -108,6 +109,8 @@ class BoundedSpans(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, or drop and count it; it returns at once in both cases."""
         if span.context is None or not span.context.trace_flags.sampled:
+            return
+        if span.attributes and SpanAttribute.PROBE in span.attributes:
             return
         with self._lock:
             admitted = self._under_way < self._capacity

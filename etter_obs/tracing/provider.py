@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause
+from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause, SpanAttribute
 from etter_obs.optional_dependencies import TRACES
 from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import (
@@ -139,6 +139,10 @@ class Tracing:
         if self._is_global:
             scope[SCOPE_KEY] = None
         await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
+
+    def forget(self) -> None:
+        """Do not send the span of the request that is being served."""
+        trace.get_current_span().set_attribute(SpanAttribute.PROBE, True)
 
     def keep(
         self,

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from starlette.responses import PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import PlainTextResponse, Response
 
 from etter_obs import Observability
 from etter_obs.context import current_request
@@ -388,3 +390,44 @@ async def test_an_app_in_an_app_is_counted_once(app: FastAPI) -> None:
             ("GET", "/sub/files/{path:path}", "200"): 1.0
         }
         assert (await scrape(app)).of("requests_total") == {}
+
+
+@pytest.mark.parametrize("prefix", ["", "/static"])
+async def test_what_static_files_do_not_have_went_to_no_route(prefix: str, tmp_path: Path) -> None:
+    """Scanners that try an app with StaticFiles are in no SLI; requests for its files are."""
+    (tmp_path / "logo.svg").write_text("<svg/>")
+    app = FastAPI()
+    app.mount(prefix, StaticFiles(directory=tmp_path))
+    with observed(app):
+        for method, name, status in [
+            ("GET", "logo.svg", 200),
+            ("HEAD", "logo.svg", 200),
+            ("GET", ".env", 404),
+            ("GET", "../secrets", 404),
+            ("POST", "wp-login.php", 405),
+        ]:
+            assert (await request(app, method, f"{prefix}/{name}")).status == status
+        assert (await scrape(app)).of("requests_total") == {
+            ("GET", f"{prefix}/{{path}}", "200"): 1,
+            ("HEAD", f"{prefix}/{{path}}", "200"): 1,
+            ("GET", "__unmatched__", "404"): 2,
+            ("POST", "__unmatched__", "405"): 1,
+        }
+
+
+async def test_an_opaque_application_counts_what_it_refuses_except_at_the_root() -> None:
+    """Below a path of its own a 404 is the application's; at the root it may be a scanner's."""
+
+    async def refuses(scope: Any, receive: Any, send: Any) -> None:
+        await Response(status_code=404)(scope, receive, send)
+
+    app = FastAPI()
+    app.mount("/legacy", refuses)
+    app.mount("/", refuses)
+    with observed(app):
+        for path in ("/legacy/orders/7", "/wp-admin"):
+            assert (await request(app, "GET", path)).status == 404
+        assert (await scrape(app)).of("requests_total") == {
+            ("GET", "/legacy/{path}", "404"): 1,
+            ("GET", "__unmatched__", "404"): 1,
+        }

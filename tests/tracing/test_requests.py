@@ -440,3 +440,13 @@ async def test_a_method_of_somebodys_own_names_no_span(otlp: Receiver) -> None:
     async with observed(an_app(), otlp) as client:
         await client.request("HACK", "/items/7")
     assert otlp.named("HTTP /items/{item}").attributes["http.request.method"] == "_OTHER"
+
+
+async def test_a_probe_of_a_mounted_app_leaves_no_span(otlp: Receiver) -> None:
+    """The outer app, which learns only from the mounted one what it was, drops the span."""
+    inner, outer = an_app(), FastAPI()
+    outer.mount("/api", inner)
+    async with observed(inner, otlp, apm_enabled=False), observed(outer, otlp) as client:
+        for path in ("/api/health/ready", "/api/metrics", "/api/items/1"):
+            assert (await client.get(path)).status_code == 200
+    assert {span.name for span in otlp.spans} == {"GET /api/items/{item}", "look up"}
