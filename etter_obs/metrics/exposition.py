@@ -85,6 +85,7 @@ class MetricsEndpoint:
                 foreign_text,
                 self._registry.prefix,
                 self._multiproc_dir,
+                self._registry.client,
                 openmetrics=openmetrics,
             )
         except Exception:  # noqa: BLE001

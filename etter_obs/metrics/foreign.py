@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from etter_obs.conventions import METRICS
+
+if TYPE_CHECKING:
+    from etter_obs.metrics.client_share import ClientShare
 
 T = TypeVar("T")
 
@@ -24,7 +27,9 @@ _WORK_SECONDS: Final = 0.001
 _PAUSE_SECONDS: Final = 0.0001
 
 
-def foreign_text(prefix: str, folder: Path | None, *, openmetrics: bool) -> str:
+def foreign_text(
+    prefix: str, folder: Path | None, share: ClientShare | None, *, openmetrics: bool
+) -> str:
     """Return the exposition of prometheus_client's default registry, without an end mark.
 
     It is made for a thread beside the event loop, and lets the loop run every millisecond.
@@ -34,6 +39,7 @@ def foreign_text(prefix: str, folder: Path | None, *, openmetrics: bool) -> str:
     Args:
         prefix: of our metrics.
         folder: where prometheus_client's own multi-process files are, if it keeps any.
+        share: what the service's workers have, where there are several.
         openmetrics: the format; else Prometheus's text format.
     """
     client = sys.modules.get("prometheus_client")
@@ -45,46 +51,63 @@ def foreign_text(prefix: str, folder: Path | None, *, openmetrics: bool) -> str:
 
         registry = client.CollectorRegistry()
         MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    shared = share is not None and share.is_used
+    found = _of_all_workers(share) if share and shared else (f for _, f in families(registry))
     ours = {metric.name(prefix).removesuffix("_total").removesuffix("_info") for metric in METRICS}
     if openmetrics:
         from prometheus_client.openmetrics.exposition import generate_latest
     else:
         from prometheus_client.exposition import generate_latest  # type: ignore[assignment]
-    text: str = generate_latest(_Without(registry, ours)).decode("utf-8")  # type: ignore[no-untyped-call]
+    text: str = generate_latest(_Without(found, ours)).decode("utf-8")  # type: ignore[no-untyped-call]
     return text.removesuffix(_END)
 
 
-class _Without:
-    """A registry without the families of some names, whose samples come with pauses."""
+def _of_all_workers(share: ClientShare) -> Iterator[Any]:
+    """Yield what all workers have as prometheus_client's families."""
+    from prometheus_client.core import Exemplar, Metric, Sample
 
-    def __init__(self, registry: Any, names: set[str]) -> None:
-        self._registry = registry
+    for family in share.families().values():
+        shown = Metric(family.name, family.documentation, family.type)
+        shown.unit = family.unit
+        shown.samples = (  # type: ignore[assignment]
+            Sample(name, dict(labels), value, None, Exemplar(*mark) if mark else None)
+            for (name, labels), (value, mark) in family.samples.items()
+        )
+        yield shown
+
+
+class _Without:
+    """A registry of families without those of some names; their samples come with pauses."""
+
+    def __init__(self, found: Iterable[Any], names: set[str]) -> None:
+        self._found = found
         self._names = names
 
     def collect(self) -> Iterator[Any]:
-        for family in _families(self._registry):
+        for family in self._found:
             if family.name not in self._names:
                 shown = copy.copy(family)  # a collector may return the same one each time
-                shown.samples = _with_pauses(family.samples)
+                shown.samples = with_pauses(family.samples)
                 yield shown
 
 
-def _families(registry: Any) -> Iterator[Any]:
-    """Yield what the registry's own ``collect`` does, without a list of all samples of a family.
+def families(registry: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each collector, None where it is not known, with each of its families.
 
+    That is what the registry's own ``collect`` does, but without a list of a family's samples.
     That list is made in one go, without a pause, and its thousands of objects set the garbage
     collector off, which stops every thread. There is no public way around it.
     """
     collectors = getattr(registry, "_collector_to_names", None)
     if collectors is None or registry.get_target_info():
-        yield from registry.collect()
+        yield from ((None, family) for family in registry.collect())
         return
     for collector in tuple(collectors):
         known = type(collector).__module__ == _METRICS
         if known and all(hasattr(collector, part) for part in _PARTS):
-            yield _unlisted(collector)
+            yield collector, _unlisted(collector)
         else:
-            yield from collector.collect()
+            yield from ((collector, family) for family in collector.collect())
 
 
 def _unlisted(metric: Any) -> Any:
@@ -94,7 +117,7 @@ def _unlisted(metric: Any) -> Any:
     return family
 
 
-def _with_pauses(items: Iterable[T]) -> Iterator[T]:
+def with_pauses(items: Iterable[T]) -> Iterator[T]:
     """Yield ``items``, giving up the interpreter's lock every millisecond.
 
     A thread that wants the lock asks for it only after five, which a busy thread can count on.

@@ -1,4 +1,4 @@
-"""Families of metrics with a cap on their series."""
+"""Every metric of the app: in this process, or shared with the service's other workers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from etter_obs import conventions
-from etter_obs.conventions import KEPT_PAST_CAP, OVERFLOW, UNMATCHED, Metric, MetricKind
-from etter_obs.metrics.cells import Cells, Labels, Peer, Record
+from etter_obs.conventions import UNMATCHED, Metric, MetricKind
+from etter_obs.metrics.cells import Cells, Peer
 from etter_obs.metrics.children import (
     Counter,
     Gauge,
@@ -22,11 +22,11 @@ from etter_obs.metrics.children import (
     OverflowCounter,
     OverflowGauge,
     OverflowHistogram,
-    record_size,
 )
+from etter_obs.metrics.client_share import ClientShare
+from etter_obs.metrics.family import LIVE, C, Family
 from etter_obs.metrics.workers import WorkerFolder, is_arbiter
 
-_MAX_LABEL: Final = 256
 _REFRESH_SECONDS: Final = 5.0
 _FEW: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
 """Label values that strangers cannot multiply; a route's template is one of them too."""
@@ -37,99 +37,6 @@ _LADDERS: Final = {
 }
 
 _log = logging.getLogger(__name__)
-
-C = TypeVar("C", bound=Counter | Gauge | Histogram)
-
-
-class Family(Generic[C]):
-    """The children of one metric: those of the code's own label sets, and as many as the cap.
-
-    All others share overflow series. These keep what SLIs choose by, so that a failure or a route
-    counts past the cap as it did before it.
-    """
-
-    def __init__(
-        self, registry: MetricsRegistry, metric: Metric, kind: type[C], overflow: type[C]
-    ) -> None:
-        self.metric = metric
-        self.bounds = registry.bounds(metric)
-        self._registry = registry
-        self._kind = kind
-        self._overflow = overflow
-        self._children: dict[Labels, C] = {}
-        self._capped = 0
-        """Children that spend the cap."""
-
-    def child(self, *labels: str) -> C:
-        """Return the child of these label values, in the order of the metric's ``labels``.
-
-        Past the cap it is an overflow series, which counts each use as dropped.
-        """
-        child = self._children.get(labels)
-        return self._make(labels) if child is None else child
-
-    def prime(self, *labels: str) -> None:
-        """Create a child before its first event: 0 where a rule looks for the event's increase.
-
-        It does not spend the cap: as many are primed as the app's code has routes.
-        """
-        self._make(labels, spends=False)
-
-    def __len__(self) -> int:
-        return len(self._children)
-
-    def _make(self, given: Labels, *, spends: bool = True) -> C:
-        if len(given) != len(self.metric.labels):
-            raise TypeError(f"{self.metric.suffix} takes {len(self.metric.labels)} label values")
-        labels = tuple([str(value)[:_MAX_LABEL] for value in given])
-        registry = self._registry
-        with registry.lock:
-            child = self._children.get(labels)
-            if child is not None:
-                return child
-            shared = self._past_cap(labels)
-            spends = spends and shared != labels
-            if not spends or self._capped < registry.series_cap:
-                self._capped += spends
-                child = self._kind(self._record(labels), registry.lock, self.bounds)
-            else:
-                labels = shared
-                child = self._children.get(labels)
-                if child is None:
-                    overflow: Any = self._overflow(self._record(labels), registry.lock, self.bounds)
-                    dropped = registry.counter(conventions.SERIES_DROPPED)
-                    overflow.dropped = dropped.child(self.metric.suffix)
-                    child = overflow
-            self._children[labels] = child
-        return child
-
-    def _past_cap(self, labels: Labels) -> Labels:
-        few = self._registry.few
-        return tuple(
-            value if label in KEPT_PAST_CAP and value in few else OVERFLOW
-            for label, value in zip(self.metric.labels, labels, strict=True)
-        )
-
-    def _record(self, labels: Labels) -> Record:
-        kind = self.metric.kind
-        size = record_size(self.bounds) if kind is MetricKind.HISTOGRAM else 2
-        cells = self._registry.cells.allocate(self.metric.suffix, labels, size)
-        if kind in _LIVE:
-            cells[0] = 0.0
-            # "latest" is absent until it is set; the others count from now on.
-            cells[1] = 0.0 if self.metric.across == "latest" else 1.0
-        return cells
-
-    def rebind(self) -> None:
-        """Move every child to the registry's new records, in which it counts from the beginning."""
-        for labels, child in self._children.items():
-            cells = self._record(labels)
-            if self.metric.kind is MetricKind.INFO:  # said once, and true for a forked child too
-                cells[0] = child.cells[0]
-            child.lock, child.cells = self._registry.lock, cells
-
-
-_LIVE: Final = (MetricKind.GAUGE, MetricKind.INFO)
 
 
 class MetricsRegistry:
@@ -164,10 +71,13 @@ class MetricsRegistry:
         self._buckets = dict(buckets or {})
         self._callbacks: list[Callable[[], None]] = []
         self._folder: WorkerFolder | None = None
+        self.client: ClientShare | None = None
+        """What the workers count with prometheus_client; None: this process is alone."""
         self._closed = threading.Event()
         if multiproc_dir is not None:
             self._folder = WorkerFolder(multiproc_dir, self._schema())
             self._share(self._folder.claim())
+            self.client = ClientShare(self._folder)
         self.on_scrape(self._describe_itself)
         _registries.add(self)
 
@@ -226,6 +136,8 @@ class MetricsRegistry:
         """Leave the other workers; what was counted stays with them."""
         self._closed.set()
         _registries.discard(self)
+        self._publish(last=True)
+        self.client = None
         if self._folder is not None:
             self._folder.release()
             self._folder = None
@@ -248,7 +160,7 @@ class MetricsRegistry:
 
     def _share(self, fd: int) -> None:
         self.cells = Cells(fd)
-        live = {m.suffix for m in conventions.METRICS if m.kind in _LIVE}
+        live = {m.suffix for m in conventions.METRICS if m.kind in LIVE}
         for suffix in live & self.cells.records.keys():
             for cells in self.cells.records[suffix].values():
                 cells[1] = 0.0  # the predecessor's gauges died with it
@@ -257,6 +169,15 @@ class MetricsRegistry:
     def _keep_fresh(self) -> None:
         while not self._closed.wait(_REFRESH_SECONDS):
             self.refresh()
+            self._publish()
+
+    def _publish(self, *, last: bool = False) -> None:
+        client = self.client
+        if client is not None:
+            try:
+                client.publish(last=last)
+            except Exception:  # noqa: BLE001  # a collector of the app's own may raise anything
+                _log.warning("The app's own metrics could not be read", exc_info=True)
 
     def _describe_itself(self) -> None:
         living = sum(alive for _, alive in self.peers())
@@ -272,8 +193,10 @@ class MetricsRegistry:
         if self._folder is not None:
             try:
                 self._share(self._folder.forked())
+                if self.client is not None:
+                    self.client.forked()
             except OSError:  # alone, then
-                self._folder = None
+                self._folder = self.client = None
         self._rebind()
 
     def step_back(self) -> None:
@@ -286,6 +209,8 @@ class MetricsRegistry:
             with self.lock:
                 self.cells = Cells()
                 self._rebind()
+            if self.client is not None:
+                self.client.step_back()
             self._folder.release()
 
     def _rebind(self) -> None:

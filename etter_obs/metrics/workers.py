@@ -26,6 +26,7 @@ from typing import Final
 from etter_obs.metrics.cells import Peer
 
 _PREFIX: Final = "worker-"
+_NOTE: Final = "note-"
 _LOCK_DEADLINE: Final = 5.0
 
 
@@ -56,12 +57,10 @@ class WorkerFolder:
             taken, free = self._survey()
             if not taken:
                 for name, fd in free.items():
-                    os.close(fd)
-                    (self.path / name).unlink()
+                    self._remove(name, fd)
                 free = {}
             for name in [name for name in free if not name.endswith(self._suffix)]:
-                os.close(free.pop(name))
-                (self.path / name).unlink()
+                self._remove(name, free.pop(name))
             if free:
                 self._own = min(free)
                 self._fd = free.pop(self._own)
@@ -95,6 +94,17 @@ class WorkerFolder:
             os.close(self._fd)
             self._fd = None
 
+    @property
+    def note(self) -> Path:
+        """The file for whatever else this worker shares; its predecessor's, if it had one."""
+        return self._note(self._own or "")
+
+    def notes(self) -> list[tuple[Path, bool]]:
+        """Return the other workers' notes, if they wrote any, and whether each is alive."""
+        with self._looking:
+            self._look()
+            return [(self._note(name), self._living.get(name, True)) for name in self._peers]
+
     def peers(self) -> list[tuple[Peer, bool]]:
         """Return the other workers' records and whether each is alive, as far as can be told."""
         with self._looking:
@@ -115,6 +125,14 @@ class WorkerFolder:
     @property
     def _suffix(self) -> str:
         return f"-{self._schema}.cells"
+
+    def _note(self, name: str) -> Path:
+        return self.path / f"{_NOTE}{name.removeprefix(_PREFIX)}"
+
+    def _remove(self, name: str, fd: int) -> None:
+        os.close(fd)
+        (self.path / name).unlink()
+        self._note(name).unlink(missing_ok=True)
 
     def _name(self, number: int) -> str:
         return f"{_PREFIX}{number:04}{self._suffix}"
