@@ -366,6 +366,7 @@ class Observability:
         if self._has_begun:
             return
         self._has_begun = True
+        self.logs.look_again()
         self.runtime.watch_loop()
         self.health.start()
         self._tell_targets()
@@ -395,7 +396,8 @@ class Observability:
         )
 
     def started(self) -> None:
-        """Let the startup probe pass, and say where the probes are."""
+        """Let the startup probe pass; say where the probes are, and what the start did to logging."""
+        self.logs.look_again()
         self._ends = None
         self.health.mark_started()
         if self._probes is not None:

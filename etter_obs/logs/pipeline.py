@@ -16,7 +16,7 @@ from opentelemetry.trace import get_current_span
 from etter_obs import conventions
 from etter_obs.context import current_request
 from etter_obs.conventions import LogField
-from etter_obs.logs import stdlib, structured, watching
+from etter_obs.logs import capture, stdlib, structured, watching
 from etter_obs.logs.fields import ACCESS
 from etter_obs.logs.quick import QuickRenderer
 from etter_obs.logs.record import Entry, Site, SpanIds, exception_of
@@ -37,9 +37,11 @@ _BATCH: Final = 64
 """Lines rendered before the writer lets other threads run: about half a millisecond."""
 _LINGER: Final = 0.02
 _SERVER_ERROR: Final = 500
-_LOCAL_LOGGERS: Final = ("opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk")
-"""Loggers of what carries lines away: theirs stay here, or they would feed themselves."""
+_LOCAL_LOGGERS: Final = frozenset({"opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk"})
+"""Packages of what carries lines away: theirs stay here, or they would feed themselves."""
 _SIGNAL: Final = "log"
+_MAX_NAMED: Final = 5
+_LOG: Final = logging.getLogger(__name__)
 
 
 class LogPipeline:
@@ -67,7 +69,10 @@ class LogPipeline:
         self._settings = settings
         self._service, self._environment = service, environment
         self._limit = settings.log_max_bytes * 2
-        self._threshold = logging.getLevelNamesMapping()[settings.log_level]
+        self.level = settings.log_level
+        """Name of the lowest level that is taken."""
+        self.threshold = logging.getLevelNamesMapping()[self.level]
+        """The same as a number."""
         self._renderer = QuickRenderer(
             Renderer(service, environment, self.redactor, settings.log_max_bytes)
         )
@@ -94,17 +99,12 @@ class LogPipeline:
         self._shipper: LogShipper | None = None
 
     def install(self) -> Callable[[], None]:
-        """Lead logging, structlog and the servers' loggers into this pipeline.
+        """Lead logging, structlog and loguru into this pipeline.
 
-        Returns the undo, which restores the handlers and structlog's configuration as they were.
-        Installing twice changes nothing.
+        Returns the undo, which restores what was found. Installing twice changes nothing.
         """
         if not self._undos:
-            level = self._settings.log_level
-            self._undos = [
-                stdlib.install(self._emit_record, level),
-                structured.install(self._emit_event, level),
-            ]
+            self._undos.append(capture.install(self))
             watching.living.add(self)
             deadline = self._settings.shutdown_deadline
             self._undos.append(before_exit(lambda: self.close(deadline)))
@@ -121,7 +121,7 @@ class LogPipeline:
         are names of :class:`~etter_obs.conventions.LogField` and its values plain.
         """
         failed = fields.get("status_code", 0) >= _SERVER_ERROR
-        if not failed and self._threshold > logging.INFO:
+        if not failed and self.threshold > logging.INFO:
             return
         site = self._access_site
         if site is None:
@@ -141,6 +141,18 @@ class LogPipeline:
                 False,
             )
         )
+
+    def look_again(self) -> None:
+        """Lead in what has come since :meth:`install`, and tell of loggers that were disabled."""
+        disabled = capture.look_again()
+        if disabled:
+            _LOG.warning(
+                "A logging configuration has disabled %d loggers, whose lines are lost: %s%s. "
+                "Write disable_existing_loggers=False there",
+                len(disabled),
+                ", ".join(disabled[:_MAX_NAMED]),
+                ", …" if len(disabled) > _MAX_NAMED else "",
+            )
 
     def queued(self) -> int:
         """Return how many lines wait for the writer."""
@@ -183,8 +195,9 @@ class LogPipeline:
 
     # -- on the caller's thread -------------------------------------------------------------------
 
-    def _emit_record(self, record: logging.LogRecord) -> None:
-        if record.levelno < self._threshold:
+    def take_record(self, record: logging.LogRecord) -> None:
+        """Queue a record of logging."""
+        if record.levelno < self.threshold:
             return
         request = current_request.get()
         self._writer.put(
@@ -197,20 +210,20 @@ class LogPipeline:
                 request,
                 None if request is not None and not request.sampled else _open_span(),
                 self._with_context(stdlib.fields_of(record, self._limit)),
-                exception_of(record.exc_info, self._limit),
-                record.name.startswith(_LOCAL_LOGGERS) or self._on_own_thread(),
+                exception_of(stdlib.exception_in(record), self._limit),
+                record.name.partition(".")[0] in _LOCAL_LOGGERS or self._on_own_thread(),
             )
         )
 
-    def _emit_event(
+    def take_event(
         self,
         level: str,
         logger: str,
         message: Any,
         fields: dict[str, Any],
-        code: CodeType,
-        line: int,
+        site: Site | tuple[CodeType, int],
     ) -> None:
+        """Queue a line of structlog or loguru; ``fields`` may hold an ``exc_info``."""
         if type(message) is not str or len(message) > self._limit:
             message = "" if message is None else cut(str(plain(message, self._limit)), self._limit)
         info = fields.pop("exc_info", None) if "exc_info" in fields else None
@@ -221,7 +234,7 @@ class LogPipeline:
                 level,
                 logger,
                 message,
-                (code, line),
+                site,
                 request,
                 None if request is not None and not request.sampled else _open_span(),
                 plain_fields(fields, self._limit),

@@ -43,27 +43,31 @@ Entry = tuple[
     RequestContext | None,
     SpanIds | None,
     dict[str, Any],
-    traceback.TracebackException | None,
+    traceback.TracebackException | str | None,
     bool,
 ]
 """One line before it is rendered.
 
 Time (Unix, nanoseconds), level, logger, message, site (or code object and line), the request it
-belongs to, the span where that is not the request's own, the caller's fields, the exception, and
-whether the line is local: kept out of OTLP because it tells of the export itself.
+belongs to, the span where that is not the request's own, the caller's fields, the exception (its
+text where that was made elsewhere), and whether the line is local: kept out of OTLP because
+it tells of the export itself.
 
 A plain tuple, since one is made for every line on the thread that serves the request; it holds no
 frame, no exception and no object of the caller's that may change.
 """
 
 
-def exception_of(info: object, limit: int) -> traceback.TracebackException | None:
+def exception_of(info: object, limit: int) -> traceback.TracebackException | str | None:
     """Return what is to be shown of an ``exc_info`` as the logging module takes it.
 
-    ``info`` may be an exception, a triple, true (the one being handled) or false. Source lines are
+    ``info`` may be an exception, a triple, true (the one being handled) or false; a text is the
+    traceback itself. Source lines are
     looked up later, on the writer's thread; the frames and their locals are let go at once. What
     an exception and those that it names say takes at most ``limit`` characters together.
     """
+    if isinstance(info, str):
+        return cut(info, limit) or None
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     elif not isinstance(info, tuple):

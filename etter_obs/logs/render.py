@@ -109,7 +109,8 @@ class Renderer:
             document[names.SAMPLED] = span.sampled
         document.update(_without_reserved(fields, document))
         if exception is not None:
-            document[names.EXCEPTION] = "".join(exception.format()).rstrip()
+            text = exception if isinstance(exception, str) else "".join(exception.format())
+            document[names.EXCEPTION] = text.rstrip()
         return document
 
     def _redact(self, document: dict[str, Any]) -> None:
