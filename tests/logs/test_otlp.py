@@ -95,13 +95,16 @@ def test_a_line_outside_a_request_has_no_ids(tmp_path: Path) -> None:
 
 
 def test_the_exports_own_lines_are_not_exported(tmp_path: Path) -> None:
-    """What OpenTelemetry and gRPC log stands on stdout and is not sent."""
+    """What OpenTelemetry and gRPC log stands on stdout and is not sent; an app's namesakes are."""
     with grpc_receiver() as received, Logged(tmp_path / "log", to(received.endpoint)) as logged:
         logging.getLogger("opentelemetry.sdk.x").warning("about the export")
         logging.getLogger("grpc._channel").warning("about the channel")
+        logging.getLogger("requests_audit").info("an app's")
+        logging.getLogger("grpc_gateway").info("another's")
         logger.info("mine")
-        assert len(logged.lines()) == 3
-        assert [record.body.string_value for record in received.records()] == ["mine"]
+        assert len(logged.lines()) == 5
+        bodies = [record.body.string_value for record in received.records()]
+        assert bodies == ["an app's", "another's", "mine"]
 
 
 def test_a_hanging_collector_holds_up_nothing(tmp_path: Path) -> None:
