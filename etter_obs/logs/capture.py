@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Final
 
 from etter_obs.logs import loguru_sink, stdlib, structured
+from etter_obs.logs.changes import LoggerChanges
 from etter_obs.logs.taps import Taker, takers
+
+_MAX_NAMED: Final = 5
+_LOG: Final = logging.getLogger(__name__)
+_changes = LoggerChanges()
 
 
 def install(taker: Taker) -> Callable[[], None]:
@@ -13,7 +20,9 @@ def install(taker: Taker) -> Callable[[], None]:
 
     Undos may come in any order: the last one restores what was found.
     """
+    global _changes  # of the process's loggers, since the first pipeline takes lines
     if not takers:
+        _changes = LoggerChanges()
         stdlib.attach()
         structured.attach()
     takers.append(taker)
@@ -33,10 +42,31 @@ def install(taker: Taker) -> Callable[[], None]:
     return undo
 
 
-def look_again() -> list[str]:
-    """Lead in what was imported since; return loggers that a configuration has disabled since."""
+def look_again() -> None:
+    """Lead in what was imported since, and tell of what the app has configured for itself since.
+
+    Each logger with a handler that is silent now, and each that was disabled, is named once.
+    """
     loguru_sink.attach()
-    return stdlib.newly_disabled()
+    silent, disabled = _changes.silent(), _changes.disabled()
+    if silent:
+        _LOG.info(
+            "Handlers of logging that write to the console are silent, because each line is "
+            "written once, as JSON: %s",
+            _named(silent),
+        )
+    if disabled:
+        _LOG.warning(
+            "A logging configuration has disabled %d loggers, whose lines are lost: %s. "
+            "Set disable_existing_loggers=False in it",
+            len(disabled),
+            _named(disabled),
+        )
+
+
+def _named(loggers: list[str]) -> str:
+    more = ", …" if len(loggers) > _MAX_NAMED else ""
+    return ", ".join(loggers[:_MAX_NAMED]) + more
 
 
 def _use_level() -> None:

@@ -40,8 +40,6 @@ _SERVER_ERROR: Final = 500
 _LOCAL_LOGGERS: Final = frozenset({"opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk"})
 """Packages of what carries lines away: theirs stay here, or they would feed themselves."""
 _SIGNAL: Final = "log"
-_MAX_NAMED: Final = 5
-_LOG: Final = logging.getLogger(__name__)
 
 
 class LogPipeline:
@@ -143,16 +141,8 @@ class LogPipeline:
         )
 
     def look_again(self) -> None:
-        """Lead in what has come since :meth:`install`, and tell of loggers that were disabled."""
-        disabled = capture.look_again()
-        if disabled:
-            _LOG.warning(
-                "A logging configuration has disabled %d loggers, whose lines are lost: %s%s. "
-                "Write disable_existing_loggers=False there",
-                len(disabled),
-                ", ".join(disabled[:_MAX_NAMED]),
-                ", …" if len(disabled) > _MAX_NAMED else "",
-            )
+        """Lead in what has come since :meth:`install`, and tell of what has changed since."""
+        capture.look_again()
 
     def queued(self) -> int:
         """Return how many lines wait for the writer."""

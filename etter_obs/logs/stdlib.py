@@ -32,7 +32,6 @@ _OWN_FIELDS: Final = frozenset(
     | {"message", "asctime", "taskName", "color_message", "stack_info"}
 )
 """Attributes of every record, and uvicorn's coloured copy of its message: none of the caller's."""
-_OWN_LOGGERS: Final = __name__.partition(".")[0]
 _LOGURU_SINKS: Final = "loguru._simple_sinks"
 _MAX_FRAMES: Final = 16
 
@@ -55,7 +54,6 @@ class _State:
 
     level = logging.WARNING
     set_level = logging.WARNING
-    disabled: frozenset[str] = frozenset()
 
 
 _state: Final = _State()
@@ -68,11 +66,10 @@ _handling: Final[dict[int, logging.LogRecord]] = {}
 
 
 def attach() -> None:
-    """Begin to take records. Loggers that are disabled by now are meant to be."""
+    """Begin to take records."""
     _CALL_HANDLERS.put()
     _HANDLE.put()
     _state.level = logging.getLogger().level
-    _state.disabled = frozenset(_disabled())
 
 
 def use_level(level: str) -> None:
@@ -89,27 +86,6 @@ def detach() -> None:
     root = logging.getLogger()
     if root.level == _state.set_level:
         root.setLevel(_state.level)
-
-
-def newly_disabled() -> list[str]:
-    """Return loggers that were disabled since the last look; enable this package's own again.
-
-    ``dictConfig`` and ``fileConfig`` disable all that exist, unless they are told not to.
-    """
-    disabled = _disabled()
-    found = []
-    for name in disabled:
-        if name.partition(".")[0] == _OWN_LOGGERS:
-            logging.getLogger(name).disabled = False
-        elif name not in _state.disabled:
-            found.append(name)
-    _state.disabled = frozenset(disabled)
-    return found
-
-
-def _disabled() -> list[str]:
-    loggers = dict(logging.root.manager.loggerDict).items()
-    return sorted(name for name, one in loggers if getattr(one, "disabled", False))
 
 
 # -- records --------------------------------------------------------------------------------------

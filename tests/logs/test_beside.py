@@ -35,6 +35,18 @@ class Kept(Transport):
             self.messages.append(event["logentry"]["message"])
 
 
+class Keeping(logging.Handler):
+    """Keeps records as they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep ``record``."""
+        self.records.append(record)
+
+
 @pytest.fixture
 def file() -> Iterator[io.StringIO]:
     """What the root logger's handler of the app has written, in its own format."""
@@ -69,9 +81,7 @@ def test_sentrys_own_integration_gets_each_line_once(tmp_path: Path, first: str)
 
 def test_structlogs_lines_reach_the_apps_handlers(logged: Logged, file: io.StringIO) -> None:
     """A handler of logging gets a line of structlog with its place, exception and fields."""
-    records: list[logging.LogRecord] = []
-    keep = logging.Handler()
-    keep.emit = records.append  # type: ignore[method-assign]
+    keep = Keeping()
     logging.getLogger("tests").addHandler(keep)
     try:
         int("seven")
@@ -83,7 +93,7 @@ def test_structlogs_lines_reach_the_apps_handlers(logged: Logged, file: io.Strin
     name = "test_structlogs_lines_reach_the_apps_handlers"
     assert written[0] == f"tests.beside|ERROR|{name}|failed twice"
     assert written[-1].startswith("ValueError: ")
-    (record,) = records
+    (record,) = keep.records
     assert (vars(record)["number"], vars(record)["job"]) == (7, "nightly")
     assert len(logged.lines()) == 1
 
@@ -122,17 +132,14 @@ def test_a_structlog_logger_is_asked_like_one_of_logging(logged: Logged) -> None
 
 def test_a_record_of_another_process_keeps_its_traceback(logged: Logged) -> None:
     """A pickled record, whose exception is a text by then, is shown with it, redacted."""
-    sent: list[bytes] = []
-    handler = logging.handlers.SocketHandler("localhost", 1)
-    handler.send = sent.append  # type: ignore[assignment]
     try:
         raise ValueError("password=Hunter2Zq9")
     except ValueError:
         record = logging.getLogger("tests").makeRecord(
             "worker", logging.ERROR, "worker.py", 7, "failed", (), sys.exc_info()
         )
-    handler.emit(record)
-    received = logging.makeLogRecord(pickle.loads(sent[0][4:]))
+    sent = logging.handlers.SocketHandler("localhost", 1).makePickle(record)
+    received = logging.makeLogRecord(pickle.loads(sent[4:]))
     logging.getLogger("worker").handle(received)
     line = logged.line()
     assert (line["message"], line["line"]) == ("failed", 7)
@@ -142,12 +149,10 @@ def test_a_record_of_another_process_keeps_its_traceback(logged: Logged) -> None
 
 def test_a_record_that_was_seen_pickles_as_it_was(logged: Logged, file: io.StringIO) -> None:
     """What the app's handlers send elsewhere needs nothing of this package to be read."""
-    records: list[logging.LogRecord] = []
-    keep = logging.Handler()
-    keep.emit = records.append  # type: ignore[method-assign]
+    keep = Keeping()
     logging.getLogger().addHandler(keep)
     logging.getLogger("tests").warning("sent on")
     logging.getLogger().removeHandler(keep)
-    data = pickle.dumps(records[0])
+    data = pickle.dumps(keep.records[0])
     assert b"etter_obs" not in data
     assert type(pickle.loads(data).levelname) is str

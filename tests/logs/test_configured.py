@@ -106,3 +106,20 @@ def test_a_configuration_that_disables_loggers_is_told(outputs: dict[str, Path],
     (told,) = [line for line in lines_of(outputs[name]) if "has disabled" in line["message"]]
     assert told["level"] == "WARNING"
     assert "disable_existing_loggers=False" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "loggers"),
+    [
+        ("nothing", []),
+        ("basicConfig before", ["root"]),
+        ("rich after", ["root"]),
+        ("a logger with its own handler", ["shop"]),
+    ],
+)
+def test_handlers_that_are_silent_are_named(
+    outputs: dict[str, Path], name: str, loggers: list[str]
+) -> None:
+    """No handler of the app's is silenced in silence: one line names its logger, once."""
+    told = [line["message"] for line in lines_of(outputs[name]) if "silent" in line["message"]]
+    assert [message.rpartition(": ")[2] for message in told] == loggers

@@ -77,7 +77,7 @@ def options(server: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("server", ["uvicorn", "gunicorn", "hypercorn", "granian"])
 def test_a_servers_log_configuration(server: str, tmp_path: Path) -> None:
-    """With ``--log-config`` lines come once, as JSON; a file of the server's or app's gets its own."""
+    """With ``--log-config`` lines come once, as JSON; files get theirs, as they are configured."""
     with running(server, "tests.logs.served_app:app", *options(server, tmp_path)) as run:
         run.get("/ping", headers={"X-Request-ID": "the-ping"})
         run.get("/broken", headers={"X-Request-ID": "the-fault"})
