@@ -32,7 +32,7 @@ class Kept(Transport):
         """Keep the message of an event."""
         event = envelope.get_event()
         if event is not None:
-            self.messages.append(event["logentry"]["message"])
+            self.messages.append(str(event["logentry"]["message"]))
 
 
 class Keeping(logging.Handler):
