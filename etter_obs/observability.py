@@ -396,7 +396,7 @@ class Observability:
         )
 
     def started(self) -> None:
-        """Let the startup probe pass; say where the probes are, and what the start did to logging."""
+        """Let the startup probe pass; say where the probes are, and what was done to logging."""
         self.logs.look_again()
         self._ends = None
         self.health.mark_started()
