@@ -105,6 +105,15 @@ OTLP_LOGS: Final = {
 ERROR_REPORTS: Final = Part(
     "error reports", "sentry", (("sentry-sdk", "sentry_sdk"),), "ERROR_TRACKING_ENABLED=false"
 )
+COMMANDS: Final = Part(
+    "commands",
+    "cli",
+    (
+        ("click", "click"),
+        ("grafana-foundation-sdk", "grafana_foundation_sdk"),
+        ("rich", "rich"),
+    ),
+)
 HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
     Part(
         f"spans of {what}",

@@ -11,7 +11,7 @@ from pathlib import Path
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Run ``etter-obs`` and return its exit code and everything it said, no traceback ever."""
     done = subprocess.run(
-        [sys.executable, "-m", "etter_obs.cli", *arguments],
+        [sys.executable, "-m", "etter_obs", *arguments],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,

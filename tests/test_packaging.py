@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from tests.wheel import installed_in, run
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ``bin`` folder of an environment that holds the wheel and what it requires."""
+    """The ``bin`` folder of an environment that holds the wheel, its command line and FastAPI."""
     folder = tmp_path_factory.mktemp("installed")
-    return installed_in(folder, str(wheel)).parent
+    return installed_in(folder, f"{wheel}[cli]", "fastapi").parent
 
 
 def test_the_wheel_carries_the_bundle_and_its_types(wheel: Path) -> None:
@@ -58,6 +59,27 @@ def test_init_does_not_overwrite_what_the_user_changed(installed: Path, tmp_path
     said = run(installed / "etter-obs", "init", cwd=tmp_path, expect=1)
     assert "docker-compose.yml" in said
     assert compose.read_text() == mine
+
+
+def test_without_its_extra_the_command_line_names_the_line_that_installs_it(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """`etter-obs` and `python -m etter_obs` end with 2 and one line; following it helps.
+
+    The wheel alone brings nothing of the command line, and no FastAPI or prometheus_client.
+    """
+    python = installed_in(tmp_path, str(wheel))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for command in ([python.parent / "etter-obs"], [python, "-m", "etter_obs"]):
+        said = run(*command, "init", cwd=folder, expect=2)
+        assert said.splitlines() == [
+            "etter-obs: click is not installed; pip install 'etter-obs[cli]' brings what they need"
+        ]
+    listed = run(sys.executable, "-m", "uv", "pip", "list", "--python", python, cwd=folder)
+    brought = {line.split()[0] for line in listed.splitlines()}
+    unasked = {"click", "rich", "grafana-foundation-sdk", "fastapi", "prometheus-client"}
+    assert not brought & (unasked | {"opentelemetry-sdk"})
 
 
 def test_importing_the_package_loads_nothing_of_the_command_line(installed: Path) -> None:

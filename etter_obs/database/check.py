@@ -42,7 +42,7 @@ def database_check(
         try:
             connection = pool.connect()
             try:
-                dialect.do_ping(connection.dbapi_connection)  # type: ignore[arg-type]
+                answers = dialect.do_ping(connection.dbapi_connection)  # type: ignore[arg-type]
             finally:
                 connection.close()
         except (
@@ -50,6 +50,8 @@ def database_check(
             dialect.loaded_dbapi.InterfaceError,
         ) as error:
             raise ConnectionError("the database does not answer") from error
+        if not answers:  # SQLAlchemy before 2.0.3 catches the driver's error itself
+            raise ConnectionError("the database does not answer")
 
     def ping_beside() -> None:
         own = sync_engine.pool.recreate()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.semconv._incubating.attributes.db_attributes import DB_STATEMENT
-from opentelemetry.semconv.attributes.db_attributes import DB_QUERY_TEXT
 from opentelemetry.util._once import Once
 
 from etter_obs.database.statements import describe
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     from etter_obs.settings import Settings
 
-_STATEMENTS: Final = (DB_QUERY_TEXT, DB_STATEMENT)
+_STATEMENTS: Final = ("db.query.text", "db.statement")  # older OpenTelemetry has no constants
 """The text of a statement in the stable conventions, and in the old ones that a user may want."""
 
 

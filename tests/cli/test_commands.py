@@ -20,7 +20,7 @@ COMMANDS = (
 )
 NOWHERE = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
 UNSET_CACHES = {"ETTER_OBS_CACHE": "", "XDG_CACHE_HOME": ""}
-PROGRAM = [sys.executable, "-m", "etter_obs.cli"]
+PROGRAM = [sys.executable, "-m", "etter_obs"]
 
 
 @pytest.fixture(scope="module")

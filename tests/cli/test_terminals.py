@@ -34,7 +34,7 @@ COMMANDS = (
 
 def _ask(command: str, env: dict[str, str], cwd: Path = ROOT) -> tuple[int, bytes]:
     done = subprocess.run(
-        [sys.executable, "-m", "etter_obs.cli", *command.split()],
+        [sys.executable, "-m", "etter_obs", *command.split()],
         cwd=cwd,
         env=os.environ | env,
         stdout=subprocess.PIPE,
@@ -93,7 +93,7 @@ def test_a_real_terminal_in_the_locale_c() -> None:
     """On a terminal, colours and all, the table comes out in ASCII."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "etter_obs.cli", "slo", "check"],
+        [sys.executable, "-m", "etter_obs", "slo", "check"],
         cwd=ROOT,
         env=os.environ | LOCALE_C | {"TERM": "xterm", "COLUMNS": "160"},
         stdin=theirs,
