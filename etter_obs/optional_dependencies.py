@@ -114,6 +114,7 @@ COMMANDS: Final = Part(
         ("rich", "rich"),
     ),
 )
+OWN_PATTERN: Final = Part("patterns", "redaction", (("google-re2", "re2"),))
 HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
     Part(
         f"spans of {what}",

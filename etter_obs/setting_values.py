@@ -35,6 +35,7 @@ _ENDPOINT: Final = re.compile(
     r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"(?:/\S*)?"
 )
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_SECRET_NAME: Final = re.compile(r"(?=.*[A-Za-z0-9])[\w. -]+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DSN: Final = re.compile(
     r"https?://[^@/\s]+@(?:[^/\s:]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"/(?:\S+/)?[0-9]+"
@@ -60,6 +61,29 @@ def name(held: str) -> str:
     """Take a name as slo.yaml takes it for an environment."""
     if not re.fullmatch(NAME_PATTERN, held):
         raise ValueError(NAME_TAKES)
+    return held
+
+
+def items(held: str) -> tuple[str, ...]:
+    """Take texts with commas between them."""
+    return tuple(item for part in held.split(",") if (item := part.strip()))
+
+
+def secret_name(held: str) -> str:
+    """Take a name of a secret, however it is spelled."""
+    if len(held) > 64 or not _SECRET_NAME.fullmatch(held):
+        raise ValueError(
+            "names such as pickup_code, webhookUrl, X-Device-Key, with commas between them; a "
+            "name is at most 64 letters, digits, spaces and ._-"
+        )
+    return held
+
+
+def pattern(held: str) -> str:
+    """Take a regular expression that hides secrets."""
+    from etter_obs.logs.own_pattern import OwnPattern  # only where one is given
+
+    OwnPattern(held)
     return held
 
 

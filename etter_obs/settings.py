@@ -20,6 +20,8 @@ from etter_obs.setting_values import OtlpCompression, OtlpProtocol
 
 T = TypeVar("T")
 
+_REDACT_NAMES: Final = "ETTER_OBS_REDACT_NAMES"
+_REDACT_PATTERN: Final = "ETTER_OBS_REDACT_PATTERN"
 _SAMPLER: Final = "parentbased_traceidratio"
 _RATIO: Final = 0.1
 _SPAN_QUEUE: Final = 2048
@@ -70,7 +72,8 @@ class Settings:
     """What the environment asks for. Durations are seconds, sizes are bytes or items.
 
     Raises:
-        SettingsError: from :meth:`from_env`, for the first variable that holds a wrong value.
+        SettingsError: from :meth:`from_env`, for the first variable that holds a wrong value; for
+            ``redact_names`` and ``redact_pattern`` always.
     """
 
     # who we are; None means: what slo.yaml says
@@ -82,6 +85,8 @@ class Settings:
     log_level: str = "INFO"
     log_queue_size: int = 10_000
     log_max_bytes: int = 16_384
+    redact_names: tuple[str, ...] = ()
+    redact_pattern: str | None = None
     # metrics
     metrics_enabled: bool = True
     metrics_path: str | None = Paths.METRICS.value
@@ -128,6 +133,13 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     n_plus_one_threshold: int = 10
     shutdown_deadline: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse rules of redaction that cannot work, whoever gives them: else secrets come out."""
+        for name in self.redact_names:
+            _parse(_REDACT_NAMES, name, takes.secret_name, shown=name)
+        if self.redact_pattern is not None:
+            _parse(_REDACT_PATTERN, self.redact_pattern, takes.pattern, shown=self.redact_pattern)
 
     @property
     def quiet_paths(self) -> tuple[str, ...]:
@@ -189,6 +201,8 @@ class Settings:
             log_level=env.read(("LOG_LEVEL",), takes.level, "INFO"),
             log_queue_size=env.read(("ETTER_OBS_LOG_QUEUE_SIZE",), takes.integer(16), 10_000),
             log_max_bytes=env.read(("ETTER_OBS_LOG_MAX_BYTES",), takes.integer(512), 16_384),
+            redact_names=env.read((_REDACT_NAMES,), takes.items, ()),
+            redact_pattern=env.read((_REDACT_PATTERN,), str, None),
             metrics_enabled=env.read(("ENABLE_METRICS",), takes.boolean, True),
             metrics_path=metrics_path or None,
             metrics_token=env.secret("ETTER_OBS_METRICS_TOKEN", takes.text),

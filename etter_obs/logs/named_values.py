@@ -1,6 +1,6 @@
 """Takes values out of text by the name before them: ``password=…``, JSON, ``repr``, XML, headers.
 
-What names a secret is told by :func:`~etter_obs.logs.secret_names.is_sensitive`, here as for the
+What names a secret is told by :class:`~etter_obs.logs.secret_names.SecretNames`, here as for the
 keys of fields. A value goes whole: a text in its quotes, a list or a mapping to its last bracket.
 What never ends is taken to go on to the end of the text.
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from etter_obs.database.statements import without_values
-from etter_obs.logs.secret_names import is_of_a_header, is_sensitive
+from etter_obs.logs.secret_names import SecretNames, is_of_a_header
 
 REDACTED: Final = "[redacted]"
 """What stands where a secret stood."""
@@ -95,22 +95,22 @@ _MAX_NAME: Final = 128
 _OPENING: Final = ("(", "[", "{")
 
 
-def hide_assigned(text: str) -> str:
+def hide_assigned(names: SecretNames, text: str) -> str:
     """Hide what is assigned to a name: after ``=``, ``:``, ``=>`` or ``->``, quoted or not."""
-    return _hidden(text, _ASSIGNED, _end_of_assigned)
+    return _hidden(names, text, _ASSIGNED, _end_of_assigned)
 
 
-def hide_paired(text: str) -> str:
+def hide_paired(names: SecretNames, text: str) -> str:
     """Hide the second of two in brackets whose first is a name, as ASGI's headers are written."""
-    return _hidden(text, _PAIRED, _end_of_pair)
+    return _hidden(names, text, _PAIRED, _end_of_pair)
 
 
-def hide_options(text: str) -> str:
+def hide_options(names: SecretNames, text: str) -> str:
     """Hide what follows an option of a command line."""
-    return _hidden(text, _OPTION, lambda text, match: _end_of_value(text, match.end()))
+    return _hidden(names, text, _OPTION, lambda text, match: _end_of_value(text, match.end()))
 
 
-def hide_elements(text: str) -> str:
+def hide_elements(names: SecretNames, text: str) -> str:
     """Hide what XML elements hold."""
     closings: dict[str, list[int]] = {}
     for closing in _CLOSING.finditer(text):
@@ -122,17 +122,17 @@ def hide_elements(text: str) -> str:
         # `<password>` stays in a text on how a program is called.
         return ends[first] if first < len(ends) else match.end()
 
-    return _hidden(text, _ELEMENT, end)
+    return _hidden(names, text, _ELEMENT, end)
 
 
-def hide_parts(text: str) -> str:
+def hide_parts(names: SecretNames, text: str) -> str:
     """Hide the parts of a multipart form."""
 
     def end(text: str, match: _Match) -> int:
         boundary = _PART_END.search(text, match.end())
         return boundary.start() if boundary else len(text)
 
-    return _hidden(text, _PART, end)
+    return _hidden(names, text, _PART, end)
 
 
 def hide_parameters(text: str) -> str:
@@ -145,17 +145,24 @@ def hide_parameters(text: str) -> str:
         shown += (text[done : statement.end()], without_values(text[statement.end() : ended]))
         done = ended
     text = "".join((*shown, text[done:]))
-    return _hidden(text, _PARAMETERS, lambda text, match: _end_of_value(text, match.end()))
+    return _hidden(None, text, _PARAMETERS, lambda text, match: _end_of_value(text, match.end()))
 
 
-def _hidden(text: str, names: re.Pattern[str], end_of: Callable[[str, _Match], int]) -> str:
-    """Replace what stands from each match of ``names`` that names a secret to its end."""
+def _hidden(
+    names: SecretNames | None,
+    text: str,
+    pattern: re.Pattern[str],
+    end_of: Callable[[str, _Match], int],
+) -> str:
+    """Replace what stands from each match of ``pattern`` that names a secret to its end.
+
+    Without ``names`` each does.
+    """
     shown: list[str] = []
     done = at = 0
-    anonymous = "name" not in names.groupindex
-    while match := names.search(text, at):
+    while match := pattern.search(text, at):
         at = match.end()
-        if anonymous or _names_secret(text, match):
+        if names is None or _names_secret(names, text, match):
             end = end_of(text, match)
             if end > at:
                 shown += (text[done:at], REDACTED)
@@ -165,15 +172,15 @@ def _hidden(text: str, names: re.Pattern[str], end_of: Callable[[str, _Match], i
     return "".join((*shown, text[done:])) if shown else text
 
 
-def _names_secret(text: str, match: _Match) -> bool:
+def _names_secret(names: SecretNames, text: str, match: _Match) -> bool:
     name = match["name"]
-    if is_sensitive(name):
+    if names.know(name):
         return True
-    if name.lower() not in _SECOND_WORDS:
+    if (lowered := name.lower()) not in _SECOND_WORDS and lowered not in names.last_words:
         return False
     start = match.start("name")
     before = text[max(0, start - _MAX_WORD) : start]
-    return before.endswith(" ") and is_sensitive(f"{before.rpartition(' ')[0][-_MAX_WORD:]} {name}")
+    return before.endswith(" ") and names.know(f"{before.rpartition(' ')[0][-_MAX_WORD:]} {name}")
 
 
 def _end_of_assigned(text: str, match: _Match) -> int:

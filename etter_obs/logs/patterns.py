@@ -22,7 +22,7 @@ from etter_obs.logs.named_values import (
     hide_parameters,
     hide_parts,
 )
-from etter_obs.logs.secret_names import NEEDLES
+from etter_obs.logs.secret_names import SecretNames
 
 
 def _luhn(digits: str) -> bool:
@@ -97,49 +97,56 @@ def _shape(
 
 
 _ANY: Final = ("",)
-_RULES: Final = (
-    Rule(("(", "["), PARAMETER_NEEDLES, hide_parameters),
-    Rule(
-        ("-----begin",),
-        _ANY,
-        _shape(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|\Z)"),
-    ),
-    Rule(
-        ("bearer",),
-        _ANY,
-        _shape(r"(bearer[\s+]+)[^\s\"',;\\]{8,}", rf"\1{REDACTED}", re.IGNORECASE),
-    ),
-    Rule(
-        ("basic",),
-        _ANY,
-        _shape(r"(basic[\s+]+)([A-Za-z0-9+/_-]{6,}={0,2})", _basic, re.IGNORECASE),
-    ),
-    Rule(
-        ("eyj",),  # what a JSON web token begins with; an encrypted one may have empty parts
-        _ANY,
-        _shape(r"eyJ[\w-]{4,512}\.(?:[\w-]{4,}(?:\.[\w-]*)*|(?:\.[\w-]+)+)"),
-    ),
-    Rule(("akia", "asia", "aiza"), _ANY, _shape(_CLOUD)),
-    Rule(("_", "-", "."), _PREFIX_NEEDLES, _shape(_PREFIXED)),
-    Rule(("=",), NEEDLES, hide_parts),
-    Rule((">",), NEEDLES, hide_elements),
-    Rule(("',", '",'), NEEDLES, hide_paired),
-    Rule(("--",), NEEDLES, hide_options),
-    Rule((":", "=", ">"), NEEDLES, hide_assigned),
-    Rule(
-        ("://",),
-        ("@", "…"),
-        # The user goes with the password: a Sentry DSN's key stands where a user does. A password
-        # that holds an unescaped slash still ends at the last @ of its word; one that was cut has
-        # no end.
-        _shape(
-            r"(://)(?:[^\s/?#\"'<>]{1,512}@"
-            r"|[^\s/:?#\"'<>@\[]{0,512}:(?!\d{1,5}(?:[/'…]|\Z))[^\s\"<>]{1,512}(?:@|…\Z))",
-            rf"\1{REDACTED}@",
+
+
+def _rules(names: SecretNames) -> tuple[Rule, ...]:
+    """Return all rules, in the order in which they apply."""
+    needles = names.needles
+    return (
+        Rule(("(", "["), PARAMETER_NEEDLES, hide_parameters),
+        Rule(
+            ("-----begin",),
+            _ANY,
+            _shape(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|\Z)"),
         ),
-    ),
-    Rule(("@",), _ANY, _shape(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}")),
-)
+        Rule(
+            ("bearer",),
+            _ANY,
+            _shape(r"(bearer[\s+]+)[^\s\"',;\\]{8,}", rf"\1{REDACTED}", re.IGNORECASE),
+        ),
+        Rule(
+            ("basic",),
+            _ANY,
+            _shape(r"(basic[\s+]+)([A-Za-z0-9+/_-]{6,}={0,2})", _basic, re.IGNORECASE),
+        ),
+        Rule(
+            ("eyj",),  # what a JSON web token begins with; an encrypted one may have empty parts
+            _ANY,
+            _shape(r"eyJ[\w-]{4,512}\.(?:[\w-]{4,}(?:\.[\w-]*)*|(?:\.[\w-]+)+)"),
+        ),
+        Rule(("akia", "asia", "aiza"), _ANY, _shape(_CLOUD)),
+        Rule(("_", "-", "."), _PREFIX_NEEDLES, _shape(_PREFIXED)),
+        Rule(("=",), needles, partial(hide_parts, names)),
+        Rule((">",), needles, partial(hide_elements, names)),
+        Rule(("',", '",'), needles, partial(hide_paired, names)),
+        Rule(("--",), needles, partial(hide_options, names)),
+        Rule((":", "=", ">"), needles, partial(hide_assigned, names)),
+        Rule(
+            ("://",),
+            ("@", "…"),
+            # The user goes with the password: a Sentry DSN's key stands where a user does. A
+            # password that holds an unescaped slash still ends at the last @ of its word; one that
+            # was cut has no end.
+            _shape(
+                r"(://)(?:[^\s/?#\"'<>]{1,512}@"
+                r"|[^\s/:?#\"'<>@\[]{0,512}:(?!\d{1,5}(?:[/'…]|\Z))[^\s\"<>]{1,512}(?:@|…\Z))",
+                rf"\1{REDACTED}@",
+            ),
+        ),
+        Rule(("@",), _ANY, _shape(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,}")),
+    )
+
+
 # No part of a UUID, whose groups of digits go on. The digit stands before the look behind it, so
 # that the search skips to digits at once.
 CARD: Final = re.compile(r"[2-6](?<![^\W_][2-6])(?<!\.[2-6])(?:[ +-]?[0-9]){12,18}(?!\w|-\w)")
@@ -148,36 +155,43 @@ _ENCODED: Final = tuple(f"%{digit}" for digit in range(8))
 """In a text where a character of ASCII is percent-encoded: it may hold anything."""
 
 
-_ALONE: Final = [gate for rule in _RULES if rule.needles is _ANY for gate in rule.gates]
-_GROUPS: Final[dict[tuple[str, ...], set[str]]] = {_ENCODED: {"%"}}
-for _rule in _RULES:
-    if _rule.needles is not _ANY:
-        _GROUPS.setdefault(_rule.needles, set()).update(_rule.gates)
-_GATES: Final = [(sorted(gates), needles) for needles, gates in _GROUPS.items()]
+class Rules:
+    """All rules, with names of the app's own.
 
+    Args:
+        names: tells which names are of secrets.
+    """
 
-def candidates(text: str) -> list[Rule]:
-    """Return the rules that may find something in ``text``, in the order in which they apply."""
-    lowered = text.lower()
-    return [
-        rule
-        for rule in _RULES
-        if any(gate in lowered for gate in rule.gates)
-        and any(needle in lowered for needle in rule.needles)
-    ]
+    def __init__(self, names: SecretNames) -> None:
+        self._rules = _rules(names)
+        groups: dict[tuple[str, ...], set[str]] = {_ENCODED: {"%"}}
+        for rule in self._rules:
+            if rule.needles is not _ANY:
+                groups.setdefault(rule.needles, set()).update(rule.gates)
+        self._alone = [gate for rule in self._rules if rule.needles is _ANY for gate in rule.gates]
+        self._gates = [(sorted(gates), needles) for needles, gates in groups.items()]
 
+    def apply(self, text: str) -> str:
+        """Return ``text`` without what the rules find: the same object where that is nothing."""
+        lowered = text.lower()
+        for rule in self._rules:
+            if any(gate in lowered for gate in rule.gates) and any(
+                needle in lowered for needle in rule.needles
+            ):
+                text = rule.apply(text)
+        return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
 
-def suspicious(text: str) -> bool:
-    """Tell, in about a microsecond, whether any rule may apply to ``text``."""
-    lowered = text.lower()
-    for gate in _ALONE:
-        if gate in lowered:
-            return True
-    for gates, needles in _GATES:
-        for gate in gates:
+    def suspect(self, text: str) -> bool:
+        """Tell, in about a microsecond, whether any rule may apply to ``text``."""
+        lowered = text.lower()
+        for gate in self._alone:
             if gate in lowered:
-                for needle in needles:
-                    if needle in lowered:
-                        return True
-                break
-    return len(text) >= CARD_LENGTH and CARD.search(text) is not None
+                return True
+        for gates, needles in self._gates:
+            for gate in gates:
+                if gate in lowered:
+                    for needle in needles:
+                        if needle in lowered:
+                            return True
+                    break
+        return len(text) >= CARD_LENGTH and CARD.search(text) is not None

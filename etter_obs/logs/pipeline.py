@@ -63,7 +63,7 @@ class LogPipeline:
         registry: MetricsRegistry,
         stream: TextStream | None = None,
     ) -> None:
-        self.redactor = Redactor()
+        self.redactor = Redactor(settings.redact_names, settings.redact_pattern)
         self._settings = settings
         self._service, self._environment = service, environment
         self._limit = settings.log_max_bytes * 2

@@ -17,7 +17,6 @@ from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, harmless
 from etter_obs.logs.record import Entry, SpanIds
 from etter_obs.logs.render import HOLDERS, NUMBERS, SMALL, Line, Renderer
-from etter_obs.logs.secret_names import is_sensitive
 
 _Head = tuple[bytes, dict[str, Any], object]
 
@@ -48,7 +47,8 @@ class QuickRenderer:
 
     def render(self, entry: Entry) -> Line:
         """Return the line of ``entry``."""
-        line = self._simple(entry) if entry[8] is None else None
+        is_simple = entry[8] is None and not self._renderer.redactor.has_pattern
+        line = self._simple(entry) if is_simple else None
         return self._renderer.render(entry) if line is None else line
 
     def _simple(self, entry: Entry) -> Line | None:
@@ -111,7 +111,7 @@ class QuickRenderer:
         own = [key for key in fields if key not in names.KNOWN]
         if (
             not _RESERVED.isdisjoint(fields)
-            or any(is_sensitive(key) for key in own)
+            or any(self._renderer.redactor.names.know(key) for key in own)
             or not self._renderer.clean.are(own)
         ):
             kind = _OTHER

@@ -8,13 +8,14 @@ password cannot.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
 from etter_obs.logs.named_values import REDACTED
-from etter_obs.logs.patterns import CARD, CARD_LENGTH, candidates, hide_card, suspicious
-from etter_obs.logs.secret_names import is_sensitive
+from etter_obs.logs.own_pattern import OwnPattern
+from etter_obs.logs.patterns import Rules
+from etter_obs.logs.secret_names import SecretNames
 
 __all__ = ["REDACTED", "Redactor"]
 
@@ -32,17 +33,37 @@ _CARDS: Final = range(10**12, 10**19)
 
 
 class Redactor:
-    """Hides secrets in text, in single values and in nested mappings."""
+    """Hides secrets in text, in single values and in nested mappings.
+
+    Args:
+        names: names of secrets besides those that are known.
+        pattern: a regular expression of RE2 for what is secret besides, None for none.
+
+    Raises:
+        ValueError: ``pattern`` cannot be used; the text says what it takes.
+    """
+
+    def __init__(self, names: Iterable[str] = (), pattern: str | None = None) -> None:
+        self.names = SecretNames(names)
+        """Which names are of secrets."""
+        self.has_pattern = pattern is not None
+        """Whether a pattern of the app's own must see everything."""
+        self._rules = Rules(self.names)
+        self._hide_own = _as_it_is if pattern is None else OwnPattern(pattern).hide
 
     def text(self, text: str) -> str:
         """Return ``text`` with every secret in it replaced by :data:`REDACTED`.
 
         A text without any comes back as it is, the same object.
         """
-        if not suspicious(text):
-            return text
-        text = _by_rules(text)
-        return _ENCODED.sub(_decoded, text) if "%" in text else text
+        if not self.suspect(text):
+            return self._hide_own(text)
+        text = self._by_rules(text)
+        return _ENCODED.sub(self._decoded, text) if "%" in text else text
+
+    def suspect(self, text: str) -> bool:
+        """Tell, in about a microsecond, whether any rule but the app's own may find something."""
+        return self._rules.suspect(text)
 
     def value(self, key: str, value: Any) -> Any:
         """Return what may be shown of ``value``, which stands under ``key``.
@@ -61,7 +82,7 @@ class Redactor:
             self.text(key) if isinstance(key, str) else key: self._value(str(key), value, depth)
             for key, value in mapping.items()
         }
-        if "value" in shown and any(is_sensitive(str(mapping.get(key, ""))) for key in _NAMING):
+        if "value" in shown and any(self.names.know(str(mapping.get(key, ""))) for key in _NAMING):
             shown["value"] = REDACTED
         if shown.keys() >= _INVALID:
             shown["input"] = REDACTED
@@ -70,12 +91,12 @@ class Redactor:
     def _value(self, key: str, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        if is_sensitive(key):
+        if self.names.know(key):
             return REDACTED
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, int | float):
-            return REDACTED if self._is_card(value) else value
+            return REDACTED if self._is_secret(value) else value
         if isinstance(value, bytes):
             text = value.decode("utf-8", "backslashreplace")
             shown = self.text(text)
@@ -96,48 +117,51 @@ class Redactor:
             name = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
         return [self._value(name if index else "", item, depth) for index, item in enumerate(items)]
 
-    def _is_card(self, number: float) -> bool:
+    def _is_secret(self, number: float) -> bool:
+        if self.has_pattern and self._hide_own(shown := str(number)) is not shown:
+            return True
         if not _CARDS.start <= abs(number) < _CARDS.stop or number != int(number):
             return False
         digits = str(abs(int(number)))
         return self.text(digits) is not digits
 
+    def _by_rules(self, text: str) -> str:
+        return self._hide_own(self._rules.apply(text))
 
-def _by_rules(text: str) -> str:
-    for rule in candidates(text):
-        text = rule.apply(text)
-    return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
+    def _decoded(self, match: re.Match[str]) -> str:
+        """Return a percent-encoded word as it is, or decoded and redacted where it holds a secret.
+
+        What was encoded twice is decoded twice. A space becomes a plus, as in a form, so that a
+        value does not end there; what is found with the spaces alone hides the whole word.
+        """
+        text, secret = match[0], False
+        for _ in range(_MAX_ENCODINGS):
+            decoded = unquote(text).replace(" ", "+")
+            if decoded == text:
+                return text if secret else match[0]
+            text = self._by_rules(decoded)
+            secret = secret or text != decoded
+            spaced = text.replace("+", " ")
+            if self._by_rules(spaced) != spaced:
+                return REDACTED
+        return REDACTED
 
 
-def _decoded(match: re.Match[str]) -> str:
-    """Return a percent-encoded word as it is, or decoded and redacted where it holds a secret.
-
-    What was encoded twice is decoded twice. A space becomes a plus, as in a form, so that a value
-    does not end there; what is found with the spaces alone hides the whole word.
-    """
-    text, secret = match[0], False
-    for _ in range(_MAX_ENCODINGS):
-        decoded = unquote(text).replace(" ", "+")
-        if decoded == text:
-            return text if secret else match[0]
-        text = _by_rules(decoded)
-        secret = secret or text != decoded
-        spaced = text.replace("+", " ")
-        if _by_rules(spaced) != spaced:
-            return REDACTED
-    return REDACTED
+def _as_it_is(text: str) -> str:
+    return text
 
 
 class CleanTexts:
     """Remembers texts in which no rule finds anything: routes, events and keys come again."""
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor) -> None:
+        self._suspect = redactor.suspect
         self.known: set[str] = set()
         """Texts that are known to be clean."""
 
     def are(self, texts: list[str]) -> bool:
         """Tell whether all of ``texts`` are clean, and remember it."""
-        if suspicious("\n".join(texts)):
+        if self._suspect("\n".join(texts)):
             return False
         if len(self.known) + len(texts) > _MAX_REMEMBERED:
             self.known.clear()

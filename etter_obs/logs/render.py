@@ -12,7 +12,6 @@ from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, encode_value
 from etter_obs.logs.record import Entry, Site
 from etter_obs.logs.redaction import CleanTexts, Redactor
-from etter_obs.logs.secret_names import is_sensitive
 from etter_obs.logs.values import cut
 
 HOLDERS: Final = frozenset({dict, list, tuple})
@@ -20,6 +19,8 @@ NUMBERS: Final = frozenset({int, float})
 SMALL: Final = 10**12 - 1
 """Numbers up to this, and down to its negative, have too few digits for a card's number."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
+_OUR_ID: Final = re.compile(r"[0-9a-f]{32}")
+"""An id that this package makes, and no card's number."""
 _MIN_KEPT: Final = 32
 _MAX_ID: Final = 66
 """Bytes of a request's id in JSON, at most; an id that is longer was a field of the caller's."""
@@ -43,8 +44,8 @@ class Renderer:
         self.service = service
         self.environment = environment
         self.max_bytes = max_bytes
-        self.clean = CleanTexts()
-        self._redactor = redactor
+        self.clean = CleanTexts(redactor)
+        self.redactor = redactor
         self._second = -1
         self._second_text = ""
         self._modules: dict[str, str] = {}
@@ -118,13 +119,14 @@ class Renderer:
         clean = self.clean.known
         texts: list[str] = []
         kept = set(names.TRUSTED)
-        doubtful = False
+        redactor = self.redactor
+        doubtful = redactor.has_pattern
         for key, value in document.items():
             if key in names.TRUSTED:
                 continue
             kind = type(value)
             if kind is str:
-                if key in names.TRACING and _HEX.fullmatch(value):
+                if key in names.IDS and _is_id(key, value):
                     kept.add(key)
                 elif value not in clean:
                     texts.append(value)
@@ -133,12 +135,11 @@ class Renderer:
             if key not in names.KNOWN:
                 if key not in clean:
                     texts.append(key)
-                doubtful = doubtful or is_sensitive(key)
+                doubtful = doubtful or redactor.names.know(key)
         if not doubtful and self.clean.are(texts):
             return
-        shown = self._redactor.mapping(
-            {key: value for key, value in document.items() if key not in kept}
-        )
+        kept.update(_small_numbers(document))
+        shown = redactor.mapping({key: value for key, value in document.items() if key not in kept})
         for key in document.keys() - kept - shown.keys():
             del document[key]  # the key itself was a secret
         document.update(shown)
@@ -166,6 +167,21 @@ class Renderer:
             if key not in names.RESERVED:
                 del document[key]
         return encode(document)
+
+
+def _small_numbers(document: dict[str, Any]) -> list[str]:
+    """Return which of our own fields hold numbers that are too small for a secret."""
+    return [
+        key
+        for key in names.KNOWN.intersection(document)
+        if type(document[key]) in NUMBERS and -SMALL <= document[key] <= SMALL
+    ]
+
+
+def _is_id(key: str, value: str) -> bool:
+    """Tell whether the value is an id as this package makes it, which holds no secret."""
+    made = _HEX if key in names.TRACING else _OUR_ID
+    return made.fullmatch(value) is not None
 
 
 def _without_reserved(fields: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:

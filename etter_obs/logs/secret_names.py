@@ -6,6 +6,7 @@ A name is taken apart into words, and the words decide: ``author`` has none of a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -132,7 +133,7 @@ def is_sensitive(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_sensitive(name: str) -> bool:
-    words = [_singular(word.lower()) for word in _WORD.findall(name)]
+    words = words_of(name)
     if not words or words[-1] in _HARMLESS_ENDINGS:
         return False
     if words[-1] in _LAST_WORDS or not _WORDS.isdisjoint(words):
@@ -145,6 +146,46 @@ def _is_sensitive(name: str) -> bool:
         or joined.endswith(_ENDINGS)
         or joined.removesuffix("s").endswith(_JOINED_PAIRS)
     )
+
+
+class SecretNames:
+    """Names of secrets: those that this module knows, and the app's own.
+
+    Args:
+        own: further names, however they are spelled: ``pickup_code`` is also ``pickupCode``, and
+            what ``shop_pickup_codes`` ends in.
+    """
+
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        self._own = [words for name in own if (words := words_of(name))]
+        self.needles = (*NEEDLES, *(words[0] for words in self._own))
+        """One of them is in every name that is known, once it is in lower case."""
+        self.last_words = frozenset(words[-1] for words in self._own if len(words) > 1)
+        """What may follow the first word of a name of the app's after a space, in prose."""
+        self._is_own = lru_cache(maxsize=4096)(self._look)
+
+    def know(self, name: str) -> bool:
+        """Tell whether ``name`` names a secret."""
+        return is_sensitive(name) or (bool(self._own) and self._is_own(name[-_MAX_NAME:]))
+
+    def _look(self, name: str) -> bool:
+        words = words_of(name)
+        for own in self._own:
+            size = len(own)
+            for start in range(len(words) - size + 1):
+                is_last = start + size == len(words)
+                if words[start : start + size] == own and (
+                    is_last or words[-1] not in _HARMLESS_ENDINGS
+                ):
+                    return True
+            if "".join(words) == "".join(own):
+                return True
+        return False
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name, in lower case and in the singular."""
+    return [_singular(word.lower()) for word in _WORD.findall(name)]
 
 
 def _singular(word: str) -> str:
