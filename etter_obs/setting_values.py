@@ -27,6 +27,8 @@ SAMPLERS: Final = (
     "parentbased_always_off",
     "parentbased_traceidratio",
 )
+UNIX_SOCKET: Final = "unix:"
+"""Among trusted proxies, whoever connects to a Unix socket; nginx spells it so."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NAME_PATTERN: Final = r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 NAME_TAKES: Final = "a name: small letters, digits and dashes, at most 63, a letter first"
@@ -87,14 +89,14 @@ def pattern(held: str) -> str:
     return held
 
 
-def networks(held: str) -> tuple[str, ...]:
-    """Take IP addresses and networks with commas between them."""
-    parts = tuple(part.strip() for part in held.split(",") if part.strip())
+def proxies(held: str) -> tuple[str, ...]:
+    """Take IP addresses, networks and ``unix:`` with commas between them."""
     try:
-        return tuple(str(ip_network(part)) for part in parts)
+        return tuple(part if part == UNIX_SOCKET else str(ip_network(part)) for part in items(held))
     except ValueError:
         raise ValueError(
-            "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, with commas between them"
+            "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, or unix: for whoever connects "
+            "to a Unix socket, with commas between them"
         ) from None
 
 

@@ -249,7 +249,7 @@ class Settings:
             response_headers=env.read(
                 ("ETTER_OBS_RESPONSE_HEADERS",), takes.some_of(tuple(Header)), tuple(Header)
             ),
-            trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), takes.networks, ()),
+            trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), takes.proxies, ()),
             n_plus_one_threshold=env.read(
                 ("ETTER_OBS_N_PLUS_ONE_THRESHOLD",), takes.integer(2), 10
             ),

@@ -10,6 +10,8 @@ from typing import Final
 
 from starlette.types import Scope
 
+from etter_obs.setting_values import UNIX_SOCKET
+
 _FORWARDED: Final = b"x-forwarded-for"
 _MAX_BYTES: Final = 512
 """What is read of the header, from its end; two dozen addresses have room."""
@@ -19,14 +21,20 @@ _WITH_PORT: Final = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 Client = tuple[str, int] | None
 
 
+def _peer(client: Client) -> str | None:
+    """Return whoever connected; on a Unix socket servers write None, or (granian) nothing."""
+    return (client[0] or None) if client else None
+
+
 def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str | None]:
     """Return a function that tells a client's address from its peer and ``X-Forwarded-For``.
 
-    The header counts only where the peer is in one of the ``trusted`` networks; then it is read
-    from its end, for its beginning is whatever the caller wrote: the first address that is no
-    trusted proxy is the client's.
+    The header counts only where the peer is in one of the ``trusted`` networks, or on a Unix socket
+    where ``trusted`` holds ``unix:``. It is read from its end, for its beginning is whatever the
+    caller wrote: the first address that is no trusted proxy is the client's.
     """
-    networks = [ip_network(network) for network in trusted]
+    networks = [ip_network(network) for network in trusted if network != UNIX_SOCKET]
+    trusts_socket = UNIX_SOCKET in trusted
 
     @lru_cache(maxsize=1024)
     def read(text: str) -> tuple[str, bool] | None:
@@ -41,11 +49,15 @@ def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str 
         return str(plain), any(address in network or plain in network for network in networks)
 
     def of(peer: Client, forwarded: bytes | None) -> str | None:
-        if peer is None:
-            return None
-        address = peer[0]
-        nearest = read(address)
-        if forwarded is None or nearest is None or not nearest[1]:
+        address = _peer(peer)
+        if forwarded is None:
+            return address
+        if address is None:
+            is_proxy = trusts_socket
+        else:
+            nearest = read(address)
+            is_proxy = nearest is not None and nearest[1]
+        if not is_proxy:
             return address
         if len(forwarded) > _MAX_BYTES:
             forwarded = forwarded[-_MAX_BYTES:].partition(b",")[2]  # what is cut is no address
@@ -66,8 +78,7 @@ def client_of(trusted: Sequence[str]) -> Callable[[Scope], str | None]:
     if not trusted:
 
         def peer(scope: Scope) -> str | None:
-            client = scope.get("client")
-            return client[0] if client else None
+            return _peer(scope.get("client"))
 
         return peer
     address = _address_of(trusted)

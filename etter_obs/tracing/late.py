@@ -107,8 +107,9 @@ class LateSpans:
             attributes[HTTP_ROUTE] = route
         if status is not None:
             attributes[HTTP_RESPONSE_STATUS_CODE] = status
-        if scope.get("client"):
-            attributes[CLIENT_ADDRESS] = str(scope["client"][0])
+        client = scope.get("client")
+        if client and client[0]:
+            attributes[CLIENT_ADDRESS] = str(client[0])
         failed = exception is not None or (status is not None and status >= 500)
         if failed:
             attributes[ERROR_TYPE] = _type_name(exception) if exception else str(status)
