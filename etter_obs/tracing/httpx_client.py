@@ -7,18 +7,21 @@ to measure and choose, below it to give back the headers of others that it has r
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from opentelemetry import propagate
 from opentelemetry.metrics import NoOpMeterProvider
 
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
+from etter_obs.newest import Newest
 from etter_obs.optional_dependencies import HTTPX_SPANS
+from etter_obs.tracing.newest_provider import NewestProvider
 from etter_obs.tracing.outgoing import reconcile
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
@@ -39,12 +42,26 @@ _BEFORE: Final = "etter_obs.headers_before"
 """The request's extension that tells the lower patch which headers it had above."""
 
 
-def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
-    """Patch httpx's transports; return the undo, whose second call does nothing.
+class _User(NamedTuple):
+    """What an app gives to the patches."""
 
-    Where httpx is not installed nothing is done. Where the user has instrumented httpx already,
-    their spans and headers stay, and only the metrics are added. Where tracing is on and
-    OpenTelemetry's instrumentation is not usable, spans are left out, with a warning.
+    calls: _Calls
+    tracing: Tracing
+
+
+_users: Final[Newest[_User]] = Newest()
+_patching: Final = threading.RLock()
+_patch: _Patch | None = None
+"""The one patch of this process, whatever the number of its apps."""
+
+
+def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
+    """Measure and trace what httpx sends, for the newest app; return the undo.
+
+    A second call of the undo does nothing. Where httpx is not installed nothing is done. Where the
+    user has instrumented httpx already, their spans and headers stay, and only the metrics are
+    added. Where tracing is on and OpenTelemetry's instrumentation is not usable, spans are left
+    out, with a warning.
 
     Args:
         registry: takes the ``client_*`` metrics.
@@ -54,61 +71,106 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
         import httpx
     except ImportError:
         return lambda: None
-    calls = _Calls(registry)
-    instrumentor = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
-    # Headers are added where nobody else adds them.
-    adds_headers = instrumentor is None or not instrumentor.is_instrumented_by_opentelemetry
-    patches = _Patches((httpx.HTTPTransport, httpx.AsyncHTTPTransport))
-    plain = patches.methods()
-    if adds_headers:
-        patches.put(*map(_reconciling, plain))  # below the official ones
-    reconciling = patches.methods()
-    if adds_headers and instrumentor is not None:
-        with stable_conventions():
-            instrumentor.instrument(
-                tracer_provider=tracing.provider, meter_provider=NoOpMeterProvider()
-            )
-        patches.undos.append(instrumentor.uninstrument)
-    traced = patches.methods()
+    official = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
+    owners = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+    forget = _users.put(_User(_Calls(registry), tracing))
+    global _patch  # one for the process
+    with _patching:
+        if _patch is not None and official is not None and not _patch.makes_spans and _patch.undo():
+            _patch = None
+        if _patch is None:
+            _patch = _Patch(owners, official)
 
-    def send(which: int, transport: Any, request: httpx.Request) -> Any:
-        if not adds_headers:
-            return plain[which](transport, request)
+    def undo() -> None:
+        global _patch
+        with _patching:
+            forget()
+            if _users.current is None and _patch is not None and _patch.undo():
+                _patch = None
+
+    return undo
+
+
+class _Patch:
+    """What stands in place of the transports' methods, for whichever app is the newest.
+
+    Args:
+        owners: the transports' classes, the sync one and the async one.
+        official: OpenTelemetry's instrumentor, None where no app makes spans.
+    """
+
+    def __init__(self, owners: tuple[type, type], official: Any) -> None:
+        self.makes_spans = official is not None
+        self._is_on = True
+        self._layers = _Layers(owners)
+        # Headers are added where nobody else adds them.
+        self._adds_headers = official is None or not official.is_instrumented_by_opentelemetry
+        self._plain = self._layers.methods()
+        if self._adds_headers:
+            self._layers.put(*map(_reconciling, self._plain))  # below the official ones
+        self._reconciling = self._layers.methods()
+        if self._adds_headers and official is not None:
+            provider = NewestProvider(
+                lambda: user.tracing.provider if (user := _users.current) else None
+            )
+            with stable_conventions():
+                official.instrument(tracer_provider=provider, meter_provider=NoOpMeterProvider())
+            self._layers.undos.append(official.uninstrument)
+        self._traced = self._layers.methods()
+        self._layers.put(*self._on_top())
+
+    def undo(self) -> bool:
+        """Take it out; False where somebody has wrapped it since: it stays for the next app."""
+        self._is_on = not self._layers.undo()
+        return not self._is_on
+
+    def _on_top(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+            user = _users.current
+            if user is None or not self._is_on:
+                response: httpx.Response = self._plain[0](transport, request)
+                return response
+            with _Call(user.calls, request) as call:
+                call.response = self._send(0, user.tracing, transport, request)
+            return call.response
+
+        async def handle_async(
+            transport: httpx.AsyncHTTPTransport, request: httpx.Request
+        ) -> httpx.Response:
+            user = _users.current
+            if user is None or not self._is_on:
+                response: httpx.Response = await self._plain[1](transport, request)
+                return response
+            with _Call(user.calls, request) as call:
+                call.response = await self._send(1, user.tracing, transport, request)
+            return call.response
+
+        return handle, handle_async
+
+    def _send(self, which: int, tracing: Tracing, transport: Any, request: httpx.Request) -> Any:
+        if not self._adds_headers:
+            return self._plain[which](transport, request)
         # A copy, for the caller may send the request again, or be redirected: in another trace.
-        copy = httpx.Request(
+        copy = type(request)(
             request.method,
             request.url,
             headers=request.headers,
             stream=request.stream,
             extensions={**request.extensions, _BEFORE: request.headers},
         )
-        if instrumentor is not None and not in_unsampled_request():
-            return traced[which](transport, copy)
+        if self.makes_spans and tracing.enabled and not in_unsampled_request():
+            return self._traced[which](transport, copy)
         propagate.inject(copy.headers)
-        return reconciling[which](transport, copy)
-
-    def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        with _Call(calls, request) as call:
-            call.response = send(0, transport, request)
-        return call.response
-
-    async def handle_async(
-        transport: httpx.AsyncHTTPTransport, request: httpx.Request
-    ) -> httpx.Response:
-        with _Call(calls, request) as call:
-            call.response = await send(1, transport, request)
-        return call.response
-
-    patches.put(handle, handle_async)
-    return patches.undo
+        return self._reconciling[which](transport, copy)
 
 
-class _Patches:
-    """What is put in place of the transports' methods, and how it is taken out again."""
+class _Layers:
+    """What is put around the transports' methods, one layer over the other."""
 
     def __init__(self, owners: tuple[type, type]) -> None:
         self._owners = owners
         self.undos: list[Callable[[], None]] = []
+        self._top: tuple[Any, ...] = ()
 
     def methods(self) -> tuple[Any, ...]:
         """Return the methods in force: the sync one, the async one."""
@@ -119,19 +181,17 @@ class _Patches:
     def put(self, *ours: Callable[..., Any]) -> None:
         """Put ``ours`` in their place."""
         for owner, name, mine in zip(self._owners, _METHOD_NAMES, ours, strict=True):
-            self.undos.append(partial(_restore, owner, name, mine, getattr(owner, name)))
+            self.undos.append(partial(setattr, owner, name, vars(owner)[name]))
             setattr(owner, name, mine)
+        self._top = ours
 
-    def undo(self) -> None:
-        """Take out what was put in, the newest first."""
+    def undo(self) -> bool:
+        """Take all out, the newest first, unless that would take out somebody else's layer too."""
+        if any(now is not mine for now, mine in zip(self.methods(), self._top, strict=True)):
+            return False
         while self.undos:
             self.undos.pop()()
-
-
-def _restore(owner: type, name: str, ours: object, before: object) -> None:
-    # Where somebody has wrapped ours since, taking it out would take theirs out too.
-    if vars(owner)[name] is ours:
-        setattr(owner, name, before)
+        return True
 
 
 def _reconciling(plain: Any) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.util._once import Once
 
 from etter_obs.database.statements import describe
+from etter_obs.newest import Newest
 from etter_obs.tracing.export import BoundedSpans, DropCounter, otlp_exporter_factory
 from etter_obs.tracing.ids import PresetIds
 from etter_obs.tracing.late import LateSpans
@@ -97,19 +98,38 @@ def without_sql_values(redact: Redact) -> Redact:
     return redact_value
 
 
+_providers: Final[Newest[trace.TracerProvider]] = Newest()
+
+
 def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:
     """Make ``provider`` the global one, unless the user has set their own; return the undo.
 
-    The propagator is left as it is: the default one is W3C's, and another was somebody's wish.
+    The undo leaves the global place to the newest of the other apps. The propagator is left as it
+    is: the default one is W3C's, and another was somebody's wish.
     """
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if not _is_ours():
         return lambda: None
-    trace.set_tracer_provider(provider)
+    forget = _providers.put(provider)
+    _set_globally(provider)
 
     def undo() -> None:
-        if trace.get_tracer_provider() is provider:
-            # The API has no unset; this is what OpenTelemetry's own test utilities do.
-            trace._TRACER_PROVIDER = None
-            trace._TRACER_PROVIDER_SET_ONCE = Once()
+        ours = _is_ours()
+        forget()
+        if ours:
+            _set_globally(_providers.current)
 
     return undo
+
+
+def _is_ours() -> bool:
+    """Tell whether the global place is free or holds the provider of one of our apps."""
+    held = trace.get_tracer_provider()
+    return isinstance(held, trace.ProxyTracerProvider) or held is _providers.current
+
+
+def _set_globally(provider: trace.TracerProvider | None) -> None:
+    # The API has no unset; this is what OpenTelemetry's own test utilities do.
+    trace._TRACER_PROVIDER = None
+    trace._TRACER_PROVIDER_SET_ONCE = Once()
+    if provider is not None:
+        trace.set_tracer_provider(provider)

@@ -14,11 +14,12 @@ import httpx
 import pytest
 from fakeredis import FakeRedis
 from fastapi import FastAPI
+from opentelemetry import trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from sqlalchemy import create_engine, text
 
-from etter_obs import conventions
+from etter_obs import conventions, setup_observability
 from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
@@ -26,7 +27,7 @@ from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import MAX_HOSTS, instrument_httpx
 from etter_obs.tracing.outgoing import merged
 from tests.services import Receiver, free_port
-from tests.tracing.observed import observed
+from tests.tracing.observed import Client, observed, settings_for
 
 
 class Peer:
@@ -289,6 +290,76 @@ def test_undo_gives_the_transports_their_methods_back(
     after = (httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request)
     assert after == before
     tracing.close(5)
+
+
+def calls_in(registry: MetricsRegistry) -> float:
+    """Return the calls that were answered, as a registry counts them."""
+    return registry.histogram(conventions.CLIENT_DURATION).child("GET", "127.0.0.1", "2xx").count
+
+
+def test_hundreds_of_apps_patch_httpx_once(peer: Peer, no_tracing: Tracing) -> None:
+    """A call with 600 apps alive goes through one layer and counts once, in the newest one."""
+    registries = [MetricsRegistry("etter") for _ in range(600)]
+    undos = [instrument_httpx(registry, no_tracing) for registry in registries]
+    with httpx.Client(trust_env=False) as client:
+        client.get(f"{peer.url}/200/")
+        assert [calls_in(registry) for registry in registries[-3:]] == [0, 0, 1]
+        for undo in undos[1:]:
+            undo()
+        client.get(f"{peer.url}/200/")
+        assert [calls_in(registry) for registry in (registries[0], registries[-1])] == [1, 1]
+        undos[0]()
+
+
+def test_what_wraps_the_patch_finds_one_layer_however_many_apps_come(
+    peer: Peer, no_tracing: Tracing
+) -> None:
+    """Another library's patch over ours stays, and apps that come and go add nothing below it."""
+    before = httpx.HTTPTransport.handle_request
+    first = instrument_httpx(MetricsRegistry("etter"), no_tracing)
+    wrapped, depths = httpx.HTTPTransport.handle_request, []
+
+    def theirs(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        return wrapped(self, request)
+
+    httpx.HTTPTransport.handle_request = theirs  # type: ignore[method-assign]
+    try:
+        first()
+        with httpx.Client(trust_env=False) as client:
+            for _ in range(20):
+                registry = MetricsRegistry("etter")
+                undo = instrument_httpx(registry, no_tracing)
+                client.get(f"{peer.url}/200/")
+                depths.append(calls_in(registry))
+                undo()
+        assert httpx.HTTPTransport.handle_request is theirs
+    finally:
+        httpx.HTTPTransport.handle_request = wrapped  # type: ignore[method-assign]
+        instrument_httpx(MetricsRegistry("etter"), no_tracing)()
+    assert set(depths) == {1}
+    assert httpx.HTTPTransport.handle_request is before
+
+
+async def test_the_older_app_that_ends_leaves_the_newer_one_its_spans(
+    otlp: Receiver, peer: Peer
+) -> None:
+    """Apps may end in any order: calls of those left are traced, and so is what they make."""
+    first, second = calling_app(peer.url), calling_app(peer.url)
+    older, newer = (
+        setup_observability(app, settings=settings_for(otlp)) for app in (first, second)
+    )
+    assert trace.get_tracer_provider() is newer.tracing.provider
+    await asyncio.to_thread(older.shutdown)
+    assert trace.get_tracer_provider() is newer.tracing.provider
+    await Client(second, newer).get("/sync")
+    third = setup_observability(first, settings=settings_for(otlp))
+    assert trace.get_tracer_provider() is third.tracing.provider
+    await asyncio.to_thread(third.shutdown)
+    assert trace.get_tracer_provider() is newer.tracing.provider
+    await asyncio.to_thread(newer.shutdown)
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    call = otlp.named("GET")
+    assert call.parent_id == otlp.named("GET /sync").span_id
 
 
 async def test_the_users_own_instrumentation_stays(
