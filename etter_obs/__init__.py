@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from etter_obs.cache.decorator import cached
+    from etter_obs.context import current_request_id
     from etter_obs.logs import get_logger
+    from etter_obs.logs.request_fields import bind_request
     from etter_obs.metrics.decorators import (
         count_exceptions,
         counted,
@@ -29,9 +31,11 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SpecError",
+    "bind_request",
     "cached",
     "count_exceptions",
     "counted",
+    "current_request_id",
     "get_logger",
     "setup_observability",
     "timed",
@@ -44,9 +48,11 @@ _HOMES: Final = {
     "Settings": "settings",
     "SettingsError": "settings",
     "SpecError": "slo.loader",
+    "bind_request": "logs.request_fields",
     "cached": "cache",
     "count_exceptions": "metrics.decorators",
     "counted": "metrics.decorators",
+    "current_request_id": "context",
     "get_logger": "logs",
     "setup_observability": "setup",
     "timed": "metrics.decorators",

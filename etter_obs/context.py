@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
 from etter_obs.random_ids import random_ids
 
@@ -20,6 +20,7 @@ class RequestContext:
     __slots__ = (
         "_span_id",
         "_trace_id",
+        "bound",
         "endpoint",
         "finished",
         "method",
@@ -41,6 +42,8 @@ class RequestContext:
         self.path = path
         self.endpoint: str | None = None
         """Route template once known, or the name that ``track_request_metrics`` gave."""
+        self.bound: dict[str, Any] | None = None
+        """Fields of ``bind_request``, on all its further lines; replaced, never changed."""
         self.finished = False
         """The response is complete; what runs on (a background task, the server) is not counted."""
         self.queries = 0
@@ -70,3 +73,13 @@ class RequestContext:
 current_request: Final[ContextVar[RequestContext | None]] = ContextVar(
     "etter_obs_request", default=None
 )
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request being served: of its log lines and its X-Request-ID header.
+
+    None where no request is: before and after it, and in threads and tasks that did not begin with
+    its context. Background tasks of the request have it.
+    """
+    request = current_request.get()
+    return None if request is None else request.request_id

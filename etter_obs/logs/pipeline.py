@@ -14,7 +14,7 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
 from etter_obs import conventions
-from etter_obs.context import current_request
+from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
 from etter_obs.logs import capture, stdlib, structured, watching
 from etter_obs.logs.fields import ACCESS
@@ -199,7 +199,7 @@ class LogPipeline:
                 stdlib.site_of(record),
                 request,
                 None if request is not None and not request.sampled else _open_span(),
-                self._with_context(stdlib.fields_of(record, self._limit)),
+                self._with_context(request, stdlib.fields_of(record, self._limit)),
                 exception_of(stdlib.exception_in(record), self._limit),
                 record.name.partition(".")[0] in _LOCAL_LOGGERS or self._on_own_thread(),
             )
@@ -218,6 +218,8 @@ class LogPipeline:
             message = "" if message is None else cut(str(plain(message, self._limit)), self._limit)
         info = fields.pop("exc_info", None) if "exc_info" in fields else None
         request = current_request.get()
+        if request is not None and request.bound:
+            fields = {**request.bound, **fields}
         self._writer.put(
             (
                 time.time_ns(),
@@ -233,8 +235,12 @@ class LogPipeline:
             )
         )
 
-    def _with_context(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Add what was bound by ``structlog.contextvars``; the caller's own field wins."""
+    def _with_context(
+        self, request: RequestContext | None, fields: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Add what was bound to the request or the context; the caller's own field wins."""
+        if request is not None and request.bound:
+            fields = request.bound | fields
         bound = structured.bound_variables()
         return plain_fields(bound, self._limit) | fields if bound else fields
 

@@ -113,6 +113,7 @@ class Exchange(RequestContext):
         self.method = scope["method"]
         self.path = scope["path"]
         self.endpoint = None
+        self.bound = None
         self.finished = False
         self.queries = 0
         self.statements = None

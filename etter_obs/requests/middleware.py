@@ -206,17 +206,19 @@ class ObservabilityMiddleware:
         """Serve a request that begins in the context of another; tell whether it could be done.
 
         The other one is over where a server went on reading from within it (uvicorn does, after a
-        large body): nothing of it may be seen. Otherwise it calls an app in its own process: it
-        gives what it knows, and must not come back with what it was called for.
+        large body): nothing of it may be seen. Otherwise its code, perhaps a task that outlives it,
+        calls an app in its own process: it gives what it knows, and must not come back with what it
+        was called for.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # another kind of loop
             return False
-        context = self._origin.copy() if outer.finished else copy_context()
+        is_next = outer.finished and _SERVERS_KEY in scope.get("asgi", ())
+        context = self._origin.copy() if is_next else copy_context()
         context.run(current_request.set, None)
         await asyncio.create_task(self(scope, receive, send), context=context)
-        if outer.finished:
+        if is_next:
             current_request.set(context[current_request])  # for what the server logs afterwards
         return True
 

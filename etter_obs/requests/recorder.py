@@ -164,7 +164,7 @@ class Recorder:
             }
             if exchange.error is not None:
                 fields[_ERROR] = type(exchange.error).__name__
-            self.access(fields)
+            self.access({**exchange.bound, **fields} if exchange.bound else fields)
 
     def _keep(self, exchange: Exchange, endpoint: str) -> bool:
         """Leave a span of an unsampled request that went wrong; tell whether there is one."""
