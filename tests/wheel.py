@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,6 @@ from stack.cache import cache_root, locked
 ROOT = Path(__file__).resolve().parents[1]
 _BUNDLE = ("slo.yaml", "docker-compose.yml", "pyproject.toml", "README.md", "LICENSE")
 _FOLDERS = ("etter_obs", "prometheus", "alerts", "otel-collector", "grafana", "loki", "tempo")
-
-Resolution = Literal["highest", "lowest", "lowest-direct"]
 
 
 def run(
@@ -53,7 +52,7 @@ def installed_in(
     folder: Path,
     *requirements: str,
     python: Path | str = sys.executable,
-    resolution: Resolution = "highest",
+    resolution: Literal["highest", "lowest-direct"] = "highest",
 ) -> Path:
     """Make an empty environment in ``folder``, install into it, and return its interpreter.
 
@@ -62,7 +61,7 @@ def installed_in(
         requirements: what ``pip install`` takes: the wheel's path, its extras (``{wheel}[otlp]``),
             other packages and bounds.
         python: the interpreter of the environment.
-        resolution: which of the allowed versions are chosen.
+        resolution: which of the versions allowed are chosen, of what ``requirements`` name.
     """
     environment = folder / "venv"
     uv: list[str | Path] = [sys.executable, "-m", "uv"]
@@ -71,6 +70,28 @@ def installed_in(
     install = [*uv, "pip", "install", "--quiet", "--python", interpreter]
     run(*install, "--resolution", resolution, *requirements, cwd=folder)
     return interpreter
+
+
+def allowed(*extras: str) -> tuple[str, ...]:
+    """Return what this project's core and ``extras`` require, each with its bound."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["optional-dependencies"][extra] for extra in extras]
+    return tuple(sum(groups, project["dependencies"]))
+
+
+def pythons() -> list[str]:
+    """Return an interpreter of each version from 3.11 up on this machine, the oldest first."""
+    versions = Path.home() / ".pyenv" / "versions"
+    found: dict[int, str] = {}
+    for minor in range(11, 30):
+        name = f"python3.{minor}"
+        places = [str(path) for path in versions.glob(f"3.{minor}.*/bin/{name}")]
+        places += [shutil.which(name) or ""]
+        places += [sys.executable] if sys.version_info.minor == minor else []
+        for place in filter(None, places):
+            if subprocess.run([place, "-c", ""], capture_output=True, check=False).returncode == 0:
+                found[minor] = place
+    return list(found.values())
 
 
 @pytest.fixture(scope="session")
