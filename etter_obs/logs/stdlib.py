@@ -211,8 +211,8 @@ def _around_handle(original: Callable[..., bool]) -> Callable[..., bool]:
         if not takers or not writes_to_console(handler):
             return original(handler, record)
         # Other than by a logger that leads to the root: by one of its own, or from a queue.
-        if type(record.levelname) is not _Seen and not _refused(handler, record):
-            _take(record)
+        if type(record.levelname) is not _Seen:
+            _take_first([_filtered(handler, record)])
         return False
 
     return _as_of_logging(handle)
@@ -253,19 +253,28 @@ def _look_at(logger: logging.Logger, record: logging.LogRecord) -> bool:
         _take(record)
         return _CALL_HANDLERS.alone is not None
     consoles = list(filter(writes_to_console, handlers))
-    accepted = [not _refused(one, record) for one in consoles]  # each may change the record
-    if any(accepted) or not accepted:
-        _take(record)
+    _take_first([_filtered(one, record) for one in consoles] or [record])
     _mark(record)
     return len(consoles) == len(handlers) and _CALL_HANDLERS.alone is not None
 
 
-def _refused(handler: logging.Handler, record: logging.LogRecord) -> bool:
-    """Tell whether filters of ``handler`` refuse the record; they may also change it."""
+def _filtered(handler: logging.Handler, record: logging.LogRecord) -> logging.LogRecord | None:
+    """Return the record as filters of ``handler`` leave it, None where they refuse it."""
     try:
-        return not handler.filter(record)
+        # From Python 3.12 on they may give another record in its place.
+        accepted: object = handler.filter(record)
     except Exception:  # noqa: BLE001  # the filter's, which is not to cost the line
-        return False
+        return record
+    if isinstance(accepted, logging.LogRecord):
+        return accepted
+    return record if accepted else None
+
+
+def _take_first(records: list[logging.LogRecord | None]) -> None:
+    """Take one line, of the first record that is left."""
+    for record in filter(None, records):
+        _take(record)
+        return
 
 
 def _take(record: logging.LogRecord) -> None:

@@ -156,3 +156,22 @@ def test_a_record_that_was_seen_pickles_as_it_was(logged: Logged, file: io.Strin
     data = pickle.dumps(keep.records[0])
     assert b"etter_obs" not in data
     assert type(pickle.loads(data).levelname) is str
+
+
+def test_what_a_filter_of_a_console_handler_does_shows(logged: Logged) -> None:
+    """A filter that hides or adds something on the app's console does so on the JSON line."""
+
+    def touch(record: logging.LogRecord) -> bool:
+        record.msg = record.msg.replace("visible", "hidden by the app")
+        vars(record)["correlation"] = "c-1"
+        return True
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(touch)
+    logging.getLogger().addHandler(handler)
+    try:
+        logging.getLogger("tests").info("visible")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    line = logged.line()
+    assert (line["message"], line["correlation"]) == ("hidden by the app", "c-1")
