@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, aclosing
+from types import FunctionType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
@@ -40,11 +41,50 @@ def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def standing_for(function: Callable[P, R], call: Callable[..., Any]) -> Callable[P, R]:
+    """Return a function that calls ``call`` and has the kind, signature and type of ``function``.
+
+    ``call`` returns an awaitable where ``function`` is a coroutine function.
+    """
+
+    async def called_async(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    wrapper: Callable[..., Any] = called
+    if inspect.iscoroutinefunction(function):
+        wrapper = called_async
+    return cast("Callable[P, R]", _like(function, wrapper))
+
+
 def _like(function: Callable[..., Any], wrapper: Callable[P, R]) -> Callable[P, R]:
+    """Return ``wrapper``, which uses no global name of this module, as if it were ``function``.
+
+    Its globals are those of ``function``: FastAPI before 0.124 looks annotations that are strings
+    up in ``__globals__`` and not behind ``__wrapped__``, when the route is added and not before.
+    """
+    namespace = _namespace(function)
+    made: Any = wrapper
+    if namespace is not None:
+        made = FunctionType(
+            made.__code__, namespace, made.__name__, made.__defaults__, made.__closure__
+        )
     # A partial has no name; without one of its own the next decorator would see the wrapper's.
-    functools.update_wrapper(wrapper, named(function), assigned=_NAMES, updated=())
+    functools.update_wrapper(made, named(function), assigned=_NAMES, updated=())
     others = [name for name in functools.WRAPPER_ASSIGNMENTS if name not in _NAMES]
-    return functools.update_wrapper(wrapper, function, assigned=others)
+    return cast("Callable[P, R]", functools.update_wrapper(made, function, assigned=others))
+
+
+def _namespace(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """Return the globals of the module that wrote ``function``; None for one that is not Python."""
+    inner: Any = inspect.unwrap(function)
+    while isinstance(inner, functools.partial):
+        inner = inspect.unwrap(inner.func)
+    if not hasattr(inner, "__globals__"):
+        inner = type(inner).__call__
+    return getattr(inner, "__globals__", None)
 
 
 def named(function: Callable[..., Any]) -> Any:
@@ -81,10 +121,12 @@ def _generator(function: Callable[..., Any], measure: Measure) -> Callable[..., 
 
 
 def _async_generator(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
+    closing = aclosing  # no global name: see _like
+
     async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with measure():
-            async with aclosing(function(*args, **kwargs)) as inner:
-                step = anext(inner)
+            async with closing(function(*args, **kwargs)) as inner:
+                step = inner.__anext__()
                 while True:
                     try:
                         item = await step

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from etter_obs.around import standing_for
 from etter_obs.cache.codec import Codec
 from etter_obs.cache.store import Cache
 
@@ -93,6 +93,6 @@ def cached(
                 cache.set(where, codec.encode(value), ttl)
             return value
 
-        return cast("Callable[P, R]", wraps(function)(call_async if is_async else call))
+        return standing_for(function, call_async if is_async else call)
 
     return decorate

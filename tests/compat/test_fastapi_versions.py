@@ -10,7 +10,8 @@ import pytest
 
 from tests.wheel import ROOT, allowed, installed_in, pythons, run
 
-TESTS = ("tests/app/test_requests.py", "tests/app/test_probes.py", "tests/app/test_decorators.py")
+APP = ("requests", "probes", "decorators", "string_annotations")
+TESTS = [f"tests/app/test_{name}.py" for name in APP]
 TOOLS = (
     "httpx>=0.26",
     "prometheus-client>=0.20",
