@@ -23,6 +23,7 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
+from etter_obs.posix import tell_what_is_off
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
 from etter_obs.requests.middleware import ObservabilityMiddleware
@@ -370,6 +371,7 @@ class Observability:
         self.runtime.watch_loop()
         self.health.start()
         self._tell_targets()
+        tell_what_is_off()
 
     def _tell_targets(self) -> None:
         """Say whose targets are in force; those of the package are nobody's."""

@@ -25,5 +25,6 @@ def random_ids(digits: int) -> Callable[[], str]:
             ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
             return text[:digits]
 
-    os.register_at_fork(after_in_child=ready.clear)
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
+        os.register_at_fork(after_in_child=ready.clear)
     return take

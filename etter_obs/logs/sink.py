@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
+
+from etter_obs.posix import POSIX
+
+if POSIX:
+    import fcntl
 
 
 class TextStream(Protocol):
@@ -70,7 +74,7 @@ class StreamSink:
 @contextmanager
 def _exclusive(descriptor: int) -> Iterator[None]:
     """Keep several workers' lines apart on one pipe, which is atomic only up to PIPE_BUF bytes."""
-    shared = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    shared = POSIX and stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     if shared:
         with suppress(OSError):  # no locks left: lines may mix, but they do come out
             fcntl.lockf(descriptor, fcntl.LOCK_EX)

@@ -237,4 +237,5 @@ def _after_fork() -> None:
         registry.after_fork()
 
 
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -9,7 +9,6 @@ process numbers are used again, locks are not. Where nobody lives, the next to c
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -24,6 +23,10 @@ from types import FrameType
 from typing import Final
 
 from etter_obs.metrics.cells import Peer
+from etter_obs.posix import POSIX
+
+if POSIX:
+    import fcntl
 
 _PREFIX: Final = "worker-"
 _NOTE: Final = "note-"
@@ -174,11 +177,14 @@ def meeting_place(configured: Path | None, service: str) -> Path | None:
     """Return the folder in which this process's fellow workers look too, None where it is alone.
 
     Without a configured one, workers that uvicorn or gunicorn started share a folder named after
-    their supervisor, below one in the temporary folder that only this user may enter.
+    their supervisor, below one in the temporary folder that only this user may enter. Where the
+    system has no locks, every process is alone.
 
     Raises:
         OSError: the configured folder cannot be made.
     """
+    if not POSIX:
+        return None
     if configured is not None:
         configured.mkdir(parents=True, exist_ok=True)
         return configured

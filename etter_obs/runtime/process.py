@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable
@@ -12,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from etter_obs import conventions
+from etter_obs.posix import POSIX
+
+if POSIX:
+    import resource
 
 if TYPE_CHECKING:
     from etter_obs.metrics.registry import MetricsRegistry
 
 _PROC: Final = Path("/proc/self")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 _START_FIELD: Final = 19
 """Index of ``starttime`` among the fields after the command's closing parenthesis (proc(5))."""
 
@@ -26,7 +27,8 @@ _START_FIELD: Final = 19
 def watch_process(registry: MetricsRegistry) -> Callable[[], None]:
     """Set the ``process_*`` metrics before every scrape; return the undo.
 
-    Where there is no /proc, only CPU time, threads and the limit of descriptors are known.
+    Where there is no /proc, only CPU time, threads and the limit of descriptors are known; on a
+    system that is not POSIX not that limit either.
     """
     cpu = registry.counter(conventions.PROCESS_CPU).child()
     memory = registry.gauge(conventions.PROCESS_MEMORY).child()
@@ -46,9 +48,11 @@ def watch_process(registry: MetricsRegistry) -> Callable[[], None]:
         cpu.inc(total - counted)
         counted = total
         threads.set(threading.active_count())
+        if not POSIX:
+            return
         max_fds.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         with suppress(OSError):
-            memory.set(int((_PROC / "statm").read_text().split()[1]) * _PAGE)
+            memory.set(int((_PROC / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
             open_fds.set(sum(1 for _ in (_PROC / "fd").iterdir()))
             started.set(_start_time())
 
@@ -59,4 +63,4 @@ def _start_time() -> float:
     """Return when this process started, as Unix time in seconds."""
     fields = (_PROC / "stat").read_text().rpartition(")")[2].split()
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return booted + int(fields[_START_FIELD]) / _TICK
+    return booted + int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
