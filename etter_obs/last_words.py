@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from types import TracebackType
+from typing import Final
+
+_REFUSED: Final = "_etter_obs_refused"
+"""The hook's attribute with the errors that it knows: one hook is enough for all."""
 
 
 def end_without_traceback(error: Exception) -> None:
@@ -15,12 +20,18 @@ def end_without_traceback(error: Exception) -> None:
     if hasattr(sys, "ps1"):
         return
     before = sys.excepthook
+    known = getattr(before, _REFUSED, None)
+    if known is not None:
+        known.add(error)
+        return
+    refused = weakref.WeakSet((error,))
 
     def hook(kind: type[BaseException], raised: BaseException, where: TracebackType | None) -> None:
-        if raised is not error:
+        if raised not in refused:
             before(kind, raised, where)
             return
-        sys.stderr.write(f"etter-obs: {error}\n")
+        sys.stderr.write(f"etter-obs: {raised}\n")
         raise SystemExit(2)
 
+    setattr(hook, _REFUSED, refused)
     sys.excepthook = hook

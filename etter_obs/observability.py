@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from math import inf
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from starlette.types import ASGIApp
 
 from etter_obs import conventions
+from etter_obs.app_side import AppSide
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
@@ -73,7 +75,7 @@ class Observability:
         self.spec = spec
         self._undo = ExitStack()
         self._recorder: Recorder | None = None
-        self._probes: Probes | None = None
+        self._side: Callable[[], AppSide | None] = lambda: None
         self._observed: dict[tuple[str, str], _Observed] = {}
         service = settings.service_name or spec.service
         environment = settings.environment or spec.environment
@@ -130,17 +132,20 @@ class Observability:
         ]
         return all(flushed)
 
-    def shutdown(self) -> None:
-        """Flush within ``ETTER_OBS_SHUTDOWN_DEADLINE``, and undo every patch.
+    def shutdown(self, deadline: float | None = None) -> None:
+        """Flush within ``ETTER_OBS_SHUTDOWN_DEADLINE``, or ``deadline`` seconds; undo every patch.
 
         All signals share the deadline, and nobody waits for a back-end that is known to be down.
         What is left is counted as dropped. A second call does nothing; afterwards
         ``setup_observability`` may be called again.
         """
         if self._ends is None:
-            self._ends = time.monotonic() + self.settings.shutdown_deadline
+            seconds = self.settings.shutdown_deadline if deadline is None else deadline
+            self._ends = time.monotonic() + seconds
             for part in (self.logs, self.tracing, self.errors):
                 part.wake()
+        if (side := self._side()) is not None:
+            side.close()
         self._undo.close()
 
     def _left(self) -> float:
@@ -150,21 +155,27 @@ class Observability:
         return max(0.0, self._ends - time.monotonic())
 
     def on_shutdown(self, undo: Callable[[], object]) -> None:
-        """Have ``shutdown`` call ``undo``, before it undoes what was done earlier."""
+        """Have ``shutdown`` call ``undo``, before it undoes what was done earlier.
+
+        What ``undo`` refers to is kept until then.
+        """
         self._undo.callback(undo)
 
     def observe(self, app: Starlette) -> None:
         """Put the middleware around everything that the app brings, now or when it starts."""
+        side = AppSide.of(app)
+        self._side = weakref.ref(side)
+        self.health.leave_checks_to(side)
 
-        def wrapped(inner: ASGIApp) -> ASGIApp:
-            return self._around(app, inner)
+        def wrapped(inner: ASGIApp) -> ObservabilityMiddleware:
+            return self._around(app, side, inner)
 
-        self._undo.callback(self.tracing.adopt(app))
+        side.callback(self.tracing.adopt(app))
         original = app.build_middleware_stack
         was_set = "build_middleware_stack" in vars(app)
         app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
         if app.middleware_stack is not None:  # set up late, while the app runs
-            late = app.middleware_stack = self._around(app, app.middleware_stack)
+            late = app.middleware_stack = wrapped(app.middleware_stack)
             self._begin_late(late)
         elif self.settings.management_port is not None:
             self._begin_without_lifespan()
@@ -178,7 +189,7 @@ class Observability:
             if isinstance(stack, ObservabilityMiddleware):
                 app.middleware_stack = stack.inner
 
-        self._undo.callback(undo)
+        side.callback(undo)
 
     def _begin_late(self, stack: ObservabilityMiddleware) -> None:
         """Begin now: the lifespan's first message has passed already.
@@ -303,12 +314,12 @@ class Observability:
         while self._observed:
             self._observed.popitem()[1].undo()
 
-    def _around(self, app: Starlette, inner: ASGIApp) -> ObservabilityMiddleware:
+    def _around(self, app: Starlette, side: AppSide, inner: ASGIApp) -> ObservabilityMiddleware:
         """Return the middleware around ``inner``; called when the app has all of its routes."""
         self.routes = RouteTable(app.routes)
         self.requests.prime(self.routes.routes, needs(self.spec))
-        self._probes = self._make_probes(app)
-        self._undo.callback(self._probes.install())
+        probes = side.probes = self._make_probes(app)
+        side.callback(probes.install())
         recorder = Recorder(
             table=self.routes,
             requests=self.requests,
@@ -327,7 +338,7 @@ class Observability:
         return ObservabilityMiddleware(
             inner,
             recorder=recorder,
-            probes=self._probes,
+            probes=probes,
             quiet=self.settings.quiet_paths,
             lifecycle=self,
             take_id=id_taker(self.logs.redactor.text),
@@ -402,8 +413,9 @@ class Observability:
         self.logs.look_again()
         self._ends = None
         self.health.mark_started()
-        if self._probes is not None:
-            self._probes.say()
+        side = self._side()
+        if side is not None and side.probes is not None:
+            side.probes.say()
 
     def stopping(self) -> None:
         """Close the management port; SIGTERM stays chained until the process ends."""

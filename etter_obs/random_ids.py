@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -15,16 +16,34 @@ def random_ids(digits: int) -> Callable[[], str]:
     ``digits`` is even. The function is safe among threads and after a fork, and uses the operating
     system's random numbers.
     """
-    ready: list[str] = []
+    return _Ids(digits).take
 
-    def take() -> str:
+
+class _Ids:
+    __slots__ = ("__weakref__", "_digits", "ready")
+
+    def __init__(self, digits: int) -> None:
+        self._digits = digits
+        self.ready: list[str] = []
+        _all.add(self)
+
+    def take(self) -> str:
         try:
-            return ready.pop()
+            return self.ready.pop()
         except IndexError:
+            digits = self._digits
             text = os.urandom(_AT_A_TIME * digits // 2).hex()
-            ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
+            self.ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
             return text[:digits]
 
-    if hasattr(os, "register_at_fork"):  # Windows has no fork
-        os.register_at_fork(after_in_child=ready.clear)
-    return take
+
+_all: Final[weakref.WeakSet[_Ids]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for ids in list(_all):
+        ids.ready.clear()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)  # once: what is registered stays for good

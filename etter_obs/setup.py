@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from etter_obs.bundle import default_spec_path
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _observed: Final[weakref.WeakKeyDictionary[Starlette, Observability]] = weakref.WeakKeyDictionary()
+_left_behind: Final[deque[Observability]] = deque()
+"""Of apps that are gone and were not shut down. The next app's set-up does that: the garbage
+collector, which finds them, may run anywhere and must not wait."""
+_LEFT_SECONDS: Final = 0.5
+"""How long each of them may take to send what is left."""
 
 
 def setup_observability(
@@ -53,6 +60,8 @@ def setup_observability(
         SettingsError: an environment variable holds a value that it cannot take.
         SpecError: slo.yaml says something that cannot be right.
     """
+    while _left_behind:
+        _left_behind.popleft().shutdown(_LEFT_SECONDS)
     known = _observed.get(app)
     if known is not None:
         known.observe_all(engine, redis)
@@ -70,9 +79,17 @@ def setup_observability(
         observability.shutdown()
         raise
     _observed[app] = observability
-    observability.on_shutdown(lambda: _observed.pop(app, None))
+    app_is_gone = weakref.finalize(app, _left_behind.append, observability)
+    app_is_gone.atexit = False
+    observability.on_shutdown(app_is_gone.detach)
+    observability.on_shutdown(partial(_forget, weakref.ref(app)))
     observability.on_shutdown(before_exit(observability.shutdown))
     return observability
+
+
+def _forget(app: weakref.ref[Starlette]) -> None:
+    if (known := app()) is not None:
+        _observed.pop(known, None)
 
 
 def _spec(settings: Settings) -> Spec:

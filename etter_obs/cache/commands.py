@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from redis.exceptions import WatchError
 from etter_obs.cache.info import watch_server
 from etter_obs.context import current_request
 from etter_obs.conventions import REDIS_COMMAND_DURATION, REDIS_ERRORS
+from etter_obs.newest import NewestOn
 from etter_obs.optional_dependencies import REDIS_SPANS
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions
@@ -43,12 +45,15 @@ PIPELINE: Final = "pipeline"
 OTHER: Final = "other"
 _MAX_SPELLINGS: Final = 512
 _OFFICIAL_MARK: Final = "_is_instrumented_by_opentelemetry"
+_clients: Final = NewestOn()
 
 
 def instrument_redis(
     client: Any, registry: MetricsRegistry, tracing: Tracing, *, watch: bool = True
 ) -> Callable[[], None]:
     """Measure, and where a request is sampled trace, what a client does; watch its server.
+
+    A client that several apps observe is measured for the newest of them.
 
     Args:
         client: ``redis.Redis`` or ``redis.asyncio.Redis``. Of a cluster's client the commands are
@@ -62,6 +67,12 @@ def instrument_redis(
         The undo, which leaves the client as it was; a second call of it does nothing. Pipelines
         that were made before it stay measured.
     """
+    return _clients.put(client, partial(_patch, client, registry, tracing, watch))
+
+
+def _patch(
+    client: Any, registry: MetricsRegistry, tracing: Tracing, watch: bool
+) -> Callable[[], None]:
     plain_execute, plain_pipeline = client.execute_command, client.pipeline
     traced_execute, traced_pipeline = plain_execute, plain_pipeline
     if tracing.enabled:

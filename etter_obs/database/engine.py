@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
@@ -15,6 +16,7 @@ from etter_obs.database.pool import PoolMetrics, as_sync
 from etter_obs.database.requests import note
 from etter_obs.database.spans import trace_engine
 from etter_obs.database.statements import KINDS, Statements
+from etter_obs.newest import NewestOn
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from etter_obs.tracing import Tracing
 
 _STARTED: Final = "_etter_obs_started"
+_engines: Final = NewestOn()
 
 
 def instrument_engine(
@@ -36,6 +39,8 @@ def instrument_engine(
     watch_server: bool = True,
 ) -> Callable[[], None]:
     """Measure, and where a request is sampled trace, what a sync or async engine does.
+
+    An engine that several apps observe is measured for the newest of them.
 
     Args:
         engine: of SQLAlchemy 2.
@@ -49,20 +54,18 @@ def instrument_engine(
         The undo, which leaves the engine as it was; a second call of it does nothing.
     """
     sync_engine: Engine = as_sync(engine)
-    undos = [
-        _measure(sync_engine, registry),
-        PoolMetrics(sync_engine, registry, pool).close,
-    ]
-    if watch_server:
-        undos.append(watch_connections(sync_engine, registry))
-    if tracing.enabled:
-        undos.append(trace_engine(sync_engine, tracing.provider))
 
-    def undo() -> None:
-        while undos:
-            undos.pop()()
+    def patch() -> Callable[[], None]:
+        with ExitStack() as undo:
+            undo.callback(_measure(sync_engine, registry))
+            undo.callback(PoolMetrics(sync_engine, registry, pool).close)
+            if watch_server:
+                undo.callback(watch_connections(sync_engine, registry))
+            if tracing.enabled:
+                undo.callback(trace_engine(sync_engine, tracing.provider))
+            return undo.pop_all().close
 
-    return undo
+    return _engines.put(sync_engine, patch)
 
 
 def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:

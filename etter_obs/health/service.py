@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -22,10 +23,15 @@ from etter_obs.health.outcome import Outcome, Summary
 from etter_obs.settings import Settings
 
 if TYPE_CHECKING:
+    from etter_obs.app_side import AppSide
     from etter_obs.metrics.registry import MetricsRegistry
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_NAME: Final = 64
+
+
+class _Checks(dict[str, Check]):
+    """Checks by their names; a plain dict cannot be referred to weakly."""
 
 
 class Health:
@@ -45,7 +51,8 @@ class Health:
         last: Callable[[], object] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._checks: dict[str, Check] = {}
+        self._own_checks: _Checks | None = _Checks()
+        self._checks_at = weakref.ref(self._own_checks)
         self._started = False
         self._draining = False
         self._registry = registry
@@ -100,6 +107,16 @@ class Health:
         self._checks[name] = Check(
             name, check, critical=critical, timeout=seconds, report=self._report
         )
+
+    @property
+    def _checks(self) -> _Checks:
+        checks = self._checks_at()
+        return _Checks() if checks is None else checks
+
+    def leave_checks_to(self, side: AppSide) -> None:
+        """Let the app keep its checks, which may well refer to it: with the app they go."""
+        side.checks = self._own_checks
+        self._own_checks = None
 
     def serve(self, path: str, app: ASGIApp) -> None:
         """Answer ``path`` by ``app`` on the management port as well, where there is one."""
