@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel import installed_in, run
+from tests.wheel import ROOT, installed_in, run
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,19 @@ def test_importing_the_package_loads_nothing_of_the_command_line(installed: Path
     )
     said = run(installed / "python", "-c", script, cwd=installed)
     assert said.split("\n")[:2] == ["imported: []", "used: []"]
+
+
+def test_a_set_up_loads_no_package_of_what_is_off(tmp_path: Path) -> None:
+    """With nothing switched on, an observed app has not paid for what it does not use."""
+    script = (
+        "import sys, fastapi, etter_obs\n"
+        "etter_obs.setup_observability(fastapi.FastAPI()).shutdown()\n"
+        "optional = {'grpc', 'opentelemetry.sdk', 'opentelemetry.instrumentation', 'redis'}\n"
+        "optional |= {'prometheus_client', 'sentry_sdk', 'sqlalchemy'}\n"
+        "print('loaded:', sorted(optional & set(sys.modules)))"
+    )
+    said = run(sys.executable, "-c", script, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert "loaded: []" in said.splitlines(), said
 
 
 @pytest.mark.parametrize(
