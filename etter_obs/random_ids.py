@@ -10,39 +10,40 @@ from typing import Final
 _AT_A_TIME: Final = 512
 
 
+class _Pool:
+    """Ids that wait; unlike a list it can be referred to weakly."""
+
+    def __init__(self) -> None:
+        self.ready: list[str] = []
+
+
+_pools: Final[weakref.WeakSet[_Pool]] = weakref.WeakSet()
+
+
 def random_ids(digits: int) -> Callable[[], str]:
     """Return a function whose every call gives another ``digits`` random hexadecimal digits.
 
     ``digits`` is even. The function is safe among threads and after a fork, and uses the operating
     system's random numbers.
     """
-    return _Ids(digits).take
+    pool = _Pool()
+    _pools.add(pool)
+    ready = pool.ready
 
-
-class _Ids:
-    __slots__ = ("__weakref__", "_digits", "ready")
-
-    def __init__(self, digits: int) -> None:
-        self._digits = digits
-        self.ready: list[str] = []
-        _all.add(self)
-
-    def take(self) -> str:
+    def take(_keeps: _Pool = pool) -> str:
         try:
-            return self.ready.pop()
+            return ready.pop()
         except IndexError:
-            digits = self._digits
             text = os.urandom(_AT_A_TIME * digits // 2).hex()
-            self.ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
+            ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
             return text[:digits]
 
-
-_all: Final[weakref.WeakSet[_Ids]] = weakref.WeakSet()
+    return take
 
 
 def _after_fork() -> None:
-    for ids in list(_all):
-        ids.ready.clear()
+    for pool in list(_pools):
+        pool.ready.clear()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
