@@ -25,6 +25,7 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
+from etter_obs.optional_dependencies import ENGINES, REDIS_CLIENTS
 from etter_obs.posix import tell_what_is_off
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
@@ -230,9 +231,10 @@ class Observability:
                 ``database-2`` and so on for further databases.
 
         Raises:
-            ImportError: the engine is async, or tracing is on, and what that needs is missing; the
-                message has the line that installs it.
+            ImportError: SQLAlchemy is older than the lowest that works; the message has the line
+                that installs another.
         """
+        ENGINES.require()
         from etter_obs.database import database_check, instrument_engine
 
         key = self._name_for(_DATABASE, engine, name, str(engine.url))
@@ -257,9 +259,10 @@ class Observability:
             name: of the health check; default: ``redis``, then ``redis-2`` and so on.
 
         Raises:
-            ImportError: tracing is on and its instrumentation is missing; the message has the line
-                that installs it.
+            ImportError: redis-py is older than the lowest that works; the message has the line that
+                installs another.
         """
+        REDIS_CLIENTS.require()
         from etter_obs.cache import Cache, bind, instrument_redis, redis_check
 
         where = _address(client)

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
@@ -53,6 +54,16 @@ class Part:
             _warned.add(self.name)
             _LOG.warning("%s are left out: %s", self.name, self.remedy(fault))
         return None
+
+    def require(self) -> None:
+        """Do nothing where the packages can be used: for what was asked for by argument.
+
+        Raises:
+            ImportError: they cannot; the message has the line that installs them.
+        """
+        fault = self.fault()
+        if fault is not None:
+            raise ImportError(self.remedy(fault))
 
     def fault(self) -> str | None:
         """Return what is wrong with the packages; None where all of them can be used."""
@@ -115,6 +126,8 @@ COMMANDS: Final = Part(
     ),
 )
 OWN_PATTERN: Final = Part("patterns", "redaction", (("google-re2", "re2"),))
+ENGINES: Final = Part("engines", "sqlalchemy", (("sqlalchemy", "sqlalchemy"),))
+REDIS_CLIENTS: Final = Part("Redis clients", "redis", (("redis", "redis"),))
 HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
     Part(
         f"spans of {what}",
@@ -155,6 +168,7 @@ def parts_left_out(settings: Settings) -> Iterator[tuple[Part, str]]:
             yield part, fault
 
 
+@cache
 def _bounds() -> dict[str, str]:
     """Return the lowest versions that this package's own metadata allow, by distribution."""
     try:

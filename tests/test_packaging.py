@@ -143,3 +143,22 @@ def test_a_part_without_its_package_is_left_out_aloud(
     assert found.count(remedy) == 1, found
     off = [*variables.split(), f"{switch}=false"]
     assert "left out" not in run("/usr/bin/env", *off, *start, cwd=installed)
+
+
+def test_the_pytest_plugin_needs_no_traces(wheel: Path, tmp_path: Path) -> None:
+    """Without the extra `otlp` all fixtures work but `obs_spans`, which names the line for it."""
+    python = installed_in(tmp_path, str(wheel), "fastapi", "httpx", "pytest")
+    (tmp_path / "test_stranger.py").write_text(
+        "import fastapi, fastapi.testclient\n"
+        "def test_lines_and_metrics(observe, obs_logs, obs_metrics):\n"
+        "    app = fastapi.FastAPI()\n"
+        "    observe(app)\n"
+        "    with fastapi.testclient.TestClient(app) as client:\n"
+        "        client.get('/absent')\n"
+        "    obs_logs.assert_logged('Request completed', status_code=404)\n"
+        "    obs_metrics.assert_increased('etter_requests_total', status='404')\n"
+        "def test_spans(obs_spans): pass\n"
+    )
+    said = run(python, "-m", "pytest", "-q", "test_stranger.py", cwd=tmp_path, expect=1)
+    assert "1 passed" in said, said
+    assert "ImportError: opentelemetry-sdk is not installed; pip install 'etter-obs[otlp]'" in said

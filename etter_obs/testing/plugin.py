@@ -29,7 +29,14 @@ def obs_logs() -> Iterator[LogRecorder]:
 
 @pytest.fixture
 def obs_spans() -> Iterator[SpanRecorder]:
-    """Spans that end during the test, redacted; they are kept here and not exported."""
+    """Spans that end during the test, redacted; they are kept here and not exported.
+
+    Raises:
+        ImportError: the packages of traces are not usable; the message has the line for that.
+    """
+    from etter_obs.optional_dependencies import TRACES
+
+    TRACES["grpc"].require()
     from etter_obs.testing.spans import recording_spans
 
     with recording_spans() as recorder:
@@ -45,18 +52,24 @@ def obs_metrics() -> MetricRecorder:
 
 
 @pytest.fixture
-def observe(obs_spans: SpanRecorder) -> Iterator[Callable[..., Observability]]:
+def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observability]]:
     """Sets up an app for this test: every request traced, every line logged, nothing sent.
+
+    Without the packages of traces no request is traced.
 
     ``observe(app, engine=…, redis=…)`` takes what ``setup_observability`` takes and undoes it
     after the test. An app that was set up already keeps its own settings.
     """
+    from etter_obs.optional_dependencies import TRACES
     from etter_obs.settings import Settings
     from etter_obs.setup import setup_observability
 
+    traces = TRACES["grpc"].fault() is None
+    if traces:
+        request.getfixturevalue("obs_spans")
     settings = Settings(
         log_level="DEBUG",
-        apm_enabled=True,
+        apm_enabled=traces,
         otlp_logs_enabled=False,
         sampler="always_on",
         shutdown_deadline=1.0,

@@ -174,3 +174,20 @@ def _lines(said: str) -> list[dict[str, Any]]:
     """Return the lines that are objects; others are warnings of Python's, never a traceback."""
     assert "Traceback" not in said, said
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize(
+    ("library", "lowest"), [("redis==4.3.4", "4.5.2"), ("sqlalchemy==1.4.54", "2.0")]
+)
+def test_what_an_argument_asks_for_may_fail_with_the_line_that_installs_it(
+    library: str, lowest: str, wheel: Path, tmp_path: Path
+) -> None:
+    """`engine=` and `redis=` of a library that is too old end in one line, not in its insides."""
+    python = installed_in(tmp_path, str(wheel), "fastapi", library)
+    shutil.copy(Path(__file__).with_name("stranger.py"), tmp_path)
+    said = run(python, "stranger.py", cwd=tmp_path, expect=1, REDIS_URL="redis://127.0.0.1:9")
+    name, _, version = library.partition("==")
+    assert said.splitlines()[-1] == (
+        f"ImportError: {name} is {version}, and {lowest} is the lowest that works; "
+        f"pip install 'etter-obs[{name}]' brings what they need"
+    )
