@@ -127,6 +127,7 @@ COMMANDS: Final = Part(
 )
 OWN_PATTERN: Final = Part("patterns", "redaction", (("google-re2", "re2"),))
 ENGINES: Final = Part("engines", "sqlalchemy", (("sqlalchemy", "sqlalchemy"),))
+HTTPX_CALLS: Final = Part("metrics of httpx's calls", "httpx", (("httpx", "httpx"),))
 REDIS_CLIENTS: Final = Part("Redis clients", "redis", (("redis", "redis"),))
 HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
     Part(
@@ -147,19 +148,28 @@ HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
 )
 
 
+def is_installed(module: str) -> bool:
+    """Tell whether the module is there, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # imported, and without a spec: a test's stand-in
+        return True
+
+
 def parts_left_out(settings: Settings) -> Iterator[tuple[Part, str]]:
     """Yield each part that ``settings`` switch on and whose packages are unusable, and its fault.
 
     Spans of a library count as switched on where traces are and the library is there.
     """
-    wanted: list[Part] = []
+    wanted: list[Part] = [HTTPX_CALLS] if is_installed("httpx") else []
     if settings.apm_enabled:
-        wanted.append(TRACES[settings.otlp_target("traces").protocol])
+        traces = TRACES[settings.otlp_target("traces").protocol]
+        wanted.append(traces)
         if settings.otlp_logs_enabled:
             wanted.append(OTLP_LOGS[settings.otlp_target("logs").protocol])
-        if wanted[0].fault() is None:
+        if traces.fault() is None:
             spans = (HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS)
-            wanted += [part for part in spans if find_spec(part.extra) is not None]
+            wanted += [part for part in spans if is_installed(part.extra)]
     if settings.error_tracking_enabled:
         wanted.append(ERROR_REPORTS)
     for part in wanted:

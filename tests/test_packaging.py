@@ -145,6 +145,16 @@ def test_a_part_without_its_package_is_left_out_aloud(
     assert "left out" not in run("/usr/bin/env", *off, *start, cwd=installed)
 
 
+def test_a_broken_httpx_ends_no_app_that_does_not_use_it(installed: Path, tmp_path: Path) -> None:
+    """A library that is there and cannot be imported costs its metrics, with one WARNING."""
+    (tmp_path / "httpx.py").write_text("raise AttributeError('of another release')")
+    script = "import fastapi, etter_obs; etter_obs.setup_observability(fastapi.FastAPI())"
+    said = run(installed / "python", "-c", script, cwd=tmp_path)
+    advice = [json.loads(line) for line in said.splitlines() if "left out" in line]
+    assert [line["level"] for line in advice] == ["WARNING"], said
+    assert "httpx cannot be imported (AttributeError: of another release)" in advice[0]["message"]
+
+
 def test_the_pytest_plugin_needs_no_traces(wheel: Path, tmp_path: Path) -> None:
     """Without the extra `otlp` all fixtures work but `obs_spans`, which names the line for it."""
     python = installed_in(tmp_path, str(wheel), "fastapi", "httpx", "pytest")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +80,7 @@ def allowed(*extras: str) -> tuple[str, ...]:
     return tuple(sum(groups, project["dependencies"]))
 
 
+@cache
 def pythons() -> list[str]:
     """Return an interpreter of each version from 3.11 up on this machine, the oldest first."""
     versions = Path.home() / ".pyenv" / "versions"

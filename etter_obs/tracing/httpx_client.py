@@ -20,7 +20,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
 from etter_obs.newest import Newest
-from etter_obs.optional_dependencies import HTTPX_SPANS
+from etter_obs.optional_dependencies import HTTPX_CALLS, HTTPX_SPANS, is_installed
 from etter_obs.tracing.newest_provider import NewestProvider
 from etter_obs.tracing.outgoing import reconcile
 from etter_obs.tracing.propagation import in_unsampled_request
@@ -58,7 +58,8 @@ _patch: _Patch | None = None
 def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
     """Measure and trace what httpx sends, for the newest app; return the undo.
 
-    A second call of the undo does nothing. Where httpx is not installed nothing is done. Where the
+    A second call of the undo does nothing. Where httpx is not installed nothing is done; where it
+    is broken or older than what works a warning says so. Where the
     user has instrumented httpx already, their spans and headers stay, and only the metrics are
     added. Where tracing is on and OpenTelemetry's instrumentation is not usable, spans are left
     out, with a warning.
@@ -67,10 +68,10 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
         registry: takes the ``client_*`` metrics.
         tracing: gives the spans' provider.
     """
-    try:
-        import httpx
-    except ImportError:
+    if not is_installed("httpx") or HTTPX_CALLS.attempt(lambda: True) is None:
         return lambda: None
+    import httpx
+
     official = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
     owners = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
     forget = _users.put(_User(_Calls(registry), tracing))
