@@ -1,4 +1,4 @@
-"""Finds the configuration that travels with the package."""
+"""Finds the configuration: what travels with the package, and the project's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 _PACKAGE: Final = Path(__file__).resolve().parent
+PROJECT_FOLDER: Final = "etter-obs"
+"""Where `init` writes: no name that a build takes for a Python package of the app's."""
 
 
 def bundle_root() -> Path:
@@ -20,6 +22,15 @@ def bundle_root() -> Path:
         if (root / "slo.yaml").is_file():
             return root
     raise FileNotFoundError(f"no slo.yaml in {_PACKAGE / '_bundle'}: reinstall etter-obs")
+
+
+def project_root(here: Path) -> Path:
+    """Return the folder of the project that is worked on from ``here``.
+
+    It is the folder that ``etter-obs init`` makes there, if that holds a slo.yaml, else ``here``.
+    """
+    made = here / PROJECT_FOLDER
+    return made if (made / "slo.yaml").is_file() else here
 
 
 def default_spec_path() -> Path:

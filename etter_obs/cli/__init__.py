@@ -28,15 +28,15 @@ def main() -> None:
 
     \b
     A project's first day:
-      etter-obs init                 slo.yaml, the compose file and the configs
-      $EDITOR slo.yaml               your service, your targets
+      etter-obs init --service shop  slo.yaml, the compose file and the configs, in etter-obs/
+      $EDITOR etter-obs/slo.yaml     your targets
       etter-obs slo check            what can alert, and how soon
       etter-obs generate             rules, alerts, dashboards, runbooks, their tests
 
     \b
     In CI:
       etter-obs generate --check     fails when a file on disk differs
-      etter-obs check                the same, and the rules through promtool
+      etter-obs check --require      the same, and the rules through promtool
 
     Exit codes: 0 all is well; 1 something differs or a target is missed; 2 the input is wrong.
     """

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from etter_obs.bundle import PROJECT_FOLDER, project_root
 from etter_obs.programs import find_program
 from etter_obs.slo.loader import SpecError, load_specs
 from etter_obs.slo.spec import Spec
@@ -41,21 +42,33 @@ def clear_errors() -> Iterator[None]:
         raise BadInput(f"{place}{error.strerror or error}") from None
 
 
+def _project(_: object, __: object, value: Path | None) -> Path:
+    return value or project_root(Path())
+
+
+def _environment(_: object, __: object, value: str | None) -> str | None:
+    from etter_obs.slo.fields import wrong_name
+
+    if value is not None and (why := wrong_name(value)):
+        raise click.BadParameter(why)
+    return value
+
+
 def project_options(command: Command) -> Command:
     """Add ``--dir`` and ``--environment``."""
     for option in (
         click.option(
             "--environment",
             metavar="NAME",
+            callback=_environment,
             help="Environment whose overrides hold (default: the one slo.yaml names).",
         ),
         click.option(
             "--dir",
             "root",
             type=click.Path(path_type=Path, file_okay=False, exists=True),
-            default=".",
-            show_default="the current one",
-            help="The project's folder, with slo.yaml in it.",
+            callback=_project,
+            help=f"The folder with slo.yaml (default: {PROJECT_FOLDER}/, else the current one).",
         ),
     ):
         command = option(command)

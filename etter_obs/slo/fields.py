@@ -9,7 +9,15 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from etter_obs.setting_values import NAME_PATTERN, NAME_TAKES
 from etter_obs.slo import units
@@ -173,12 +181,22 @@ def _shown(value: object) -> str:
     return str(list(value)) if isinstance(value, tuple) else repr(value)
 
 
+def wrong_name(value: str) -> str | None:
+    """Return why this is no name for a service or an environment, None where it is one."""
+    try:
+        _NAME.validate_python(value)
+    except ValidationError as error:
+        return str(error.errors()[0]["ctx"]["error"])
+    return None
+
+
 TIER_NAMES: Final = [tier.name for tier in TIERS]
 TierName = Annotated[str, WithJsonSchema({"enum": TIER_NAMES})]
 Slug = Annotated[
     str,
     *_matching(NAME_PATTERN, NAME_TAKES),
 ]
+_NAME: Final = TypeAdapter(Slug)
 MetricPrefix = Annotated[
     str,
     *_matching(r"^[a-z][a-z0-9_]{0,62}$", "a metric prefix: small letters, digits, underscores"),

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from etter_obs.slo.fields import Slug
+from etter_obs.slo.fields import wrong_name
 from etter_obs.slo.layers import split
 from etter_obs.slo.located import Located, YamlError, parse
 from etter_obs.slo.semantics import Judge, meant, problems
@@ -23,7 +23,6 @@ from etter_obs.slo.spec import Spec
 
 _MAX_BYTES: Final = 4_000_000
 _MAX_SHOWN: Final = 20
-_NAME: Final = TypeAdapter(Slug)
 
 
 class SpecError(ValueError):
@@ -122,11 +121,8 @@ def _specs(
 
 def _check_asked(environment: str, name: str) -> None:
     """It stands in no line of the file, so its fault is told by itself."""
-    try:
-        _NAME.validate_python(environment)
-    except ValidationError as error:
-        why = error.errors()[0]["ctx"]["error"]
-        raise SpecError(f"{name}: the environment that is asked for: {why}") from None
+    if why := wrong_name(environment):
+        raise SpecError(f"{name}: the environment that is asked for: {why}")
 
 
 # -- validation and its messages ------------------------------------------------------------------

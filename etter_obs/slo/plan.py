@@ -87,7 +87,11 @@ class Plan:
                     stale.append(path)
         for file in sorted((root / scrape.TARGETS).glob("*.yml")):
             path = f"{scrape.TARGETS}/{file.name}"
-            if path not in self.starters and file.is_file() and _held(file) == scrape.STARTER:
+            if (
+                path not in self.starters
+                and file.is_file()
+                and _held(file) == scrape.starter(scrape.APP)
+            ):
                 stale.append(path)
         return stale
 

@@ -17,12 +17,18 @@ SERIES_CAP: Final = 1_000
 """Label sets that a metric may hold: the default of ETTER_OBS_METRICS_SERIES_CAP."""
 _BYTES_PER_SAMPLE: Final = 300
 """A line of OpenMetrics with its labels, and here and there an exemplar."""
-STARTER: Final = """\
-# Where Prometheus finds the service's instances, host:port each; first an app on the Docker host.
-# Yours: change it freely, Prometheus reads it again at once.
-- targets: ["host.docker.internal:8000"]
-"""
-"""What a service's targets file begins with."""
+APP: Final = "host.docker.internal:8000"
+"""An app on the Docker host, as a container reaches it."""
+
+
+def starter(address: str) -> str:
+    """Return what a service's targets file begins with; ``address`` is host:port."""
+    what = "; first an app on the Docker host" if address == APP else ""
+    return (
+        f"# Where Prometheus finds the service's instances, host:port each{what}.\n"
+        "# Yours: change it freely, Prometheus reads it again at once.\n"
+        f'- targets: ["{address}"]\n'
+    )
 
 
 def path(spec: Spec) -> str:
@@ -56,7 +62,7 @@ def scrape(spec: Spec) -> dict[str, str]:
 
 def starters(spec: Spec) -> dict[str, str]:
     """Return files that are written once, where they are missing, and then belong to the user."""
-    return {targets_path(spec): STARTER}
+    return {targets_path(spec): starter(APP)}
 
 
 def _authorization(spec: Spec) -> dict[str, object]:

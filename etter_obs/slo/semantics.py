@@ -12,6 +12,7 @@ from typing import Final
 
 from etter_obs import conventions
 from etter_obs.conventions import Label, Metric, MetricKind
+from etter_obs.slo.fields import wrong_name
 from etter_obs.slo.handwritten import names_in_quotes, placeholders, unbalanced, words
 from etter_obs.slo.reachability import reachable_objectives, tiers_of
 from etter_obs.slo.receivers import Receiver
@@ -33,8 +34,12 @@ Problem = tuple[Path, str]
 Judge = Callable[[Spec], Iterable[Problem]]
 """Yields what is wrong with a spec that is right as far as this package can tell."""
 
-RESERVED_SERVICES: Final = ("stack",)
-"""Names of generated files that belong to no service."""
+RESERVED: Final = {
+    "stack",
+    *("prometheus", "alertmanager", "otel-collector", "loki", "tempo", "grafana"),
+    *("node", "redis", "postgres"),
+}
+"""Names of the stack's own alerts and of its scrape jobs."""
 _SHORTEST_COUNTED: Final = 60
 """Seconds that a rate is told over: a shorter slice may hold a single scrape, which makes none."""
 
@@ -44,10 +49,17 @@ def metric_by_suffix(suffix: str) -> Metric | None:
     return next((metric for metric in conventions.METRICS if metric.suffix == suffix), None)
 
 
+def wrong_service(name: str) -> str | None:
+    """Return why no service can have this name, None where one can."""
+    if name in RESERVED:
+        return f"{name!r} names a part of the stack; choose another"
+    return wrong_name(name)
+
+
 def problems(spec: Spec) -> Iterator[Problem]:
     """Yield everything that is wrong with a spec whose fields are each right."""
-    if spec.service in RESERVED_SERVICES:
-        yield ("service",), f"{spec.service!r} is taken by the stack's own alerts; choose another"
+    if why := wrong_service(spec.service):
+        yield ("service",), why
     if not spec.slos:
         yield ("slos",), "no SLO stands here; without one there is nothing to generate"
     yield from _receivers(spec)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +30,14 @@ def write(root: Path, changes: Iterable[Change]) -> None:
     """
     wanted = list(changes)
     folders = {(root / change.path).parent for change in wanted}
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f".*{_SUFFIX}"):  # by a run that was killed
-            left.unlink(missing_ok=True)
+    around = {path for folder in folders for path in (folder, *folder.parents)}
+    made = sorted((path for path in around if not path.exists()), reverse=True)
     staged: list[tuple[Path, Path]] = []
     try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f".*{_SUFFIX}"):  # by a run that was killed
+                left.unlink(missing_ok=True)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for change in wanted:
                 if change.content is not None:
@@ -51,6 +54,9 @@ def write(root: Path, changes: Iterable[Change]) -> None:
     finally:
         for temporary, _ in staged:
             temporary.unlink(missing_ok=True)
+        for folder in made:  # of a run that failed
+            with suppress(OSError):
+                folder.rmdir()
     for folder in folders:
         _sync_folder(folder)
 

@@ -19,6 +19,7 @@ from etter_obs.slo.loader import SpecError, parse_specs
 from etter_obs.slo.rule_tests import rule_tests, stack_tests
 from etter_obs.slo.rules import rules
 from etter_obs.slo.scrape import scrape
+from etter_obs.slo.semantics import RESERVED
 from etter_obs.slo.spec import Spec
 from etter_obs.slo.stack_alerts import stack
 from stack.build import binary
@@ -212,7 +213,7 @@ def spec_trees(draw: st.DrawFn) -> dict[str, Any]:
         for name in names
     ]
     tree: dict[str, Any] = yaml.safe_load(BASE) | {
-        "service": draw(_slugs.filter(lambda name: name != "stack")),
+        "service": draw(_slugs.filter(lambda name: name not in RESERVED)),
         "period": draw(st.integers(7, 90).map(lambda n: f"{n}d")),
         "rule_form": draw(st.sampled_from(["exact", "portable"])),
         "slos": slos,

@@ -166,7 +166,7 @@ WRONG = [
     ),
     (f"{{ {SLI} }}", "{ }", "{ }", "none stands here"),
     ("team: shop-team", "team: Shop Team", "Shop Team", "small letters"),
-    ("service: shop", "service: stack", "stack", "taken by the stack"),
+    ("service: shop", "service: stack", "stack", "names a part of the stack"),
     ("version: 1", "version: 2", "2", "not one of 1"),
     ("team: shop-team", "team: shop-team\nperiod: 30", "30", "its unit is missing"),
     ("team: shop-team", "team: shop-team\nperiod: 3d", "3d", "from 7d to 90d"),

@@ -26,7 +26,7 @@ _TOKEN = "secrets/prometheus/metrics-token"
 def project(tmp_path: Path) -> Path:
     """A project as `init` makes it, with the token in force; its Prometheus scrapes each second."""
     folder = tmp_path / "project"
-    code, said = run("init", str(folder), cwd=tmp_path)
+    code, said = run("init", str(folder), "--service", "etter", cwd=tmp_path)
     assert code == 0, said
     _replace(folder / "prometheus/prometheus.yml", "scrape_interval: 15s", "scrape_interval: 1s")
     _replace(folder / "prometheus/prometheus.yml", "scrape_timeout: 10s", "scrape_timeout: 1s")

@@ -18,7 +18,7 @@ def test_secrets_are_random_and_guarded_by_their_folder(tmp_path: Path) -> None:
         project.mkdir()
         written = ensure_secrets(project)
         assert stat.S_IMODE((project / "secrets").stat().st_mode) == 0o700
-        assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o444}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o644}
     for name in ("grafana-admin-password", "postgres-password"):
         passwords = {(each / "secrets" / name).read_text() for each in (first, second)}
         assert len(passwords) == 2
