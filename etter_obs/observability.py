@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from etter_obs import conventions
 from etter_obs.app_side import AppSide
+from etter_obs.bundle import project_root
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
@@ -454,8 +455,8 @@ def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
 
 
 def default_here() -> Path | None:
-    """Return ``slo.yaml`` of the working directory, None where there is none."""
-    here = Path("slo.yaml").absolute()
+    """Return the slo.yaml of the project in the working directory, None where there is none."""
+    here = (project_root(Path()) / "slo.yaml").absolute()
     return here if here.is_file() else None
 
 

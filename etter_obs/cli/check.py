@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
@@ -16,8 +16,12 @@ from etter_obs.cli.common import (
     judged_specs,
     program_option,
     project_options,
+    same_project,
 )
 from etter_obs.programs import find_program, how_to_get
+
+_TOO_OLD: Final = 'parse error: unexpected identifier "anchored"'
+"""What a promtool says of the newest PromQL that rules are made of, if it does not know it."""
 
 
 class _Judgement(NamedTuple):
@@ -61,7 +65,7 @@ def check(
         if changes:
             for change in changes:
                 click.echo(f"{root / change.path}: {change.what}", err=True)
-            click.echo("run `etter-obs generate` first", err=True)
+            click.echo(f"run `etter-obs generate{same_project(root, environment)}` first", err=True)
             raise SystemExit(DRIFT)
         click.echo("slo.yaml and what follows from it agree")
         programs = {
@@ -74,8 +78,15 @@ def check(
             binary = programs[judgement.program]
             if binary is None:
                 left_out.setdefault(judgement.program, []).append(judgement.what)
-            else:
-                failed |= not _good(binary, judgement)
+                continue
+            complaint = _complaint(binary, judgement)
+            click.echo(f"{judgement.what}: {'good' if complaint is None else 'FAILED'}")
+            failed |= complaint is not None
+            if complaint and _TOO_OLD in complaint:
+                click.echo(_advice_on_age(binary, judgement.program), err=True)
+                break
+            if complaint:
+                click.echo(complaint, err=True)
         for name, whats in left_out.items():
             click.echo(
                 f"{' and '.join(whats)}: not checked, {name} is not on the PATH. "
@@ -101,8 +112,8 @@ def _judgements(root: Path, tests: bool) -> Iterator[_Judgement]:
     yield _Judgement("routing", "amtool", ["check-config", routing])
 
 
-def _good(binary: Path, judgement: _Judgement) -> bool:
-    """Run a checker; print its output only when it fails."""
+def _complaint(binary: Path, judgement: _Judgement) -> str | None:
+    """Run a checker; return what it said if it refuses, else None."""
     try:
         done = subprocess.run(  # noqa: S603  # the program that the user names, no shell
             [binary, *judgement.arguments],
@@ -114,7 +125,12 @@ def _good(binary: Path, judgement: _Judgement) -> bool:
     except OSError as error:
         click.echo(f"--{judgement.program} {binary}: cannot be run: {error.strerror}", err=True)
         raise SystemExit(BAD_INPUT) from None
-    if done.returncode:
-        click.echo(f"{done.stdout}{done.stderr}", err=True)
-    click.echo(f"{judgement.what}: {'FAILED' if done.returncode else 'good'}")
-    return not done.returncode
+    return f"{done.stdout}{done.stderr}" if done.returncode else None
+
+
+def _advice_on_age(binary: Path, name: str) -> str:
+    return (
+        f"{binary}: too old for rules that count exactly. Either of these brings one that is not:\n"
+        f"{how_to_get(name)}\n"
+        "  or set `rule_form: portable` in slo.yaml, if your Prometheus is as old"
+    )

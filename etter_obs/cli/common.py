@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,13 @@ def project_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def same_project(root: Path, environment: str | None = None) -> str:
+    """Return the options with which another command works on this project from here too."""
+    found = project_root(Path()).resolve() == root.resolve()
+    where = "" if found else f" --dir {shlex.quote(str(root))}"
+    return where + (f" --environment {environment}" if environment else "")
 
 
 def program_option(name: str) -> Callable[[Command], Command]:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etter_obs.cli.common import DRIFT, BadInput, clear_errors, project_options, read_specs
+from etter_obs.cli.common import (
+    DRIFT,
+    BadInput,
+    clear_errors,
+    project_options,
+    read_specs,
+    same_project,
+)
 
 if TYPE_CHECKING:
     from etter_obs.dashboards.view import BoardView
@@ -44,9 +51,8 @@ def check(files: tuple[Path, ...], root: Path, environment: str | None) -> None:
         spec = read_specs(root, environment)[0]
         found = files or tuple(sorted((root / "grafana" / "dashboards").glob("*.json")))
         if not found:
-            raise BadInput(
-                f"{root / 'grafana' / 'dashboards'}: no dashboards; run `etter-obs generate` first"
-            )
+            folder, options = root / "grafana/dashboards", same_project(root, environment)
+            raise BadInput(f"{folder}: no dashboards; run `etter-obs generate{options}` first")
         boards = [_read(path) for path in found]
     findings = []
     for board in boards:

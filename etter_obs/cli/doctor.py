@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import urllib.error
 import urllib.request
@@ -13,12 +14,13 @@ from urllib.parse import urlsplit
 import click
 
 from etter_obs.bundle import default_spec_path
-from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs
+from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs, same_project
 from etter_obs.optional_dependencies import parts_left_out
 from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.loader import SpecError, load_specs
 from etter_obs.slo.prometheus_api import Prometheus, PrometheusError
+from etter_obs.slo.scrape import targets_path
 from etter_obs.slo.spec import Spec
 
 _TIMEOUT = 2.0
@@ -55,7 +57,7 @@ def doctor(
         lambda: _names(specs),
         lambda: _metrics_token(specs, root),
         lambda: _http("Prometheus", f"{prometheus.rstrip('/')}/-/ready"),
-        lambda: _targets(specs, prometheus),
+        lambda: _targets(specs, root, prometheus),
         lambda: _http("Alertmanager", f"{alertmanager.rstrip('/')}/-/ready"),
         lambda: _http("Loki", f"{loki.rstrip('/')}/ready"),
     )
@@ -117,18 +119,20 @@ def _project(root: Path, environment: str | None) -> Iterator[Finding]:
         return
     yield "slo.yaml", "", 0
     if changes:
-        first = f"{len(changes)} differ, {changes[0].path} first; run `etter-obs generate`"
+        command = f"`etter-obs generate{same_project(root, environment)}`"
+        first = f"{len(changes)} differ, {changes[0].path} first; run {command}"
         yield "generated files", first, DRIFT
     else:
         yield "generated files", "", 0
-    secrets = list(dict.fromkeys(_secret_files(specs[0].receivers.model_dump())))
-    absent = [path for path in secrets if not (root / path).is_file()]
-    remedy = f"missing {', '.join(absent)}; `etter-obs init --secrets-only` makes the common ones"
+    secrets = [root / path for path in _secret_files(specs[0].receivers.model_dump())]
+    absent = ", ".join(str(path) for path in dict.fromkeys(secrets) if not path.is_file())
+    where = f" {shlex.quote(str(root))}" if same_project(root) else ""
+    remedy = f"missing {absent}; `etter-obs init{where} --secrets-only` makes the common ones"
     yield "secrets of the receivers", remedy if absent else "", DRIFT if absent else 0
-    for path in secrets:
-        if is_placeholder(root / path):
+    for path in dict.fromkeys(secrets):
+        if is_placeholder(path):
             remedy = "still the address that `etter-obs init` wrote; put your receiver's own there"
-            yield path, remedy, 0
+            yield str(path), remedy, 0
 
 
 def _secret_files(receivers: object) -> Iterator[str]:
@@ -177,12 +181,16 @@ def _metrics_token(specs: Sequence[Spec], root: Path) -> Iterator[Finding]:
         asked = Settings.from_env().metrics_token
     except SettingsError:
         return  # told by `_settings`
-    named = [spec.metrics_token_file for spec in specs]
-    paths = list(dict.fromkeys(path for path in named if path is not None))
-    held = {path: _secret(root / path) for path in paths}
-    for path in paths:
+    named = [root / spec.metrics_token_file for spec in specs if spec.metrics_token_file]
+    held = {path: _secret(path) for path in named}
+    paths = [str(path) for path in held]
+    for path in held:
         if not held[path]:
-            yield path, "missing or empty; write the token that the app asks for into it", DRIFT
+            yield (
+                str(path),
+                "missing or empty; write the token that the app asks for into it",
+                DRIFT,
+            )
     what = "token for /metrics"
     if asked is None and paths:
         remedy = f"ETTER_OBS_METRICS_TOKEN_FILE={paths[0]} makes it ask"
@@ -202,7 +210,7 @@ def _secret(path: Path) -> bytes:
     return b""
 
 
-def _targets(specs: Sequence[Spec], prometheus: str) -> Iterator[Finding]:
+def _targets(specs: Sequence[Spec], root: Path, prometheus: str) -> Iterator[Finding]:
     """Tell of each instance that Prometheus knows whether it can be scraped, and why not."""
     for spec in specs:
         try:
@@ -210,7 +218,7 @@ def _targets(specs: Sequence[Spec], prometheus: str) -> Iterator[Finding]:
         except PrometheusError:
             return  # told by `_http`; or it is a Mimir, which scrapes nothing itself
         if not targets:
-            remedy = f"is it in prometheus/targets/{spec.service}.yml, and was Prometheus reloaded?"
+            remedy = f"is it in {root / targets_path(spec)}, and was Prometheus reloaded?"
             yield f"{spec.service}: Prometheus has no instance", remedy, DRIFT
         for target in targets:
             what = f"{spec.service} at {target.url} is {target.health}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etter_obs.cli.common import DRIFT, clear_errors, judged_specs, project_options
+from etter_obs.cli.common import DRIFT, clear_errors, judged_specs, project_options, same_project
 from etter_obs.programs import find_program
 
 if TYPE_CHECKING:
@@ -57,9 +57,10 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
             for change in changes:
                 click.echo(f"{root / change.path}: {change.what}", err=True)
             if changes:
+                options = same_project(root, environment)
                 click.echo(
                     f"{len(changes)} file(s) do not follow from {root / 'slo.yaml'}; "
-                    "run `etter-obs generate` and commit what it writes",
+                    f"run `etter-obs generate{options}` and commit what it writes",
                     err=True,
                 )
                 raise SystemExit(DRIFT)
@@ -76,7 +77,7 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
             )
         for path in _left_targets(root, changes):
             click.echo(
-                f"note: {path} is yours and stays, but no job reads it any more: "
+                f"note: {root / path} is yours and stays, but no job reads it any more: "
                 "move its addresses to the targets of the service that they are of"
             )
     everywhere = (everything.files, everything.kept, everything.starters)

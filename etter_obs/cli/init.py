@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from etter_obs.bundle import PROJECT_FOLDER, project_root
-from etter_obs.cli.common import DRIFT, BadInput, clear_errors
+from etter_obs.cli.common import DRIFT, BadInput, clear_errors, same_project
 from etter_obs.secret_files import FOLDER as SECRETS
 from etter_obs.secret_files import POSTGRES_PASSWORD, WEBHOOK, ensure_secrets
 
@@ -161,7 +161,7 @@ def _project(directory: Path, service: str | None, target: str | None, new: bool
         if service is not None and service not in [spec.service for spec in specs]:
             raise BadInput(
                 f"{path}: the service is {specs[0].service!r} already; to rename it, "
-                f"change it there and run `etter-obs generate{_dir_option(directory)}`"
+                f"change it there and run `etter-obs generate{same_project(directory)}`"
             )
     folder = directory.name if directory.is_absolute() else directory.as_posix()
     made = project(text, str(path), folder, target)
@@ -210,7 +210,7 @@ def _write(directory: Path, made: Project, new: bool, force: bool) -> None:
     if not new and any(path in made.generated for path in differing):
         click.echo(
             "generated files do not follow from slo.yaml; "
-            f"run `etter-obs generate{_dir_option(directory)}`"
+            f"run `etter-obs generate{same_project(directory)}`"
         )
 
 
@@ -251,18 +251,12 @@ def _make_secrets(directory: Path) -> None:
         click.echo(f"add the line /{SECRETS}/ to {ignored}", err=True)
 
 
-def _dir_option(directory: Path) -> str:
-    """Return what makes another command find this project from here."""
-    found = project_root(Path()).resolve() == directory.resolve()
-    return "" if found else f" --dir {directory}"
-
-
 def _say_what_next(directory: Path) -> None:
     from etter_obs.slo.loader import load_specs
     from etter_obs.slo.scrape import targets_path
 
     spec = load_specs(directory / "slo.yaml")[0]
-    option = _dir_option(directory)
+    option = same_project(directory)
     rows = (
         (directory / "slo.yaml", f"what you promise; then `etter-obs generate{option}`"),
         (directory / targets_path(spec), "where Prometheus finds the app"),

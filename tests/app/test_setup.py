@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -219,14 +220,19 @@ async def test_whose_targets_are_in_force_is_said_once_at_start(
 ) -> None:
     """The service's own slo.yaml is one INFO line; the package's example is a WARNING and a metric.
 
-    The warning offers the slo.yaml of the working directory where there is one.
+    The warning offers the slo.yaml of the working directory, or of the folder that `init` makes
+    there, where there is one.
     """
+    made = tmp_path / "shop/etter-obs/slo.yaml"
+    made.parent.mkdir(parents=True)
+    shutil.copy(default_spec_path(), made)
     own = tmp_path / "slo.yaml"
     own.write_text(default_spec_path().read_text().replace("service: etter", "service: shop"))
     for folder, file, level, said in (
         (tmp_path.parent, own, "INFO", f"SLO targets of shop: {own}, sha256 "),
         (tmp_path.parent, None, "WARNING", "Run `etter-obs init` and set ETTER_OBS_SLO_FILE to"),
         (tmp_path, None, "WARNING", f"Set ETTER_OBS_SLO_FILE={own} to use"),
+        (tmp_path / "shop", None, "WARNING", f"Set ETTER_OBS_SLO_FILE={made} to use"),
     ):
         monkeypatch.chdir(folder)
         app = make_app()

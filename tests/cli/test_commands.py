@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from etter_obs.programs import how_to_get
 from stack.build import binary
 from stack.versions import IMAGES, build_of
 from tests.command_line import run
@@ -202,6 +203,8 @@ def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -
     assert code == 0, said
     assert "rules and rule tests: not checked, promtool is not on the PATH" in said
     assert "routing: not checked, amtool is not on the PATH" in said
+    shown = (ROOT / "docs/project.md").read_text(encoding="utf-8")
+    assert all(line.strip() in shown for line in how_to_get("promtool").splitlines())
     for name in ("promtool", "amtool"):
         build = build_of(name)
         image = IMAGES[build.name]
@@ -210,6 +213,22 @@ def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -
     assert run("check", "--require", cwd=project, env=empty)[0] == 2
     tools = ["--promtool", str(binary("promtool")), "--amtool", str(binary("amtool"))]
     assert run("check", "--require", "--no-tests", *tools, cwd=project, env=empty)[0] == 0
+
+
+def test_check_says_that_promtool_is_too_old(project: Path) -> None:
+    """Of a promtool that does not know the rules' PromQL it says so once, and how to get another.
+
+    The one here says what Debian's 2.42 says, once for each rule.
+    """
+    refusal = 'parse error: unexpected identifier "anchored" in aggregation'
+    old = project / "promtool"
+    old.write_text(f"#!/bin/sh\nfor rule in 1 2 3; do echo '{refusal}' >&2; done; exit 1\n")
+    old.chmod(0o755)
+    code, said = run("check", "--promtool", "promtool", cwd=project)
+    assert code == 1, said
+    assert said.count("promtool: too old for rules that count exactly") == 1
+    assert "docker run --rm" in said
+    assert "in aggregation" not in said
 
 
 def test_a_program_beside_the_project_is_found_by_its_name(project: Path) -> None:
