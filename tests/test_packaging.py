@@ -25,7 +25,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed_with_all(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the wheel, all its extras, and a server."""
-    return installed_in(tmp_path_factory.mktemp("all"), f"{wheel}[all]", "uvicorn")
+    return installed_in(tmp_path_factory.mktemp("all"), f"{wheel}[all]", "fastapi", "uvicorn")
 
 
 def test_the_wheel_carries_the_bundle_and_its_types(wheel: Path) -> None:

@@ -160,4 +160,5 @@ def alerts(spec: Spec) -> Section:
             ),
             height=7,
         ),
+        collapsed=True,
     )
