@@ -19,6 +19,7 @@ from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
 from demo.processes import ROOT, child
 from demo.view import view_for
+from etter_obs.cli.terminal import speak_plainly
 from etter_obs.slo.loader import SpecError
 from stack.build import BuildError
 from stack.native import StackError
@@ -29,6 +30,7 @@ USERS = 40
 
 def main() -> int:
     """Run the demo; the exit code is 0 where the page and its resolution were delivered."""
+    speak_plainly()
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end by itself, with a verdict")
     once: bool = parser.parse_args().once

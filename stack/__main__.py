@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from etter_obs.cli.terminal import speak_plainly
 from etter_obs.secret_files import ensure_secrets
 from stack import build as builds
 from stack.check import run_all
@@ -156,6 +157,7 @@ def run() -> None:
     """Run the command line; what the user can set right is one line and exit code 2."""
     from stack.compose.engine import EngineError
 
+    speak_plainly()
     try:
         main(prog_name="python -m stack")
     except (StackError, PortTakenError, builds.BuildError, EngineError, FileNotFoundError) as error:

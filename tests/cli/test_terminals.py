@@ -33,8 +33,12 @@ COMMANDS = (
 
 
 def _ask(command: str, env: dict[str, str], cwd: Path = ROOT) -> tuple[int, bytes]:
+    return _run(f"etter_obs {command}", env, cwd)
+
+
+def _run(command: str, env: dict[str, str], cwd: Path = ROOT) -> tuple[int, bytes]:
     done = subprocess.run(
-        [sys.executable, "-m", "etter_obs", *command.split()],
+        [sys.executable, "-m", *command.split()],
         cwd=cwd,
         env=os.environ | env,
         stdout=subprocess.PIPE,
@@ -78,6 +82,14 @@ def test_arrows_and_bars_stay_readable(tmp_path: Path) -> None:
     assert "_" in lane
     _, said = _ask("slo check --dir café→", {"PYTHONIOENCODING": "ascii"})
     assert rb"caf\xe9->" in said
+
+
+@pytest.mark.parametrize("command", ["stack path --help", "demo --help"])
+def test_the_checkouts_own_programs_speak_ascii_too(command: str) -> None:
+    """What drives the stack and the demo ends with 0 there, and writes no UTF-8."""
+    code, said = _run(command, TERMINALS["ascii"][0])
+    assert code == 0, said
+    assert said.isascii()
 
 
 def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
