@@ -69,7 +69,7 @@ def _target(_: object, __: object, value: str | None) -> str | None:
     "--target",
     metavar="HOST:PORT",
     callback=_target,
-    help="Where Prometheus finds the app (default: port 8000 of the Docker host).",
+    help="Where Prometheus finds the app; a port alone is the Docker host's (default: 8000).",
 )
 @click.option(
     "--force",
@@ -126,7 +126,7 @@ def _asked(directory: Path, target: str | None) -> tuple[str, str | None]:
     chosen = _prompt("Name of the service", name, _service)
     if target is not None:
         return chosen, target
-    where = "Where Prometheus finds the app: HOST:PORT, or a port of the Docker host"
+    where = "Where Prometheus finds the app, host:port"
     return chosen, _prompt(where, APP, _target)
 
 
