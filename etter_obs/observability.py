@@ -40,6 +40,7 @@ from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
 from etter_obs.slo.priming import needs
 from etter_obs.slo.spec import Spec
+from etter_obs.startup import call_in_main_loop, call_when_started
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import instrument_httpx
 
@@ -178,7 +179,7 @@ class Observability:
         app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
         if app.middleware_stack is not None:  # set up late, while the app runs
             late = app.middleware_stack = wrapped(app.middleware_stack)
-            self._begin_late(late)
+            self._begin_late(app, late)
         elif self.settings.management_port is not None:
             self._begin_without_lifespan()
 
@@ -193,7 +194,7 @@ class Observability:
 
         side.callback(undo)
 
-    def _begin_late(self, stack: ObservabilityMiddleware) -> None:
+    def _begin_late(self, app: Starlette, stack: ObservabilityMiddleware) -> None:
         """Begin now: the lifespan's first message has passed already.
 
         Its last one passes unseen as well, so the end of the process flushes.
@@ -201,24 +202,28 @@ class Observability:
         with suppress(RuntimeError):  # called from a thread without a loop: the first request will
             asyncio.get_running_loop()
             stack.begin()
-            self.started()
+            call_when_started(app.router, self.started)
 
     def _begin_without_lifespan(self) -> None:
         """Open the management port although no lifespan and no request may ever come.
 
-        uvicorn calls a factory within its loop. Where it has sent no lifespan a second later, it
-        will not (``--lifespan off``); its own port is open by then.
+        Where a server has sent no lifespan a second after its loop began, it will not.
         """
 
         async def begin() -> None:
             await asyncio.sleep(_LIFESPAN_SECONDS)
-            if not self._has_begun:
+            if not self._has_begun and self._ends is None:
                 self.starting()
                 self.started()
 
-        with suppress(RuntimeError):  # not within the loop
+        def begin_soon() -> None:
             waiting = asyncio.get_running_loop().create_task(begin())
             self._undo.callback(waiting.cancel)
+
+        try:
+            asyncio.get_running_loop().call_soon(begin_soon)
+        except RuntimeError:  # imported before the loop runs
+            self._undo.callback(call_in_main_loop(begin_soon))
 
     def observe_engine(self, engine: Engine | AsyncEngine, *, name: str | None = None) -> None:
         """Measure a SQLAlchemy engine, and check the health of its database.

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -23,6 +25,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Log when the app ends; fail then where it is asked for."""
     if WHERE == "lifespan":
         setup_observability(app)
+    while "GO" in os.environ and not Path(os.environ["GO"]).exists():  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.02)  # the rest of a start that takes long
     yield
     log.warning("teardown")
     if os.environ.get("FAILS"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -105,18 +106,28 @@ def management(run: Running, port: int, path: str) -> int:
         return 0
 
 
+WITHOUT_LIFESPAN: list[tuple[str, tuple[str, ...]]] = [
+    ("uvicorn", ("--lifespan", "off")),
+    ("uvicorn-workers", ("--lifespan", "off")),
+    ("gunicorn", ("--worker-class", "tests.app.no_lifespan.Worker")),
+    ("granian", ("--interface", "asginl")),
+]
+
+
 @pytest.mark.parametrize(
-    ("where", "arguments"),
-    [("lifespan", ()), ("factory", ("--lifespan", "off"))],
+    ("server", "where", "arguments"),
+    [("uvicorn", "lifespan", ()), ("hypercorn", "lifespan", ())]
+    + [(server, "import", given) for server, given in WITHOUT_LIFESPAN]
+    + [("uvicorn", "factory", ("--lifespan", "off"))],
 )
 def test_the_management_port_opens_without_a_request(
-    where: str, arguments: tuple[str, ...]
+    server: str, where: str, arguments: tuple[str, ...]
 ) -> None:
     """Probes on it pass although no request comes; at SIGTERM it says that it drains."""
     port = free_port()
     name = "make" if where == "factory" else "app"
     with running(
-        "uvicorn",
+        server,
         f"{APP}:{name}",
         *arguments,
         factory=where == "factory",
@@ -134,11 +145,40 @@ def test_the_management_port_opens_without_a_request(
                 every_s=0.05,
                 tell=run.said,
             )
+        if server != "uvicorn":
+            return  # others end without the delay: see tests/health/test_draining.py
         run.process.terminate()
         eventually(
             lambda: management(run, port, "/health/ready") == 503, deadline_s=30, tell=run.said
         )
         run.process.terminate()  # a second one ends the wait
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
+@pytest.mark.parametrize("where", ["import", "lifespan"])
+def test_a_start_that_goes_on_after_set_up_is_not_over(
+    server: str, where: str, tmp_path: Path
+) -> None:
+    """The management port says that the app starts until its lifespan has yielded, not before.
+
+    A load balancer that believed otherwise would send requests to a port that is still closed.
+    """
+    port, go = free_port(), tmp_path / "go"
+    environment = {"WHERE": where, "GO": str(go), "ETTER_OBS_MANAGEMENT_PORT": str(port)}
+    with running(server, f"{APP}:app", wait=False, environment=environment) as run:
+        eventually(
+            lambda: management(run, port, "/health/live") == 200, deadline_s=60, tell=run.said
+        )
+        for _ in range(5):
+            assert management(run, port, "/health/startup") == 503
+            assert management(run, port, "/health/ready") == 503
+        go.touch()
+        for path in ("/health/startup", "/health/ready"):
+            eventually(
+                lambda path=path: management(run, port, path) == 200,  # type: ignore[misc]
+                deadline_s=30,
+                tell=run.said,
+            )
 
 
 def test_on_trio_the_app_runs_untouched_and_one_line_says_so() -> None:

@@ -1,0 +1,101 @@
+"""When an app's start is over, for an app that nobody tells us of.
+
+Set-up inside the lifespan comes after the lifespan's first message, and a server may send none at
+all. What the interpreter knows of its frames says both: whether the start still runs, and whether
+the event loop does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from starlette.routing import Router
+
+_NEXT: Final = ("cr_await", "gi_yieldfrom", "ag_await")
+_FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
+_POLL_SECONDS: Final = 0.05
+_LONGEST_POLL_SECONDS: Final = 1.0
+
+
+def call_when_started(router: Router, call: Callable[[], object]) -> None:
+    """Call ``call`` in the running loop once the lifespan that runs the caller has started.
+
+    Where no lifespan runs the caller, ``call`` is called at once.
+
+    Raises:
+        RuntimeError: no event loop is running.
+    """
+    loop = asyncio.get_running_loop()
+    step = _step_of(type(router).lifespan.__code__)
+    task = asyncio.current_task()
+    if step is None or task is None:
+        call()
+        return
+
+    def look() -> None:
+        if not task.done() and step in _frames_of(task.get_coro()):
+            loop.call_later(_POLL_SECONDS, look)
+        else:
+            call()
+
+    loop.call_soon(look)
+
+
+def call_in_main_loop(call: Callable[[], object]) -> Callable[[], None]:
+    """Call ``call`` in the main thread's event loop, when there is one; return the undo.
+
+    No hook tells of a loop that a server will run: a thread looks for it, at most once a second
+    after the first ones.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        pause = _POLL_SECONDS
+        while not over.wait(pause):
+            loop = _loop_of(threading.main_thread().ident)
+            if loop is not None:
+                loop.call_soon_threadsafe(call)
+                return
+            pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
+
+    threading.Thread(target=look, name="etter-obs-start", daemon=True).start()
+    return over.set
+
+
+def _step_of(lifespan: CodeType) -> FrameType | None:
+    """Return the frame of what a router's lifespan awaits while it starts, on this stack."""
+    below: FrameType | None = None
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is lifespan:
+            return below
+        below, frame = frame, frame.f_back
+    return None
+
+
+def _frames_of(awaited: Any) -> Iterator[FrameType]:
+    """Yield the frames of a suspended coroutine and of all that it awaits, outermost first."""
+    while awaited is not None:
+        yield from filter(None, (getattr(awaited, name, None) for name in _FRAMES))
+        awaited = next(filter(None, (getattr(awaited, name, None) for name in _NEXT)), None)
+
+
+def _loop_of(thread: int | None) -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that a thread runs, None where it runs none that can be seen.
+
+    asyncio keeps that from other threads; the frames that run a loop have it, or its runner.
+    """
+    frame = sys._current_frames().get(thread or 0)
+    while frame is not None:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, asyncio.Runner):
+                value = getattr(value, "_loop", None)  # get_loop() would make one
+            if isinstance(value, asyncio.AbstractEventLoop) and value.is_running():
+                return value
+        frame = frame.f_back
+    return None
