@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp
 
 from etter_obs import conventions
 from etter_obs.app_side import AppSide
 from etter_obs.bundle import project_root
+from etter_obs.clients import ObservedClients
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
@@ -26,7 +27,6 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
 from etter_obs.metrics.workers import meeting_place
-from etter_obs.optional_dependencies import ENGINES, REDIS_CLIENTS
 from etter_obs.posix import tell_what_is_off
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
@@ -52,18 +52,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _LOG: Final = logging.getLogger(__name__)
-_DATABASE: Final = "database"
-_REDIS: Final = "redis"
 _LIFESPAN_SECONDS: Final = 1.0
 """How long to wait for a server's lifespan, once its loop runs."""
-
-
-class _Observed(NamedTuple):
-    """An engine or a client, where it connects to, and how to stop observing it."""
-
-    thing: object
-    where: str
-    undo: Callable[[], None]
 
 
 class Observability:
@@ -79,11 +69,12 @@ class Observability:
         self._undo = ExitStack()
         self._recorder: Recorder | None = None
         self._side: Callable[[], AppSide | None] = lambda: None
-        self._observed: dict[tuple[str, str], _Observed] = {}
         service = settings.service_name or spec.service
         environment = settings.environment or spec.environment
         self._ends: float | None = None
-        self._has_begun = False
+        self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+        """Those in which the app has begun; a test client runs each start in one of its own."""
+        self._has_told = False
         with ExitStack() as undo:
             self.metrics = _registry(settings, spec, service)
             undo.callback(self.metrics.close)
@@ -110,7 +101,10 @@ class Observability:
             undo.callback(instrument_httpx(self.metrics, self.tracing))
             self.health = Health(settings, self.metrics, last=self.shutdown)
             undo.callback(self.health.close)
-            undo.callback(self._forget_observed)
+            self._clients = ObservedClients(
+                self.metrics, self.tracing, self.health, self._keep_results_in
+            )
+            undo.callback(self._clients.close)
             self.requests = RequestMetrics(self.metrics)
             undo.callback(decorators.bind(self.metrics, self.requests))
             self.metrics.info(conventions.SLO_SPEC_INFO).child(spec.sha256).set(1.0)
@@ -212,7 +206,7 @@ class Observability:
 
         async def begin() -> None:
             await asyncio.sleep(_LIFESPAN_SECONDS)
-            if not self._has_begun and self._ends is None:
+            if asyncio.get_running_loop() not in self._loops and self._ends is None:
                 self.starting()
                 self.started()
 
@@ -226,62 +220,44 @@ class Observability:
             self._undo.callback(call_in_main_loop(begin_soon))
 
     def observe_engine(self, engine: Engine | AsyncEngine, *, name: str | None = None) -> None:
-        """Measure a SQLAlchemy engine, and check the health of its database.
+        """Measure a SQLAlchemy engine, and check the health of its database, which is critical.
 
-        Observing the same engine again changes nothing. An engine under a name that is in use, or
-        for a database that is observed already, takes the place of the older one.
+        Observing the same engine again changes nothing. One that is observed while the app runs, in
+        its lifespan for example, is forgotten when the app starts anew.
 
         Args:
             engine: sync or async.
-            name: of the health check and of the label ``pool``; default: ``database``, then
-                ``database-2`` and so on for further databases.
+            name: of the health check and of the label ``pool``; an older engine of that name is no
+                longer observed. Default: ``database``, then ``database-2`` and so on.
 
         Raises:
             ImportError: SQLAlchemy is older than the lowest that works; the message has the line
                 that installs another.
         """
-        ENGINES.require()
-        from etter_obs.database import database_check, instrument_engine
-
-        key = self._name_for(_DATABASE, engine, name, str(engine.url))
-        if key is None:
-            return
-        is_first = not any(kind == _DATABASE for kind, _ in self._observed)
-        pool = "default" if key == _DATABASE else key
-        undo = instrument_engine(
-            engine, self.metrics, self.tracing, pool=pool, watch_server=is_first
-        )
-        self._remember(_DATABASE, key, engine, str(engine.url), undo)
-        self.health.add(key, database_check(engine), critical=True)
+        self._clients.add_engine(engine, name)
 
     def observe_redis(self, client: Redis | AsyncRedis, *, name: str | None = None) -> None:
         """Measure a Redis client and check its health; ``cached`` functions use the first one.
 
-        Observing the same client again changes nothing. A client under a name that is in use, or
-        for a server and database that are observed already, takes the place of the older one.
+        Observing the same client again changes nothing. One that is observed while the app runs, in
+        its lifespan for example, is forgotten when the app starts anew.
 
         Args:
             client: of redis-py, sync or async.
-            name: of the health check; default: ``redis``, then ``redis-2`` and so on.
+            name: of the health check; an older client of that name is no longer observed.
+                Default: ``redis``, then ``redis-2`` and so on.
 
         Raises:
             ImportError: redis-py is older than the lowest that works; the message has the line that
                 installs another.
         """
-        REDIS_CLIENTS.require()
-        from etter_obs.cache import Cache, bind, instrument_redis, redis_check
+        self._clients.add_redis(client, name)
 
-        where = _address(client)
-        key = self._name_for(_REDIS, client, name, where)
-        if key is None:
-            return
-        is_first = not any(kind == _REDIS for kind, _ in self._observed)
-        with ExitStack() as undo:
-            undo.callback(instrument_redis(client, self.metrics, self.tracing, watch=is_first))
-            if is_first:
-                undo.callback(bind(Cache(client, self.metrics)))
-            self._remember(_REDIS, key, client, where, undo.pop_all().close)
-        self.health.add(key, redis_check(client), critical=False)
+    def _keep_results_in(self, client: Redis | AsyncRedis) -> Callable[[], None]:
+        """Let ``cached`` functions use a client; the return value undoes that."""
+        from etter_obs.cache import Cache, bind
+
+        return bind(Cache(client, self.metrics))
 
     def observe_all(
         self,
@@ -299,29 +275,6 @@ class Observability:
                 self.observe_redis(client, name=name)
         elif redis is not None:
             self.observe_redis(redis)
-
-    def _name_for(self, kind: str, thing: object, name: str | None, where: str) -> str | None:
-        """Return the name under which to observe ``thing``, None where it is observed already."""
-        known = {key: seen for (of, key), seen in self._observed.items() if of == kind}
-        if any(seen.thing is thing for seen in known.values()):
-            return None
-        same = (key for key, seen in known.items() if seen.where == where)
-        found = name or next(same, None)
-        if found is None:
-            numbered = (f"{kind}-{number}" for number in range(2, len(known) + 3))
-            found = next(free for free in (kind, *numbered) if free not in known)
-        if found in known:
-            self._observed.pop((kind, found)).undo()
-        return found
-
-    def _remember(
-        self, kind: str, name: str, thing: object, where: str, undo: Callable[[], None]
-    ) -> None:
-        self._observed[kind, name] = _Observed(thing, where, undo)
-
-    def _forget_observed(self) -> None:
-        while self._observed:
-            self._observed.popitem()[1].undo()
 
     def _around(self, app: Starlette, side: AppSide, inner: ASGIApp) -> ObservabilityMiddleware:
         """Return the middleware around ``inner``; called when the app has all of its routes."""
@@ -384,14 +337,18 @@ class Observability:
 
     def starting(self) -> None:
         """Measure the running event loop; chain SIGTERM, open the port, name the spec."""
-        if self._has_begun:
+        self._clients.begin()
+        loop = asyncio.get_running_loop()
+        if loop in self._loops:
             return
-        self._has_begun = True
+        self._loops.add(loop)
         self.logs.look_again()
         self.runtime.watch_loop()
         self.health.start()
-        self._tell_targets()
-        tell_what_is_off()
+        if not self._has_told:
+            self._has_told = True
+            self._tell_targets()
+            tell_what_is_off()
 
     def _tell_targets(self) -> None:
         """Say whose targets are in force; those of the package are nobody's."""
@@ -463,14 +420,6 @@ def default_here() -> Path | None:
     """Return the slo.yaml of the project in the working directory, None where there is none."""
     here = (project_root(Path()) / "slo.yaml").absolute()
     return here if here.is_file() else None
-
-
-def _address(client: Any) -> str:
-    """Return which server and database a client of redis-py talks to, as far as it can be told."""
-    pool = getattr(client, "connection_pool", None)
-    options = getattr(pool, "connection_kwargs", {})
-    where = [options.get(name) for name in ("host", "port", "path", "db")]
-    return repr(where) if any(where) else f"client {id(client)}"
 
 
 def _tightest_latency(spec: Spec) -> float:

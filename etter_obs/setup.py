@@ -73,8 +73,8 @@ def setup_observability(
         end_without_traceback(error)
         raise
     try:
-        observability.observe_all(engine, redis)
         observability.observe(app)
+        observability.observe_all(engine, redis)
     except BaseException:
         observability.shutdown()
         raise

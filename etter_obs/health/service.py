@@ -108,6 +108,10 @@ class Health:
             name, check, critical=critical, timeout=seconds, report=self._report
         )
 
+    def remove(self, name: str) -> None:
+        """Forget the check of this name, if there is one."""
+        self._checks.pop(name, None)
+
     @property
     def _checks(self) -> _Checks:
         checks = self._checks_at()

@@ -247,6 +247,7 @@ class ObservabilityMiddleware:
         async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._begun = False  # a test client starts an app any number of times
                 self.begin()
             elif message["type"] == "lifespan.shutdown" and not self._is_off:
                 lifecycle.stopping()

@@ -12,10 +12,11 @@ import httpx
 import pytest
 import redis as redis_py
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
-from etter_obs import Settings, setup_observability
+from etter_obs import Settings, cached, setup_observability
 from tests.app.asgi import observed, request, scrape
 from tests.servers import Running, running
 from tests.services import Redis, free_port
@@ -69,19 +70,86 @@ async def test_several_engines_are_checked_each_by_its_own_name(tmp_path: Any) -
         assert {pool for (pool,) in sizes} == expected - {"database"} | {"default"}
 
 
-async def test_an_engine_that_is_made_anew_takes_the_place_of_the_old(tmp_path: Any) -> None:
-    """A lifespan that runs twice leaves one check, of the engine that is in use."""
+@pytest.mark.parametrize("where", ["import", "lifespan"])
+def test_what_a_lifespan_makes_is_observed_until_the_next_one(
+    where: str, tmp_path: Path, redis_server: Redis
+) -> None:
+    """However often the app starts, each start has its own engines and clients, by the same names.
+
+    Two for one database or server stand side by side, as do two of one start; what is observed
+    before the app starts stays.
+    """
+    made: list[Any] = []
+    settings = Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        setup_observability(app, settings=settings)
+        for _ in range(2):
+            made.append(engine_for(tmp_path / "a"))
+            client = redis_py.Redis.from_url(redis_server.url)
+            setup_observability(app, engine=made[-1], redis=client)
+        yield
+        for engine in made:
+            engine.dispose()
+
+    app = FastAPI(lifespan=lifespan)
+    expected = {"database", "database-2", "redis", "redis-2"}
+    if where == "import":
+        setup_observability(app, engine={"kept": engine_for(tmp_path / "b")}, settings=settings)
+        expected |= {"kept"}
+    try:
+        for _ in range(3):
+            with TestClient(app, client=("127.0.0.1", 1)) as client:
+                detail = client.get("/health/detailed").json()["checks"]
+                assert detail == dict.fromkeys(expected, "healthy")
+                page = client.get("/metrics").text
+                before = counted(page, "etter_db_query_duration_seconds_count")
+                for engine in made:
+                    with engine.connect() as connection:
+                        connection.execute(text("select 1"))
+                page = client.get("/metrics").text
+                assert counted(page, "etter_db_query_duration_seconds_count") - before == 2
+    finally:
+        setup_observability(app, settings=settings).shutdown()
+
+
+def counted(page: str, name: str) -> float:
+    """Return the sum of a metric's samples on a page."""
+    lines = [line for line in page.splitlines() if line.startswith(name + "{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+async def test_a_name_that_is_given_again_is_for_the_newer_one(
+    tmp_path: Path, redis_server: Redis
+) -> None:
+    """The older one is no longer observed; ``cached`` functions keep on having a cache."""
+
+    @cached(name="prices", ttl=60)
+    def price(item: str) -> int:
+        calls.append(item)
+        return 7
+
+    calls: list[str] = []
     app = FastAPI()
-    first, second = engine_for(tmp_path / "a"), engine_for(tmp_path / "a")
-    with observed(app):
-        setup_observability(app, engine=first)
-        setup_observability(app, engine=second)
-        assert await checks(app) == {"database": "healthy"}
-        for engine in (first, second):
+    older, newer = engine_for(tmp_path / "a"), engine_for(tmp_path / "b")
+    clients = [redis_py.Redis.from_url(redis_server.url) for _ in range(3)]
+    with observed(app) as observability:
+        for engine, client in zip((older, newer), clients[:2], strict=True):
+            observability.observe_redis(clients[2], name="sessions")
+            observability.observe_engine(engine, name="orders")
+            observability.observe_redis(client, name="prices")
+        observability.observe_redis(redis_py.Redis.from_url(redis_server.url), name="sessions")
+        assert set(await checks(app)) == {"orders", "prices", "sessions"}
+        for engine in (older, newer):
             with engine.connect() as connection:
                 connection.execute(text("select 1"))
         metrics = await scrape(app)
         assert metrics.value("db_query_duration_seconds_count", "select") == 1
+        assert [price("a"), price("a")] == [7, 7]
+        assert calls == ["a"]
+    for client in clients:
+        client.close()
 
 
 async def test_several_redis_clients_are_checked_each(redis_server: Redis) -> None:
