@@ -33,6 +33,25 @@ def project_root(here: Path) -> Path:
     return made if (made / "slo.yaml").is_file() else here
 
 
+def spec_near(app_file: str | None) -> Path | None:
+    """Return the slo.yaml of the project that an app seems to belong to, None where none is near.
+
+    It is looked for in the working directory, then in the folder of the app's file and the two
+    above it, since sources often have a folder of their own. The package's own is nobody's.
+
+    Args:
+        app_file: the file that sets the app up.
+    """
+    folders = [Path()]
+    if app_file is not None:
+        folders += Path(app_file).absolute().parents[:3]
+    for folder in folders:
+        found = (project_root(folder) / "slo.yaml").absolute()
+        if found.is_file() and not found.samefile(default_spec_path()):
+            return found
+    return None
+
+
 def default_spec_path() -> Path:
     """Return the slo.yaml that an app uses when ETTER_OBS_SLO_FILE names none.
 

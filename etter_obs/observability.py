@@ -9,14 +9,13 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp
 
 from etter_obs import conventions
 from etter_obs.app_side import AppSide
-from etter_obs.bundle import project_root
+from etter_obs.bundle import spec_near
 from etter_obs.clients import ObservedClients
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
@@ -61,11 +60,13 @@ class Observability:
 
     ``settings`` and ``spec`` are what was read; ``metrics``, ``logs``, ``tracing``, ``errors`` and
     ``health`` are the parts. ``health.add(name, check)`` registers a check of the app's own.
+    ``app_file`` is the file that sets the app up.
     """
 
-    def __init__(self, settings: Settings, spec: Spec) -> None:
+    def __init__(self, settings: Settings, spec: Spec, app_file: str | None = None) -> None:
         self.settings = settings
         self.spec = spec
+        self._app_file = app_file
         self._undo = ExitStack()
         self._recorder: Recorder | None = None
         self._side: Callable[[], AppSide | None] = lambda: None
@@ -362,7 +363,7 @@ class Observability:
                 self.spec.sha256,
             )
             return
-        here = default_here()
+        here = spec_near(self._app_file)
         remedy = (
             f"Set ETTER_OBS_SLO_FILE={here} to use the slo.yaml that is there"
             if here is not None
@@ -414,12 +415,6 @@ def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
             str(settings.multiproc_dir),
             f"a folder in which this process may write ({error.strerror or error})",
         ) from None
-
-
-def default_here() -> Path | None:
-    """Return the slo.yaml of the project in the working directory, None where there is none."""
-    here = (project_root(Path()) / "slo.yaml").absolute()
-    return here if here.is_file() else None
 
 
 def _tightest_latency(spec: Spec) -> float:

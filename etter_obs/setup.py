@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -68,7 +69,7 @@ def setup_observability(
         return known
     try:
         settings = settings or Settings.from_env()
-        observability = Observability(settings, _spec(settings))
+        observability = Observability(settings, _spec(settings), _file_of_the_caller())
     except (SettingsError, SpecError) as error:
         end_without_traceback(error)
         raise
@@ -85,6 +86,11 @@ def setup_observability(
     observability.on_shutdown(partial(_forget, weakref.ref(app)))
     observability.on_shutdown(before_exit(observability.shutdown))
     return observability
+
+
+def _file_of_the_caller() -> str | None:
+    file = sys._getframe(2).f_globals.get("__file__")
+    return file if isinstance(file, str) else None
 
 
 def _forget(app: weakref.ref[Starlette]) -> None:

@@ -20,6 +20,8 @@ from etter_obs import Settings, SettingsError, SpecError, setup_observability
 from etter_obs.bundle import default_spec_path
 from tests.app.apps import make_app
 from tests.app.asgi import observed, request, scope, scrape
+from tests.servers import running
+from tests.waiting import eventually
 
 
 async def test_a_second_call_returns_the_first_ones_handle() -> None:
@@ -246,6 +248,27 @@ async def test_whose_targets_are_in_force_is_said_once_at_start(
         (named,) = [line for line in lines if "targets" in line["message"]]
         assert named["level"] == level
         assert said in named["message"]
+
+
+@pytest.mark.parametrize("place", ["main.py", "src/shop/main.py"])
+def test_the_slo_file_beside_the_app_is_offered_wherever_it_is_started(
+    place: str, tmp_path: Path
+) -> None:
+    """An app that a server starts from another folder still finds the slo.yaml of its project."""
+    own = tmp_path / "project/slo.yaml"
+    own.parent.mkdir()
+    shutil.copy(default_spec_path(), own)
+    main = own.parent / place
+    main.parent.mkdir(parents=True, exist_ok=True)
+    main.write_text(
+        "from fastapi import FastAPI\nfrom etter_obs import setup_observability\n"
+        "app = FastAPI()\nsetup_observability(app)\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with running("uvicorn", "main:app", "--app-dir", str(main.parent), cwd=elsewhere) as run:
+        told = f"Set ETTER_OBS_SLO_FILE={own} to use"
+        eventually(lambda: told in run.said(), deadline_s=10, tell=run.said)
 
 
 async def test_whatever_breaks_inside_the_request_is_answered(
