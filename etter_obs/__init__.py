@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from etter_obs.cache.decorator import cached
+    from etter_obs.cache.decorator import ainvalidate, cached, invalidate
     from etter_obs.context import current_request_id
     from etter_obs.logs import get_logger
     from etter_obs.logs.request_fields import bind_request
@@ -31,12 +31,14 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SpecError",
+    "ainvalidate",
     "bind_request",
     "cached",
     "count_exceptions",
     "counted",
     "current_request_id",
     "get_logger",
+    "invalidate",
     "setup_observability",
     "timed",
     "traced",
@@ -48,12 +50,14 @@ _HOMES: Final = {
     "Settings": "settings",
     "SettingsError": "settings",
     "SpecError": "slo.loader",
+    "ainvalidate": "cache",
     "bind_request": "logs.request_fields",
     "cached": "cache",
     "count_exceptions": "metrics.decorators",
     "counted": "metrics.decorators",
     "current_request_id": "context",
     "get_logger": "logs",
+    "invalidate": "cache",
     "setup_observability": "setup",
     "timed": "metrics.decorators",
     "traced": "tracing.decorator",

@@ -201,6 +201,12 @@ REDIS_COMMAND_DURATION: Final = _histogram(
 REDIS_ERRORS: Final = _counter(
     "redis_command_errors_total", "Redis commands that failed.", Label.COMMAND
 )
+CACHE_NOT_KEPT: Final = _counter(
+    "cache_not_kept_total",
+    "Results of cached functions that were not kept.",
+    Label.CACHE_KEY,
+    Label.REASON,
+)
 CACHE_EVICTED: Final = _counter(
     "cache_evicted_keys_total", "Keys that Redis evicted (INFO evicted_keys).", across="latest"
 )
@@ -383,6 +389,15 @@ class HealthReason(StrEnum):
     FAILED = "failed"
     DRAINING = "draining"
     STARTING = "starting"
+
+
+class NotKept(StrEnum):
+    """Why the result of a cached function is not kept."""
+
+    ARGUMENT = "argument"
+    RESULT = "result"
+    REDIS = "redis"
+    LATE = "late"
 
 
 class Path(StrEnum):

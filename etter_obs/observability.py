@@ -70,8 +70,8 @@ class Observability:
         self._undo = ExitStack()
         self._recorder: Recorder | None = None
         self._side: Callable[[], AppSide | None] = lambda: None
-        service = settings.service_name or spec.service
-        environment = settings.environment or spec.environment
+        service = self._service = settings.service_name or spec.service
+        environment = self._environment = settings.environment or spec.environment
         self._ends: float | None = None
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         """Those in which the app has begun; a test client runs each start in one of its own."""
@@ -256,9 +256,17 @@ class Observability:
 
     def _keep_results_in(self, client: Redis | AsyncRedis) -> Callable[[], None]:
         """Let ``cached`` functions use a client; the return value undoes that."""
-        from etter_obs.cache import Cache, bind
+        from etter_obs.cache import Cache, bind, instrument_redis
 
-        return bind(Cache(client, self.metrics))
+        cache = Cache(client, self.metrics, service=self._service, environment=self._environment)
+        with ExitStack() as undo:
+            undo.callback(cache.close)
+            if cache.client is not client:
+                undo.callback(
+                    instrument_redis(cache.client, self.metrics, self.tracing, watch=False)
+                )
+            undo.callback(bind(cache))
+            return undo.pop_all().close
 
     def observe_all(
         self,

@@ -155,12 +155,13 @@ class Postgres(Server):
 class Redis(Server):
     """A throw-away Valkey, which speaks Redis's protocol."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_port()
         super().__init__(
             [
                 *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--save", "", "--appendonly", "no", "--dir", str(folder)),
+                *options,
             ],
             folder,
         )

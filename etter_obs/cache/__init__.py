@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from etter_obs.cache.check import redis_check
     from etter_obs.cache.commands import instrument_redis
-    from etter_obs.cache.decorator import bind, cached
+    from etter_obs.cache.decorator import ainvalidate, bind, cached, invalidate
     from etter_obs.cache.store import Cache
 
-__all__ = ["Cache", "bind", "cached", "instrument_redis", "redis_check"]
+__all__ = [
+    "Cache",
+    "ainvalidate",
+    "bind",
+    "cached",
+    "instrument_redis",
+    "invalidate",
+    "redis_check",
+]
 
 _HOMES: Final = {
     "Cache": "store",
+    "ainvalidate": "decorator",
     "bind": "decorator",
     "cached": "decorator",
     "instrument_redis": "commands",
+    "invalidate": "decorator",
     "redis_check": "check",
 }
 

@@ -1,104 +1,108 @@
-"""Arguments and results of ``cached`` functions as JSON."""
+"""Results of ``cached`` functions as JSON, which are kept only if they come back as they were."""
 
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Final, get_type_hints
 
-import orjson
-from pydantic import BaseModel, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticUserError
 
-_LOG: Final = logging.getLogger(__name__)
+from etter_obs.cache.sameness import NoStableFormError, changed, digest
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Longest result that is kept: a longer one takes Redis, and all who wait for it, too long."""
+_BY_NAME: Final = "by_name" in inspect.signature(TypeAdapter.validate_json).parameters
+"""Since pydantic 2.11 fields can be read by name whatever their aliases are."""
+_READ: Final[dict[str, Any]] = {"by_alias": False, "by_name": True} if _BY_NAME else {}
+_WRITE: Final[dict[str, Any]] = {
+    "by_alias": not _BY_NAME,
+    "exclude_unset": True,  # so that a model comes back with the same fields set
+    "round_trip": True,
+    "warnings": False,  # what does not fit the annotation does not come back as it was
+}
+_EXACT: Final = ConfigDict(
+    ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
+)
+_ANNOTATED: Final = b"a"
+_PLAIN: Final = b"p"
+
+
+class NotKeptError(Exception):
+    """A result would not come back as it is; ``str()`` says why, without anything of the result."""
 
 
 class Codec:
-    """Turns a function's arguments and results into JSON and back; warns once of what has none."""
+    """The results of one function: of the type that its return annotation names, or plain JSON."""
 
-    def __init__(
-        self, function: Callable[..., Any], name: str, keys: Callable[..., object] | None
-    ) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._keys = keys or _without_self(function)
-        self._name = name
-        self._adapter: TypeAdapter[Any] | None = None
-        self._resolved = False
-        self._warned = False
+        self._adapters: dict[bytes, TypeAdapter[Any]] | None = None
+        self._unreadable = ""
 
-    def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
-        """Return what tells this call from another; None where that has no JSON form."""
+    def encode(self, result: Any) -> bytes:
+        """Return the bytes from which :meth:`decode` makes the same result.
+
+        Raises:
+            NotKeptError: it cannot.
+        """
         try:
-            return orjson.dumps(
-                self._keys(*args, **kwargs),
-                default=_jsonable,
-                option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS,
-            )
-        except TypeError:  # also the signature's, which the function itself will raise again
-            self.warn("an argument has no JSON form; pass key= to say what tells results apart")
-            return None
-
-    def encode(self, result: Any) -> bytes | None:
-        """Return the JSON of a result; None where it is None or has no JSON form."""
-        if result is None:
-            return None
-        try:
-            adapter = self._annotated()
-            # An annotation that does not fit its value is an error here, not a warning.
-            return (
-                adapter.dump_json(result, warnings="error")
-                if adapter
-                else orjson.dumps(result, default=_jsonable)
-            )
-        except (TypeError, ValueError):
-            self.warn("its result has no JSON form that fits the return annotation")
-            return None
-
-    def decode(self, data: bytes | str | None) -> tuple[bool, Any]:
-        """Return whether there is a value, and it; what an older version stored may not fit."""
-        if data is None:
-            return False, None
-        try:
-            adapter = self._annotated()
-            return True, adapter.validate_json(data) if adapter else orjson.loads(data)
-        except ValueError:
-            return False, None
-
-    def warn(self, why: str) -> None:
-        """Say once why nothing is kept."""
-        if not self._warned:
-            self._warned = True
-            _LOG.warning("cached(name=%r) keeps nothing: %s", self._name, why)
-
-    def _annotated(self) -> TypeAdapter[Any] | None:
-        if not self._resolved:
-            self._resolved = True
+            before = digest(result)
+        except NoStableFormError as error:
+            raise NotKeptError(f"the result is or holds {error}") from None
+        why = ""
+        for mark, adapter in self._forms().items():
             try:
-                hint = get_type_hints(self._function).get("return", Any)
-                self._adapter = None if hint is Any else TypeAdapter(hint)
-            except Exception:  # noqa: BLE001  # a name that is not importable, a type of no schema
-                self._adapter = None
-        return self._adapter
+                data = adapter.dump_json(result, **_WRITE)
+                after = adapter.validate_json(data, **_READ)
+                if digest(after) != before:
+                    why = (
+                        why or f"the result comes back from JSON changed: {changed(result, after)}"
+                    )
+                    continue
+            except Exception as error:  # noqa: BLE001  # a model runs code of the app's
+                why = why or f"the result does not come back from JSON: {type(error).__name__}"
+                continue
+            if len(data) > MAX_BYTES:
+                raise NotKeptError(f"the result takes {len(data)} bytes, of at most {MAX_BYTES}")
+            return mark + data
+        raise NotKeptError(f"{why}{self._unreadable}")
+
+    def decode(self, data: bytes) -> Any:
+        """Return the result that was kept.
+
+        Raises:
+            Exception: the bytes are of an older version of its type, or of somebody else.
+        """
+        return self._forms()[data[:1]].validate_json(data[1:], **_READ)
+
+    def _forms(self) -> dict[bytes, TypeAdapter[Any]]:
+        if self._adapters is None:
+            adapters: dict[bytes, TypeAdapter[Any]] = {}
+            try:
+                hint = _returned(self._function)
+                if hint is not Any:
+                    adapters[_ANNOTATED] = _adapter(hint)
+            except Exception as error:  # noqa: BLE001  # not importable, a type of no schema
+                self._unreadable = f"; its return annotation is unreadable ({type(error).__name__})"
+            adapters[_PLAIN] = _adapter(Any)
+            self._adapters = adapters
+        return self._adapters
 
 
-def _jsonable(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    raise TypeError
+def _returned(function: Any) -> Any:
+    # Of the return annotation alone: another may name what only a type checker imports.
+    alone = SimpleNamespace(
+        __annotations__={"return": function.__annotations__.get("return", Any)},
+    )
+    hints = get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)
+    return hints["return"]
 
 
-def _without_self(function: Callable[..., Any]) -> Callable[..., object]:
-    signature = inspect.signature(function)
-    first = next(iter(signature.parameters), None)
-
-    def keys(*args: Any, **kwargs: Any) -> object:
-        # Bound to the signature, f(1) and f(x=1) are one look-up.
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        if first in ("self", "cls"):
-            del bound.arguments[first]
-        return bound.arguments
-
-    return keys
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(hint, config=_EXACT)
+    except PydanticUserError:  # a model has a configuration of its own
+        return TypeAdapter(hint)

@@ -9,6 +9,7 @@ from etter_obs.conventions import (
     CACHE_HITS,
     CACHE_MEMORY,
     CACHE_MISSES,
+    CACHE_NOT_KEPT,
     CACHE_WRITES,
     REDIS_COMMAND_DURATION,
     REDIS_ERRORS,
@@ -110,6 +111,7 @@ def _answers(spec: Spec, app: App) -> Section:
 
     hits, misses = app.rate(CACHE_HITS, by=by), app.rate(CACHE_MISSES, by=by)
     hit_count, miss_count = app.count(CACHE_HITS, by=by), app.count(CACHE_MISSES, by=by)
+    not_kept = app.count(CACHE_NOT_KEPT, by=by)
     floor = targets.ratio(spec, CACHE_HITS)
     return section(
         "Answers",
@@ -138,8 +140,9 @@ def _answers(spec: Spec, app: App) -> Section:
             rows(
                 About(
                     "Caches, the worst hit ratio first",
-                    "Look-ups and their answers over the time range.",
-                    "A cache that is asked often and answers seldom costs more than it saves.",
+                    "Look-ups, their answers, and results that were not kept, over the time range.",
+                    "Asked often and answering seldom, a cache costs more than it saves. Results "
+                    "not kept: a warning in the log names the function and the reason.",
                     "short",
                     floor,
                 ),
@@ -153,6 +156,7 @@ def _answers(spec: Spec, app: App) -> Section:
                     floor,
                     1,
                 ),
+                Column("Not kept", not_kept, "short", decimals=0),
                 worst="Hit ratio",
                 descending=False,
             ),

@@ -1,0 +1,37 @@
+"""A sync Redis client that nobody waits for long."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from redis import BlockingConnectionPool, ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+_POOLS: Final = (ConnectionPool, BlockingConnectionPool)
+
+
+def bounded(client: Any, timeout: float) -> Any:
+    """Return a client of the same server on which no answer takes longer than ``timeout`` seconds.
+
+    Connections that are made as the client's are, but nothing is tried again. A client of a cluster
+    or of a Sentinel, whose connections are made otherwise, is returned as it is.
+    """
+    pool: Any = getattr(client, "connection_pool", None)
+    if type(pool) not in _POOLS:
+        return client
+    limits = {
+        name: min(pool.connection_kwargs.get(name) or timeout, timeout)
+        for name in ("socket_timeout", "socket_connect_timeout")
+    }
+    own = ConnectionPool(
+        connection_class=pool.connection_class,
+        max_connections=pool.max_connections,
+        **{
+            **pool.connection_kwargs,
+            **limits,
+            "retry": Retry(NoBackoff(), 0),
+            "decode_responses": False,
+        },
+    )
+    return Redis(connection_pool=own)
