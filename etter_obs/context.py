@@ -65,6 +65,10 @@ class RequestContext:
             self._make_ids()
         return self._span_id
 
+    def follow(self, trace_id: str, span_id: str, sampled: bool) -> None:
+        """Take over the ids of the span that somebody else has made for this request."""
+        self._trace_id, self._span_id, self.sampled = trace_id, span_id, sampled
+
     def _make_ids(self) -> None:
         digits = _new_ids()
         self._trace_id, self._span_id = digits[:32], digits[32:]

@@ -34,6 +34,7 @@ from etter_obs.requests.probes import Probe, Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import ResponseHeaders
 from etter_obs.requests.routing import RouteTable
+from etter_obs.requests.stack import wrap_stack
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
 from etter_obs.slo.buckets import db_buckets, request_buckets
@@ -164,30 +165,13 @@ class Observability:
         side = AppSide.of(app)
         self._side = weakref.ref(side)
         self.health.leave_checks_to(side)
-
-        def wrapped(inner: ASGIApp) -> ObservabilityMiddleware:
-            return self._around(app, side, inner)
-
         side.callback(self.tracing.adopt(app))
-        original = app.build_middleware_stack
-        was_set = "build_middleware_stack" in vars(app)
-        app.build_middleware_stack = lambda: wrapped(original())  # type: ignore[method-assign]
-        if app.middleware_stack is not None:  # set up late, while the app runs
-            late = app.middleware_stack = wrapped(app.middleware_stack)
-            self._begin_late(app, late)
+        side.callback(wrap_stack(app, lambda inner: self._around(app, side, inner)))
+        stack = app.middleware_stack
+        if isinstance(stack, ObservabilityMiddleware):  # set up late, while the app runs
+            self._begin_late(app, stack)
         elif self.settings.management_port is not None:
             self._begin_without_lifespan()
-
-        def undo() -> None:
-            if was_set:
-                app.build_middleware_stack = original  # type: ignore[method-assign]
-            else:
-                del app.build_middleware_stack
-            stack = app.middleware_stack
-            if isinstance(stack, ObservabilityMiddleware):
-                app.middleware_stack = stack.inner
-
-        side.callback(undo)
 
     def _begin_late(self, app: Starlette, stack: ObservabilityMiddleware) -> None:
         """Begin now: the lifespan's first message has passed already.
@@ -287,6 +271,7 @@ class Observability:
 
     def _around(self, app: Starlette, side: AppSide, inner: ASGIApp) -> ObservabilityMiddleware:
         """Return the middleware around ``inner``; called when the app has all of its routes."""
+        side.callback(self.tracing.settle(inner))
         self.routes = RouteTable(app.routes)
         self.requests.prime(self.routes.routes, needs(self.spec))
         probes = side.probes = self._make_probes(app)

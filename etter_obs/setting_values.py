@@ -144,6 +144,19 @@ def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
     return parse
 
 
+def patterns(held: str) -> tuple[str, ...]:
+    """Take regular expressions with commas between them, as OpenTelemetry does."""
+    found = tuple(part.strip() for part in held.split(",") if part.strip())
+    try:
+        for part in found:
+            re.compile(part)
+    except re.error as error:
+        raise ValueError(
+            f"regular expressions with commas between them ({part!r}: {error})"
+        ) from None
+    return found
+
+
 def path(held: str) -> str:
     """Take the path of a URL, or none, which is returned as the empty string."""
     if held.lower() == "none":

@@ -109,6 +109,8 @@ class Settings:
     otlp_targets: Mapping[str, OtlpTarget] = field(default_factory=dict)
     """Of the signals (``traces``, ``logs``) that have variables of their own."""
     otlp_logs_enabled: bool = True
+    excluded_urls: tuple[str, ...] = ()
+    """Regular expressions; a request whose URL one is found in is not traced."""
     sampler: str = _SAMPLER
     sampler_ratio: float = _RATIO
     span_queue_size: int = _SPAN_QUEUE
@@ -222,6 +224,11 @@ class Settings:
             otlp_timeout=otlp.timeout,
             otlp_targets={name: own for name, own in signals.items() if own is not None},
             otlp_logs_enabled=env.read(("ETTER_OBS_OTLP_LOGS_ENABLED",), takes.boolean, True),
+            excluded_urls=env.read(
+                ("OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"),
+                takes.patterns,
+                (),
+            ),
             sampler=sampler or _SAMPLER,
             # Whoever names a sampler gets what OpenTelemetry's specification says of it: all.
             sampler_ratio=env.read(

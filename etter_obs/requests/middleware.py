@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from contextvars import Context, copy_context
 from typing import Final, Protocol
 
+from opentelemetry.context import get_current
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from etter_obs.context import RequestContext, current_request
@@ -23,6 +24,7 @@ from etter_obs.requests.probes import Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import NAME_OF, ResponseHeaders
 from etter_obs.tracing import UNTRACED
+from etter_obs.tracing.beside import span_around, without_span_of
 
 _LOG: Final = logging.getLogger(__name__)
 _SEEN: Final = "etter_obs.exchange"
@@ -75,7 +77,7 @@ class ObservabilityMiddleware:
         take_id: Callable[[bytes], str],
         headers: ResponseHeaders | None,
     ) -> None:
-        self.inner = app
+        self.app = app  # so named that others, who walk a stack, find what is inside
         self._recorder = recorder
         self._tracing = recorder.tracing
         self._probes = probes
@@ -106,7 +108,7 @@ class ObservabilityMiddleware:
         if not self._begun:
             self.begin()
         if self._is_off:
-            await self.inner(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         path = scope["path"]
         if scope.get("root_path"):
@@ -115,7 +117,7 @@ class ObservabilityMiddleware:
             await self._serve_quietly(path, scope, receive, send)
             return
         if _SEEN in scope:
-            await self.inner(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if (outer := current_request.get()) is not None and await self._apart(
             outer, scope, receive, send
@@ -130,22 +132,27 @@ class ObservabilityMiddleware:
             decision = tracing.decide(headers)
             given = dict(headers).get(REQUEST_ID)
             request_id = new_id() if given is None else self._take_id(given)
+        around = span_around() if get_current() else None
+        if around is not None:
+            decision = around
+        elif tracing.is_excluded is not None and tracing.is_excluded(scope):
+            decision = tracing.excluded()
         watched = (Exchange if kind == "http" else Connection)(
             self._recorder, scope, receive, send, decision, request_id, self._headers
         )
         scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
         token = current_request.set(watched)
         try:
-            if decision is UNTRACED:
-                await self.inner(scope, watched.receive, watched.send)
+            if decision is UNTRACED or around is not None:
+                await self.app(scope, watched.receive, watched.send)
             elif decision.sampled:
                 await tracing.serve(
-                    self.inner, scope, watched.receive, watched.send, decision, request_id
+                    self.app, scope, watched.receive, watched.send, decision, request_id
                 )
             else:
                 carried = tracing.attach(decision, scope)
                 try:
-                    await self.inner(scope, watched.receive, watched.send)
+                    await self.app(scope, watched.receive, watched.send)
                 finally:
                     tracing.detach(carried)
         except BaseException as error:
@@ -170,14 +177,14 @@ class ObservabilityMiddleware:
             outer.forget(self._unrecorded)
             self._tracing.forget()
         if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         answer = self._probes.at(path, scope, self._inner_unrecorded)
         await (answer or self._inner_unrecorded)(scope, receive, send)
 
     async def _inner_unrecorded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _SEEN in scope:
-            await self.inner(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         given = dict(scope["headers"]).get(REQUEST_ID)
         request_id = new_id() if given is None else self._take_id(given)
@@ -189,7 +196,7 @@ class ObservabilityMiddleware:
         token = current_request.set(watched)
         carried = self._tracing.attach(decision, scope)
         try:
-            await self.inner(scope, watched.receive, watched.send)
+            await self.app(scope, watched.receive, watched.send)
         except BaseException as error:
             await watched.answer_for(error)
             watched.abandon(error)
@@ -217,6 +224,7 @@ class ObservabilityMiddleware:
         is_next = outer.finished and _SERVERS_KEY in scope.get("asgi", ())
         context = self._origin.copy() if is_next else copy_context()
         context.run(current_request.set, None)
+        context.run(without_span_of, outer)
         await asyncio.create_task(self(scope, receive, send), context=context)
         if is_next:
             current_request.set(context[current_request])  # for what the server logs afterwards
@@ -261,4 +269,4 @@ class ObservabilityMiddleware:
                     await lifecycle.stopped(in_process=in_process)
             await send(message)
 
-        await self.inner(scope, observed_receive, observed_send)
+        await self.app(scope, observed_receive, observed_send)

@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause, SpanAttribute
 from etter_obs.optional_dependencies import TRACES
+from etter_obs.tracing.beside import settle
 from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import (
     CallersSpan,
@@ -20,9 +21,16 @@ from etter_obs.tracing.propagation import (
     decider,
     detach,
 )
-from etter_obs.tracing.sampling import UNTRACED, Decision, HeadSampler
+from etter_obs.tracing.sampling import (
+    UNTRACED,
+    Decision,
+    ExcludedDecision,
+    HeadSampler,
+    excluded,
+)
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -75,7 +83,7 @@ class Tracing:
 
                 return Pipeline(
                     settings,
-                    resource=resource_of(service, environment, version),
+                    resource=_resource_of_the_app() or resource_of(service, environment, version),
                     make_exporter=make_exporter,
                     redact=redactor.value,
                     dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
@@ -92,6 +100,8 @@ class Tracing:
         """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
         self.untraced = None if self.enabled else UNTRACED
         """What stands for the decision on such a request where nothing is traced."""
+        self.is_excluded = excluded(settings.excluded_urls) if self.enabled else None
+        """Whether a request is one of those that are never traced; None where none is."""
         self.unsampled = HeadSampler("always_off", 0.0).begin
         """Return the :class:`Decision` for a request that is never traced."""
         self.begin = head.begin
@@ -108,13 +118,22 @@ class Tracing:
         """Take the place of the spans that FastAPI would make of ``app``; return the undo."""
         return silence_native_spans(app) if self._is_global else lambda: None
 
+    def settle(self, stack: object) -> Callable[[], None]:
+        """Arrange with OpenTelemetry's own middleware in the app's stack; return the undo."""
+        return settle(stack, tracing=self.enabled)
+
+    def excluded(self) -> Decision:
+        """Return the decision for a request that is never traced, not even where it fails."""
+        made = self.unsampled()
+        return ExcludedDecision(made.trace_id, made.span_id, sampled=False)
+
     def attach(self, decision: Decision, scope: Scope) -> Token[Context] | None:
         """Let what an unsampled request calls carry its trace context and baggage.
 
         Give the returned token to :meth:`detach` when the request is over.
         """
         if self._is_global:
-            scope[SCOPE_KEY] = None
+            scope.setdefault(SCOPE_KEY, None)
         if self.enabled:
             return attach(decision, UnsampledSpan(decision))
         if decision.brings_nothing:
@@ -137,7 +156,7 @@ class Tracing:
     ) -> None:
         """Call ``app`` for a sampled request, inside the official ASGI instrumentation."""
         if self._is_global:
-            scope[SCOPE_KEY] = None
+            scope.setdefault(SCOPE_KEY, None)
         await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
 
     def forget(self) -> None:
@@ -162,7 +181,9 @@ class Tracing:
         Times are Unix time in nanoseconds. Returns False where tracing is off or too many such
         spans were made just now: then nothing may link to the trace.
         """
-        return self.enabled and self._pipeline.late.keep(
+        if not self.enabled or isinstance(decision, ExcludedDecision):
+            return False
+        return self._pipeline.late.keep(
             decision,
             scope,
             request_id=request_id,
@@ -189,3 +210,9 @@ class Tracing:
         A second call does nothing. Returns whether everything was exported.
         """
         return not self.enabled or self._pipeline.close(timeout)
+
+
+def _resource_of_the_app() -> Resource | None:
+    """Return the resource of the global provider that the app has set: one service has one name."""
+    found: Resource | None = getattr(trace.get_tracer_provider(), "resource", None)
+    return found

@@ -9,8 +9,8 @@ through the official instrumentation without being decided again differently.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from etter_obs.random_ids import random_ids
 
@@ -77,6 +77,12 @@ class Decision:
     def brings_nothing(self) -> bool:
         """Whether the request came without a caller's trace and without baggage."""
         return self.parent_id is None and self.baggage is None and self.context is None
+
+
+class ExcludedDecision(Decision):
+    """For a request whose URL is excluded: no span, not even where it fails."""
+
+    __slots__ = ()
 
 
 UNTRACED: Final = Decision("", "", False)
@@ -166,3 +172,20 @@ def official_sampler(name: str, ratio: float) -> Sampler:
         name.removeprefix("parentbased_")
     ) or sampling.TraceIdRatioBased(ratio)
     return sampling.ParentBased(root) if name.startswith("parentbased_") else root
+
+
+def excluded(patterns: Sequence[str]) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Return what tells whether an ASGI scope's URL has one of the patterns in it, None for none.
+
+    As OpenTelemetry does: https://opentelemetry.io/docs/zero-code/python/configuration/
+    """
+    if not patterns:
+        return None
+    search = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).search
+
+    def is_excluded(scope: Mapping[str, Any]) -> bool:
+        host, port = scope.get("server") or ("", None)
+        address = host if port in (None, 80, 443) else f"{host}:{port}"
+        return search(f"{scope.get('scheme', 'http')}://{address}{scope['path']}") is not None
+
+    return is_excluded

@@ -180,7 +180,7 @@ async def test_a_500_that_no_handler_made_has_its_id() -> None:
     with observed(app):
         app.build_middleware_stack()
         stack = app.build_middleware_stack()
-        stack.inner = broken  # type: ignore[attr-defined]  # no ServerErrorMiddleware around it
+        stack.app = broken  # type: ignore[attr-defined]  # no ServerErrorMiddleware around it
         answer = await request(stack, "GET", "/raw/x")
         assert answer.status == 500
         assert len(answer.header("X-Request-ID")) == 1
