@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, Protocol
 
-from anyio import CancelScope
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
@@ -19,7 +19,10 @@ from etter_obs.tracing.sampling import Decision
 
 _PATIENCE_SECONDS: Final = 0.1
 """After how long it is worth a look whether the client still waits."""
+_TURN_SECONDS: Final = 0.001
+"""What a loop needs at most to say what a server knows already."""
 _NOTHING: Final[Scope] = {}
+_FRAMEWORKS: Final = ("starlette.", "fastapi.")
 
 
 class Ledger(Protocol):
@@ -98,7 +101,7 @@ class Exchange(RequestContext):
         self.first_byte = 0.0  # it stays 0 where the response is sent at once
         self.error: BaseException | None = None
         self._left = self._has_trailers = False
-        self._held: Message | None = None
+        self._held: list[Message] = []
         self.scope = scope
         self.decision = decision
         self._ledger = ledger
@@ -123,7 +126,7 @@ class Exchange(RequestContext):
 
     async def receive(self) -> Message:
         """Pass a message to the app; notice a client that leaves."""
-        message, self._held = self._held or await self._receive(), None
+        message = self._held.pop(0) if self._held else await self._receive()
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
         elif message["type"] == "http.disconnect" and not self.finished:
@@ -165,7 +168,7 @@ class Exchange(RequestContext):
             if self.status >= 500:
                 # ServerErrorMiddleware answers from inside its ``except`` and raises afterwards.
                 error = sys.exception()
-                self.error = None if isinstance(error, HTTPException) else error
+                self.error = None if is_chosen(error) else error
             elif self._left:
                 self.status = STATUS_CLIENT_CLOSED
             self._finish()
@@ -192,6 +195,8 @@ class Exchange(RequestContext):
         """Take note that the app is done, or raised ``error``; its response may be incomplete."""
         if error is not None or not self.finished:
             self._end_early(error)
+        elif self.error is not None and self.status >= 500:  # a handler has answered it
+            self._ledger.report(self.error, self)
         # Whoever keeps the context (a log line that waits) must not keep all that it knew.
         self.error = None
         self.scope = _NOTHING
@@ -199,12 +204,22 @@ class Exchange(RequestContext):
 
     async def _is_alone(self) -> bool:
         """Tell whether the client is gone, of which the server speaks only when it is asked."""
-        if self._held is None:
+        while not self._held or self._held[-1]["type"] == "http.request":
+            # Some servers know at once, others when their loop has had a turn.
+            asking = asyncio.ensure_future(self._receive())
+            try:
+                await asyncio.wait([asking], timeout=_TURN_SECONDS)
+            finally:
+                asking.cancel()
             # Whatever a server says to being asked so late, the response must go out.
-            with suppress(Exception), CancelScope() as at_once:
-                at_once.cancel()
-                self._held = await self._receive()  # the app's, should it ask for more
-        return self._held is not None and self._held["type"] == "http.disconnect"
+            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+            if not asking.done() or asking.cancelled() or asking.exception() is not None:
+                return False
+            self._held.append(asking.result())  # the app's, should it ask for more
+            if self._held[-1].get("more_body"):
+                return False  # a body that nobody reads is not read here either
+        gone: bool = self._held[-1]["type"] == "http.disconnect"
+        return gone
 
     def _end_early(self, error: BaseException | None) -> None:
         gone = self._left and (error is None or says_gone(error))
@@ -224,6 +239,14 @@ class Exchange(RequestContext):
 
 async def _is_over(*_: object) -> Any:
     raise RuntimeError("the request is over: the app has returned")
+
+
+def is_chosen(error: BaseException | None) -> bool:
+    """Tell whether it is the framework's own HTTPException: a status that the app has chosen.
+
+    One of a class of the app's own (a DatabaseError, say) is an error that has a status.
+    """
+    return isinstance(error, HTTPException) and type(error).__module__.startswith(_FRAMEWORKS)
 
 
 def says_gone(error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
 from opentelemetry.util.http import sanitize_method
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from etter_obs.conventions import OTHER_METHOD, SpanAttribute
 from etter_obs.tracing.sampling import Decision
@@ -74,6 +75,9 @@ class ServerSpans:
             if call.entered:
                 raise
             await app(scope, receive, send)
+        else:
+            if call.left is not None:
+                raise call.left
         finally:
             if token is not None:
                 context.detach(token)
@@ -102,7 +106,7 @@ class ServerSpans:
 class _Call:
     """What the instrumented side needs of one request."""
 
-    __slots__ = ("app", "endpoint", "entered", "request_id", "scope")
+    __slots__ = ("app", "endpoint", "entered", "left", "request_id", "scope")
 
     def __init__(self, app: ASGIApp, scope: Scope, endpoint: Endpoint, request_id: str) -> None:
         self.app = app
@@ -110,6 +114,8 @@ class _Call:
         self.endpoint = endpoint
         self.request_id = request_id
         self.entered = False
+        self.left: Exception | None = None
+        """What says that the client has closed its WebSocket: no error of the span's."""
 
 
 def _label(span: trace.Span, shown: Scope) -> None:
@@ -160,6 +166,8 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
 
     try:
         await call.app(call.scope, receive, observed_send)
+    except WebSocketDisconnect as gone:
+        call.left = gone
     finally:
         if not named:
             name_span()

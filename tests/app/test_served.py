@@ -137,7 +137,8 @@ async def test_a_client_that_leaves_while_the_app_works_is_a_499(path: str, stay
                 await writer.wait_closed()
             gone.set()
             if stays:
-                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(1) == b"1"  # to the last byte
                 writer.close()
         status = "200" if stays else "499"
         assert (await scrape(app)).of("requests_total") == {(method, path, status): 1.0}
