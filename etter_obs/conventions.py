@@ -252,6 +252,11 @@ PROCESS_START: Final = _gauge(
 PROCESS_THREADS: Final = _gauge("process_threads", "Threads of this worker.")
 GC_COLLECTIONS: Final = _counter("gc_collections_total", "Garbage collections.", Label.GENERATION)
 GC_PAUSE: Final = _histogram("gc_pause_seconds", "Length of a garbage collection.")
+WORKERS_APART: Final = _gauge(
+    "workers_apart",
+    "1 where workers cannot add up their metrics, so that a scrape shows one of them.",
+    across="max",
+)
 WORKERS: Final = _gauge("workers", "Worker processes that are alive.", across="latest")
 BUILD_INFO: Final = Metric(
     "build_info",

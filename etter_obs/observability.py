@@ -23,9 +23,9 @@ from etter_obs.health import Health
 from etter_obs.logs import LogPipeline
 from etter_obs.metrics import decorators
 from etter_obs.metrics.exposition import MetricsEndpoint
+from etter_obs.metrics.multiproc_dir import SharedDir, shared_dir
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
-from etter_obs.metrics.workers import meeting_place
 from etter_obs.posix import tell_what_is_off
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
@@ -78,11 +78,20 @@ class Observability:
         """Those in which the app has begun; a test client runs each start in one of its own."""
         self._has_told = False
         with ExitStack() as undo:
-            self.metrics = _registry(settings, spec, service)
+            self.metrics, shared = _registry(settings, spec, service)
+            undo.callback(shared.leave)
             undo.callback(self.metrics.close)
             self.logs = LogPipeline(settings, service, environment, self.metrics)
             undo.callback(lambda: self.logs.close(self._left()))
             undo.callback(self.logs.install())
+            self.metrics.gauge(conventions.WORKERS_APART).child().set(float(bool(shared.apart)))
+            if shared.apart:
+                _LOG.warning(
+                    "The workers of this service cannot add up their metrics: a scrape shows one "
+                    "of them, and rates are too low. Set PROMETHEUS_MULTIPROC_DIR to a folder in "
+                    "which all of them may write (%s)",
+                    shared.apart,
+                )
             self.errors = ErrorTracker(
                 settings, service, environment, self.metrics, self.logs.redactor
             )
@@ -391,8 +400,10 @@ class Observability:
         await asyncio.to_thread(self.flush, deadline, send=not in_process)
 
 
-def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
-    try:
+def _registry(settings: Settings, spec: Spec, service: str) -> tuple[MetricsRegistry, SharedDir]:
+    """Return the metrics, and where the workers add theirs up."""
+
+    def make(shared: SharedDir) -> MetricsRegistry:
         return MetricsRegistry(
             spec.metric_prefix,
             series_cap=settings.metrics_series_cap,
@@ -400,9 +411,17 @@ def _registry(settings: Settings, spec: Spec, service: str) -> MetricsRegistry:
                 conventions.REQUEST_DURATION: request_buckets(spec),
                 conventions.DB_QUERY_DURATION: db_buckets(spec),
             },
-            multiproc_dir=meeting_place(settings.multiproc_dir, service),
+            multiproc_dir=shared.path,
+            keeps_counts=shared.keeps,
         )
+
+    try:
+        shared = shared_dir(settings.multiproc_dir, service)
+        return make(shared), shared
     except OSError as error:
+        if settings.multiproc_dir is None:  # nobody has asked for it: count on without it
+            shared = shared._replace(path=None, apart=str(error))
+            return make(shared), shared
         raise SettingsError(
             "PROMETHEUS_MULTIPROC_DIR",
             str(settings.multiproc_dir),

@@ -19,6 +19,7 @@ from etter_obs.conventions import (
     THREADPOOL_LIMIT,
     THREADPOOL_WAITING,
     WORKERS,
+    WORKERS_APART,
     Dashboard,
     Label,
 )
@@ -65,6 +66,19 @@ def _glance(app: App) -> Section:
                     links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],
                 ),
                 f"sum({app(WORKERS)})",
+                decimals=0,
+            ),
+            single(
+                About(
+                    "Counting apart",
+                    "Instances whose workers cannot add up their metrics: a scrape shows one.",
+                    "Rates and SLIs of this service are too low: set PROMETHEUS_MULTIPROC_DIR to a "
+                    "folder in which all workers may write.",
+                    "none",
+                    Limit(bad=1),
+                    links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],
+                ),
+                f"sum({app(WORKERS_APART)})",
                 decimals=0,
             ),
             single(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from etter_obs.logs.otlp_wire import Encoder, request
-from etter_obs.metrics.workers import loads_before_it_forks
+from etter_obs.metrics.multiproc_dir import loads_before_it_forks
 from etter_obs.otlp.delivery import Delivery
 from etter_obs.otlp.resource import INSTANCE_ID, id_now, resource_of
 from etter_obs.otlp.transport import NotSent

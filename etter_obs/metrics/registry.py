@@ -25,7 +25,8 @@ from etter_obs.metrics.children import (
 )
 from etter_obs.metrics.client_share import ClientShare
 from etter_obs.metrics.family import LIVE, C, Family
-from etter_obs.metrics.workers import WorkerFolder, is_arbiter
+from etter_obs.metrics.multiproc_dir import is_arbiter
+from etter_obs.metrics.workers import WorkerFolder
 
 _REFRESH_SECONDS: Final = 5.0
 _FEW: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
@@ -48,6 +49,7 @@ class MetricsRegistry:
             the overflow series.
         buckets: bounds of histograms, in the metric's unit; the others have a ladder by their unit.
         multiproc_dir: folder where the service's workers meet; None: this process is alone.
+        keeps_counts: whether counts in that folder stay where no worker lives for a moment.
 
     Raises:
         OSError: the folder cannot be used.
@@ -60,6 +62,7 @@ class MetricsRegistry:
         series_cap: int = 1_000,
         buckets: Mapping[Metric, tuple[float, ...]] | None = None,
         multiproc_dir: Path | None = None,
+        keeps_counts: bool = False,
     ) -> None:
         self.prefix = prefix
         self.series_cap = series_cap
@@ -75,7 +78,7 @@ class MetricsRegistry:
         """What the workers count with prometheus_client; None: this process is alone."""
         self._closed = threading.Event()
         if multiproc_dir is not None:
-            self._folder = WorkerFolder(multiproc_dir, self._schema())
+            self._folder = WorkerFolder(multiproc_dir, self._schema(), keeps=keeps_counts)
             self._share(self._folder.claim())
             self.client = ClientShare(self._folder)
         self.on_scrape(self._describe_itself)

@@ -105,4 +105,4 @@ for command in (["init"], ["generate", "--check"]):
         assert not end.code, end.code
 """
     without_posix(script, tmp_path)
-    assert (tmp_path / "slo.yaml").is_file()
+    assert (tmp_path / "etter-obs/slo.yaml").is_file()

@@ -184,6 +184,10 @@ APP = """
 
     engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=5)
     setup_observability(app, engine=engine)
+
+    other = FastAPI()
+    app.mount("/other", other)
+    setup_observability(other)
 """
 
 
@@ -274,7 +278,7 @@ def test_uvicorns_workers_find_each_other(
         again, more = use_every_worker(url, 2)
         assert again != workers
         eventually(lambda: total(url) == asked + more, deadline_s=60, tell=lambda: total(url))
-        assert len(list(tmp_path.rglob("worker-*"))) == 2
+        assert len(list(tmp_path.rglob("worker-*"))) == 2 * 2  # of two apps
 
 
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preloaded"])
@@ -304,3 +308,33 @@ def test_two_services_of_one_supervisor_stay_apart(tmp_path: Path) -> None:
         _, asked = use_every_worker(url, 1)
         eventually(lambda: total(url) == asked, deadline_s=60)
         assert list(tmp_path.rglob("worker-*")) == []
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_two_apps_of_one_process_each_show_their_own(tmp_path: Path, configured: bool) -> None:
+    """Under several workers a second app of the same process does not show the first one's sum."""
+    chosen = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "chosen")} if configured else {}
+    with server(tmp_path, UVICORN, **chosen) as url:
+        _, asked = use_every_worker(url, 2)
+        eventually(lambda: total(url) == asked, deadline_s=60)
+        other = scrape(f"{url}/other")
+        assert other.of("requests_total") == {}
+        assert other.value("workers") == 2
+
+
+@pytest.mark.parametrize("open_to", ["nobody", "others"])
+def test_workers_that_cannot_meet_serve_and_say_so_once_each(tmp_path: Path, open_to: str) -> None:
+    """Without a folder of ours each worker counts for itself, aloud; no worker ends for it."""
+    base = tmp_path / f"etter-obs-{os.getuid()}"
+    if open_to == "nobody":
+        base.write_text("no folder can be made here")
+    else:
+        base.mkdir()
+        base.chmod(0o777)
+    with server(tmp_path, UVICORN) as url:
+        workers, _ = use_every_worker(url, 2)
+        assert scrape(url).value("workers_apart") == 1
+        assert use_every_worker(url, 2)[0] == workers
+    said = (tmp_path / "output").read_text()
+    assert said.count("The workers of this service cannot add up their metrics") == 2 * 2
+    assert str(base) in said

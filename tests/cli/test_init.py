@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -334,6 +335,7 @@ def test_who_stops_at_the_question_has_nothing_written(tmp_path: Path) -> None:
 def _in_a_terminal(cwd: Path, typed: str) -> tuple[int, str]:
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
         os.chdir(cwd)
         os.execv(sys.executable, [sys.executable, "-m", "etter_obs", "init"])
     said = os.read(terminal, 4096)  # the first question: whoever types earlier is not heard

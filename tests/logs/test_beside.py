@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sentry_sdk
 import structlog
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from etter_obs.logs import get_logger
@@ -64,7 +65,14 @@ def test_sentrys_own_integration_gets_each_line_once(tmp_path: Path, first: str)
     kept = Kept()
 
     def start_sentry() -> None:
-        sentry_sdk.init("https://key@localhost/1", transport=kept, default_integrations=True)
+        # Its other integrations patch clients of the whole process, for good.
+        sentry_sdk.init(
+            "https://key@localhost/1",
+            transport=kept,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[LoggingIntegration()],
+        )
 
     if first == "sentry":
         start_sentry()
@@ -75,7 +83,7 @@ def test_sentrys_own_integration_gets_each_line_once(tmp_path: Path, first: str)
         logging.getLogger("tests.beside").error("of logging")
         assert [line["message"] for line in logged.lines()] == ["of structlog", "of logging"]
     sentry_sdk.get_client().close()
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
     assert kept.messages == ["of structlog", "of logging"]
 
 

@@ -125,7 +125,8 @@ def test_every_alert_has_a_runbook_a_person_finished_and_a_test() -> None:
                 text = page.read_text(encoding="utf-8").split("End of the generated part", 1)[1]
                 for heading in ("## First look\n\n", "## Mend\n\n", "## Afterwards\n\n"):
                     assert text.split(heading, 1)[1][:1] not in ("", "#"), page
-                assert f'alertname="{rule["alert"]}"' in tests
+                name = rule["alert"]
+                assert f'alertname="{name}"' in tests or f"alertname: {name}\n" in tests, name
     assert {Alert.WATCHDOG, Alert.SERVICE_DOWN, Alert.SLO_MISSING_BUCKET} <= names
 
 

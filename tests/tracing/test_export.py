@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from etter_obs import setup_observability
@@ -262,15 +262,16 @@ def test_the_global_provider_is_ours_and_is_given_back(otlp: Receiver) -> None:
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def test_a_provider_of_the_user_stays_the_global_one(otlp: Receiver) -> None:
+def test_a_provider_of_the_user_stays_the_global_one(
+    otlp: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the user has a tracer provider, theirs is in place before, during and after."""
-    first = tracing_to(otlp, MetricsRegistry("etter"))
-    theirs = trace.get_tracer_provider()
-    second = tracing_to(otlp, MetricsRegistry("etter"))
+    theirs = TracerProvider()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", theirs)
+    tracing = tracing_to(otlp, MetricsRegistry("etter"))
     assert trace.get_tracer_provider() is theirs
-    second.close(10)
+    tracing.close(10)
     assert trace.get_tracer_provider() is theirs
-    first.close(10)
 
 
 def test_without_an_exporter_traces_are_left_out_and_the_app_goes_on(

@@ -66,7 +66,7 @@ def calls_of(postgres: Postgres, address: str) -> dict[str, Callable[[], Awaitab
     async def by_psycopg() -> None:
         def ask() -> None:
             with psycopg.connect(dsn) as connection:
-                connection.execute(f"SELECT '{SECRET}'")  # type: ignore[call-overload]
+                connection.execute(f"SELECT '{SECRET}'")
 
         await asyncio.to_thread(ask)
 
@@ -116,6 +116,5 @@ async def test_a_librarys_spans_follow_our_sampling_and_redaction(
     assert {span.trace_id for span in inner} == {server.trace_id}
     assert server.span_id in {span.parent_id for span in inner}
     assert SECRET not in str(otlp.spans)
-    for headers in seen:
-        assert headers["traceparent"].startswith("00-")
-    assert [headers["traceparent"][-2:] == "01" for headers in seen] in ([], [True, False])
+    sampled = [int(headers["traceparent"][-2:], 16) & 1 for headers in seen]
+    assert sampled in ([], [1, 0])
