@@ -17,7 +17,13 @@ from tests.wheel import installed_in
 
 APPS: Final = Path(__file__).parent / "apps"
 SECRET: Final = "hunter2-secret"
-_OF_GUNICORN: Final = re.compile(r"\[[\d-]+ [\d:]+ \+0000\] \[\d+\] \[INFO\] ")
+_AUTO: Final = [
+    "opentelemetry-distro",
+    "opentelemetry-exporter-otlp-proto-grpc",
+    "opentelemetry-instrumentation-fastapi",
+]
+_BEFORE_US: Final = re.compile(r"\[[\d-]+ [\d:]+ \+0000\] \[\d+\] \[INFO\] |\w+ only instruments ")
+"""gunicorn's main process, which has not loaded the app; the command opentelemetry-instrument."""
 _COUNTED: Final = re.compile(
     r'^etter_requests_total\{method="(\w+)",endpoint="([^"]+)",status="(\d+)"\} (\d+)', re.MULTILINE
 )
@@ -65,8 +71,7 @@ class Adopted:
         assert self.ended, "the rest arrives when it ends"
         shown = self.run.said()
         plain = [line for line in self.run.output if not line.startswith("{")]
-        # gunicorn's main process has not loaded the app.
-        assert all(_OF_GUNICORN.match(line) for line in plain), shown
+        assert all(_BEFORE_US.match(line) for line in plain), shown
         lines = {line["trace_id"]: line for line in self.access_lines()}
         assert len(lines) == len(self.access_lines()), "a request with two access lines"
         spans = {span.trace_id: span for span in self.server_spans()}
@@ -87,13 +92,23 @@ def adopted(
     app: str = "main:app",
     *arguments: str,
     factory: bool = False,
+    auto_instrumented: bool = False,
     **environment: str,
 ) -> Iterator[Adopted]:
-    """Install the app's requirements and the wheel, and run a copy of it under a server."""
+    """Install the app's requirements and the wheel, and run a copy of it under a server.
+
+    ``auto_instrumented`` runs it as the command ``opentelemetry-instrument`` does, which puts its
+    sitecustomize onto the path.
+    """
     here = folder / "app"
     shutil.copytree(APPS / name, here)
     wanted = (here / "requirements.txt").read_text().split()
+    if auto_instrumented:
+        wanted += _AUTO
     python = installed_in(folder, f"etter-obs[all] @ {wheel.as_uri()}", *wanted)
+    if auto_instrumented:
+        (site,) = folder.glob("venv/lib/*/site-packages/opentelemetry/instrumentation")
+        environment["PYTHONPATH"] = f"{site}/auto_instrumentation:{here}"
     with (
         otlp_grpc_receiver() as otlp,
         running(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 import websockets
 
 from tests.adoption.outside import SECRET, adopted
@@ -211,3 +212,29 @@ def test_a_queue_whose_worker_runs_beside(wheel: Path, tmp_path: Path, redis_ser
     lines = [json.loads(line) for line in worked.stdout.splitlines()]
     assert [line["message"] for line in lines].count("mail sent") == 1
     assert SECRET not in worked.stdout + worked.stderr
+
+
+@pytest.mark.parametrize("apm", ["true", "false"])
+def test_an_app_that_opentelemetrys_command_starts(wheel: Path, tmp_path: Path, apm: str) -> None:
+    """Under opentelemetry-instrument a request has one server span, and the log has its ids."""
+    with adopted(
+        "routers",
+        "uvicorn",
+        wheel,
+        tmp_path,
+        auto_instrumented=True,
+        APM_ENABLED=apm,
+        OTEL_SERVICE_NAME="shop",
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_EXPORTER_OTLP_INSECURE="true",
+        OTEL_BSP_SCHEDULE_DELAY="100",
+    ) as shop:
+        for order in range(3):
+            assert shop.run.get(f"/users/3/orders/{order}").status_code == 200
+        eventually(lambda: len(shop.server_spans()) == 3, deadline_s=20, tell=shop.server_spans)
+        shop.end()
+        shop.holds_together()
+        names = {(span.name, span.resource["service.name"]) for span in shop.server_spans()}
+        assert names == {("GET /users/{user_id}/orders/{order_id}", "shop")}
