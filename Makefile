@@ -36,7 +36,7 @@ stack: venv  ## build the native stack once, into a cache outside this folder
 
 test: venv stack check  ## every test, on real servers
 	@$(BIN)/python -m stack check
-	@echo "==> tests, two at once: about a quarter of an hour"
+	@echo "==> tests, two at once: about twenty minutes"
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone"
 	@echo "==> tests that compare times, one after the other"
 	@$(BIN)/pytest -m alone

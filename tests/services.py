@@ -79,12 +79,14 @@ class Server:
     def freeze(self) -> None:
         """Have it accept connections and never answer."""
         for process in self._all():
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def thaw(self) -> None:
         """End :meth:`freeze`."""
         for process in self._all():
-            process.resume()
+            with suppress(psutil.NoSuchProcess):  # one of PostgreSQL's that comes and goes
+                process.resume()
 
     def _all(self) -> list[psutil.Process]:
         assert self._process is not None

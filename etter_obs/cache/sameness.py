@@ -198,7 +198,7 @@ def _default_dict(value: Any) -> _Form:
     return _Form("defaultdict", inner=_unnamed(value.default_factory, dict(value)))
 
 
-_OFFSETS: Final = (timezone, pydantic_core.TzInfo)
+_OFFSETS: Final = (timezone, getattr(pydantic_core, "TzInfo", timezone))
 
 
 def _moment(value: datetime | time) -> _Form:

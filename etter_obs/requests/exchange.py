@@ -19,8 +19,8 @@ from etter_obs.tracing.sampling import Decision
 
 _PATIENCE_SECONDS: Final = 0.1
 """After how long it is worth a look whether the client still waits."""
-_TURN_SECONDS: Final = 0.001
-"""What a loop needs at most to say what a server knows already."""
+_NATIVE_SECONDS: Final = 0.01
+"""How long a server that is no Python (granian) may take to say what it knows."""
 _NOTHING: Final[Scope] = {}
 _FRAMEWORKS: Final = ("starlette.", "fastapi.")
 
@@ -205,10 +205,12 @@ class Exchange(RequestContext):
     async def _is_alone(self) -> bool:
         """Tell whether the client is gone, of which the server speaks only when it is asked."""
         while not self._held or self._held[-1]["type"] == "http.request":
-            # Some servers know at once, others when their loop has had a turn.
-            asking = asyncio.ensure_future(self._receive())
+            # Servers in Python know when the loop has had a turn, native ones a little later.
+            asked = self._receive()
+            turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_SECONDS
+            asking = asyncio.ensure_future(asked)
             try:
-                await asyncio.wait([asking], timeout=_TURN_SECONDS)
+                await asyncio.wait([asking], timeout=turn)
             finally:
                 asking.cancel()
             # Whatever a server says to being asked so late, the response must go out.

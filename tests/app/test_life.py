@@ -125,7 +125,7 @@ async def test_a_name_that_is_given_again_is_for_the_newer_one(
 ) -> None:
     """The older one is no longer observed; ``cached`` functions keep on having a cache."""
 
-    @cached(name="prices", ttl=60)
+    @cached(name="prices", ttl=60, key=lambda item: item)
     def price(item: str) -> int:
         calls.append(item)
         return 7
