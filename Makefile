@@ -55,9 +55,10 @@ bench: venv  ## what a request, a log line, a scrape and the rules cost, beside 
 	@$(BIN)/python -m benchmarks.logging
 	@$(BIN)/python -m benchmarks.scrape
 
-check: venv  ## format, lint, types, generated files: run it before every commit
+check: venv  ## format, lint, spelling, types, generated files: run it before every commit
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell *.md .github docs etter_obs
 	@$(BIN)/mypy
 	@$(BIN)/etter-obs generate --check
 
