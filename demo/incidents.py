@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from etter_obs.slo import sli
-from etter_obs.slo.spec import Slo
+from etter_obs.slo.rules import sli
+from etter_obs.slo.spec.models import Slo
 
 _BUSIEST: Final = 6.0
 """Events per second on a weekday's afternoon."""

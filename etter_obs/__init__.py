@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etter_obs.observability import Observability
     from etter_obs.settings import Settings, SettingsError
     from etter_obs.setup import setup_observability
-    from etter_obs.slo.loader import SpecError
+    from etter_obs.slo.loading.loader import SpecError
     from etter_obs.tracing.decorator import traced
 
 __all__ = [

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import ASGIApp
 
 from etter_obs import conventions
-from etter_obs.app_side import AppSide
+from etter_obs.app_resources import AppSide
 from etter_obs.bundle import spec_near
-from etter_obs.clients import ObservedClients
 from etter_obs.context import RequestContext
 from etter_obs.errors import ErrorTracker
 from etter_obs.health import Health
@@ -26,10 +25,12 @@ from etter_obs.metrics.exposition import MetricsEndpoint
 from etter_obs.metrics.multiproc_dir import SharedDir, shared_dir
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
+from etter_obs.observed_clients import ObservedClients
 from etter_obs.posix import tell_what_is_off
 from etter_obs.requests.client_address import client_of
 from etter_obs.requests.ids import id_taker
 from etter_obs.requests.middleware import ObservabilityMiddleware
+from etter_obs.requests.priming import needs
 from etter_obs.requests.probes import Probe, Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import ResponseHeaders
@@ -37,10 +38,9 @@ from etter_obs.requests.routing import RouteTable
 from etter_obs.requests.stack import wrap_stack
 from etter_obs.runtime import instrument_runtime
 from etter_obs.settings import Settings, SettingsError
-from etter_obs.slo.buckets import db_buckets, request_buckets
-from etter_obs.slo.priming import needs
-from etter_obs.slo.spec import Spec
-from etter_obs.startup import call_in_main_loop, call_when_started
+from etter_obs.slo.spec.buckets import db_buckets, request_buckets
+from etter_obs.slo.spec.models import Spec
+from etter_obs.startup_detection import call_in_main_loop, call_when_started
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import instrument_httpx
 

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from etter_obs.bundle import default_spec_path
-from etter_obs.last_words import end_without_traceback
 from etter_obs.observability import Observability
 from etter_obs.process_exit import before_exit
 from etter_obs.settings import Settings, SettingsError
-from etter_obs.slo.loader import SpecError, load_specs
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.loading.loader import SpecError, load_specs
+from etter_obs.slo.spec.models import Spec
+from etter_obs.startup_errors import end_without_traceback
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
 

@@ -10,7 +10,7 @@ from typing import Any, Final, get_type_hints
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from etter_obs.cache.sameness import NoStableFormError, changed, digest
+from etter_obs.cache.digest import NoStableFormError, changed, digest
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Longest result that is kept: a longer one takes Redis, and all who wait for it, too long."""

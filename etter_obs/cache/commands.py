@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import WatchError
 
-from etter_obs.cache.info import watch_server
+from etter_obs.cache.server_info import watch_server
 from etter_obs.context import current_request
 from etter_obs.conventions import REDIS_COMMAND_DURATION, REDIS_ERRORS
-from etter_obs.newest import NewestOn
+from etter_obs.newest_app import NewestOn
 from etter_obs.optional_dependencies import REDIS_SPANS
 from etter_obs.tracing.propagation import in_unsampled_request
 from etter_obs.tracing.semconv import stable_conventions

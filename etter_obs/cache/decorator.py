@@ -19,13 +19,13 @@ from typing import (
     overload,
 )
 
-from etter_obs.around import standing_for
-from etter_obs.cache.calls import Call, Calls
-from etter_obs.cache.flight import flight, fly, fly_async
+from etter_obs.cache.call_keys import Call, Calls
+from etter_obs.cache.digest import NoStableFormError
 from etter_obs.cache.results import Results
-from etter_obs.cache.sameness import NoStableFormError
+from etter_obs.cache.single_flight import flight, fly, fly_async
 from etter_obs.conventions import NotKept
-from etter_obs.newest import Newest
+from etter_obs.newest_app import Newest
+from etter_obs.wrapping import standing_for
 
 if TYPE_CHECKING:
     from etter_obs.cache.store import Cache, Entry, Script

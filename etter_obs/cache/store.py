@@ -27,10 +27,10 @@ from urllib.parse import quote
 
 from redis.exceptions import ResponseError
 
-from etter_obs.cache.bounded import bounded
-from etter_obs.cache.calls import Call
-from etter_obs.cache.flight import LONGEST_COMPUTATION, OTHERS_SECONDS
-from etter_obs.cache.sameness import digest
+from etter_obs.cache.bounded_client import bounded
+from etter_obs.cache.call_keys import Call
+from etter_obs.cache.digest import digest
+from etter_obs.cache.single_flight import LONGEST_COMPUTATION, OTHERS_SECONDS
 from etter_obs.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
 
 if TYPE_CHECKING:

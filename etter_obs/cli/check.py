@@ -18,7 +18,7 @@ from etter_obs.cli.common import (
     project_options,
     same_project,
 )
-from etter_obs.programs import find_program, how_to_get
+from etter_obs.tool_lookup import find_program, how_to_get
 
 _TOO_OLD: Final = 'parse error: unexpected identifier "anchored"'
 """What a promtool says of the newest PromQL that rules are made of, if it does not know it."""
@@ -57,7 +57,7 @@ def check(
       etter-obs check --no-tests
       etter-obs check --promtool ~/bin/promtool --amtool ~/bin/amtool
     """
-    from etter_obs.slo.plan import plan
+    from etter_obs.generate.plan import plan
 
     with clear_errors():
         specs = judged_specs(root, environment, promtool)

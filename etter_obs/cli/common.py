@@ -11,9 +11,9 @@ from typing import Any, Final
 import click
 
 from etter_obs.bundle import PROJECT_FOLDER, project_root
-from etter_obs.programs import find_program
-from etter_obs.slo.loader import SpecError, load_specs
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.loading.loader import SpecError, load_specs
+from etter_obs.slo.spec.models import Spec
+from etter_obs.tool_lookup import find_program
 
 DRIFT: Final = 1
 BAD_INPUT: Final = 2
@@ -48,7 +48,7 @@ def _project(_: object, __: object, value: Path | None) -> Path:
 
 
 def _environment(_: object, __: object, value: str | None) -> str | None:
-    from etter_obs.slo.fields import wrong_name
+    from etter_obs.slo.spec.fields import wrong_name
 
     if value is not None and (why := wrong_name(value)):
         raise click.BadParameter(why)
@@ -101,7 +101,7 @@ def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
     """Read ``slo.yaml`` in ``root``.
 
     Raises:
-        SpecError: see :func:`~etter_obs.slo.loader.load_specs`.
+        SpecError: see :func:`~etter_obs.slo.loading.loader.load_specs`.
     """
     return load_specs(root / "slo.yaml", environment)
 
@@ -112,9 +112,12 @@ def judged_specs(
     """Like :func:`read_specs`; ``promtool``, else the one at hand, has parsed the PromQL in it.
 
     Raises:
-        SpecError: see :func:`~etter_obs.slo.loader.load_specs`; also where promtool refuses some.
+        SpecError: see :func:`~etter_obs.slo.loading.loader.load_specs`; also where promtool
+                refuses an expression.
     """
-    from etter_obs.slo.judge import judge  # only where it is wanted: --help needs no rules
+    from etter_obs.slo.analysis.promql_check import (
+        judge,
+    )  # only where it is wanted: --help needs no rules
 
     program = promtool or find_program("promtool")
     return load_specs(root / "slo.yaml", environment, judge(program) if program else None)

@@ -18,7 +18,7 @@ from etter_obs.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from etter_obs.dashboards.view import BoardView
+    from etter_obs.dashboards.lint.model import BoardView
 
 
 @click.group()
@@ -73,7 +73,7 @@ def check(files: tuple[Path, ...], root: Path, environment: str | None) -> None:
 
 
 def _read(path: Path) -> BoardView:
-    from etter_obs.dashboards.view import BoardView
+    from etter_obs.dashboards.lint.model import BoardView
 
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))

@@ -15,13 +15,13 @@ import click
 
 from etter_obs.bundle import default_spec_path
 from etter_obs.cli.common import BAD_INPUT, DRIFT, project_options, read_specs, same_project
+from etter_obs.generate.scrape import targets_path
 from etter_obs.optional_dependencies import parts_left_out
 from etter_obs.secret_files import is_placeholder
 from etter_obs.settings import Settings, SettingsError
-from etter_obs.slo.loader import SpecError, load_specs
-from etter_obs.slo.prometheus_api import Prometheus, PrometheusError
-from etter_obs.slo.scrape import targets_path
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.loading.loader import SpecError, load_specs
+from etter_obs.slo.prometheus.api import Prometheus, PrometheusError
+from etter_obs.slo.spec.models import Spec
 
 _TIMEOUT = 2.0
 Finding = tuple[str, str, int]
@@ -106,7 +106,7 @@ def _spec_of_the_app(settings: Settings, root: Path) -> Finding:
 
 
 def _project(root: Path, environment: str | None) -> Iterator[Finding]:
-    from etter_obs.slo.plan import plan
+    from etter_obs.generate.plan import plan
 
     try:
         specs = read_specs(root, environment)

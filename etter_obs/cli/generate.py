@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from etter_obs.cli.common import DRIFT, clear_errors, judged_specs, project_options, same_project
-from etter_obs.programs import find_program
+from etter_obs.tool_lookup import find_program
 
 if TYPE_CHECKING:
-    from etter_obs.slo.plan import Change
+    from etter_obs.generate.plan import Change
 
 
 @click.command()
@@ -40,11 +40,11 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
       etter-obs generate --format prometheusrule | kubectl apply -f -
     """
     # Imported here: --help and the other commands need no dashboards.
-    from etter_obs.slo.plan import plan
-    from etter_obs.slo.prometheus_rule import prometheus_rules
-    from etter_obs.slo.reach_table import remarks
-    from etter_obs.slo.sli import written
-    from etter_obs.slo.writer import write
+    from etter_obs.generate.plan import plan
+    from etter_obs.generate.prometheus_rule import prometheus_rules
+    from etter_obs.generate.writer import write
+    from etter_obs.slo.analysis.reach_table import remarks
+    from etter_obs.slo.rules.sli import written
 
     with clear_errors():
         specs = judged_specs(root, environment)
@@ -90,7 +90,7 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
 
 def _left_targets(root: Path, changes: Iterable[Change]) -> Iterator[str]:
     """Find the targets of jobs that are gone: after a rename their addresses are still wanted."""
-    from etter_obs.slo.scrape import JOBS, TARGETS
+    from etter_obs.generate.scrape import JOBS, TARGETS
 
     for change in changes:
         folder, _, name = change.path.rpartition("/")

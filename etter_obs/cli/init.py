@@ -17,7 +17,7 @@ from etter_obs.secret_files import FOLDER as SECRETS
 from etter_obs.secret_files import POSTGRES_PASSWORD, WEBHOOK, ensure_secrets
 
 if TYPE_CHECKING:
-    from etter_obs.project import Project
+    from etter_obs.generate.project import Project
 
 Check = Callable[[object, object, str | None], str | None]
 """As click calls what checks an option: context, option, value."""
@@ -35,7 +35,7 @@ _COMPOSE_NAMES: Final = (
 
 
 def _service(_: object, __: object, value: str | None) -> str | None:
-    from etter_obs.slo.semantics import wrong_service
+    from etter_obs.slo.loading.validation import wrong_service
 
     if value is not None and (why := wrong_service(value)):
         raise click.BadParameter(why)
@@ -113,7 +113,7 @@ def _asked(directory: Path, target: str | None) -> tuple[str, str | None]:
 
     Where nobody can answer, the name is that of the project's folder.
     """
-    from etter_obs.slo.scrape import APP
+    from etter_obs.generate.scrape import APP
 
     name = _name_after(directory)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -138,7 +138,7 @@ def _prompt(question: str, proposed: str | None, check: Check) -> str:
 
 
 def _name_after(directory: Path) -> str | None:
-    from etter_obs.slo.semantics import wrong_service
+    from etter_obs.slo.loading.validation import wrong_service
 
     folder = directory.resolve()
     while folder.name in _NO_SERVICE:
@@ -148,9 +148,9 @@ def _name_after(directory: Path) -> str | None:
 
 
 def _project(directory: Path, service: str | None, target: str | None, new: bool) -> Project:
-    from etter_obs.project import SPEC, new_spec, project
-    from etter_obs.slo.loader import load_specs
-    from etter_obs.slo.scrape import targets_path
+    from etter_obs.generate.project import SPEC, new_spec, project
+    from etter_obs.generate.scrape import targets_path
+    from etter_obs.slo.loading.loader import load_specs
 
     path = directory / SPEC
     if new:
@@ -173,8 +173,8 @@ def _project(directory: Path, service: str | None, target: str | None, new: bool
 
 def _write(directory: Path, made: Project, new: bool, force: bool) -> None:
     """Write what is missing; replace nothing, or with ``force`` only what is kept as FILE.bak."""
-    from etter_obs.slo.plan import Change
-    from etter_obs.slo.writer import write
+    from etter_obs.generate.plan import Change
+    from etter_obs.generate.writer import write
 
     wanted = {**made.own, **made.stack, **made.generated}
     if blocked := sorted(set(_blocked(directory, [*wanted, f"{SECRETS}/{WEBHOOK}"]))):
@@ -252,8 +252,8 @@ def _make_secrets(directory: Path) -> None:
 
 
 def _say_what_next(directory: Path) -> None:
-    from etter_obs.slo.loader import load_specs
-    from etter_obs.slo.scrape import targets_path
+    from etter_obs.generate.scrape import targets_path
+    from etter_obs.slo.loading.loader import load_specs
 
     spec = load_specs(directory / "slo.yaml")[0]
     option = same_project(directory)

@@ -42,8 +42,8 @@ def check(root: Path, environment: str | None) -> None:
     """
     from rich.console import Console
 
-    from etter_obs.slo.history import effects
-    from etter_obs.slo.reach_table import remarks, table
+    from etter_obs.slo.analysis.reach_table import remarks, table
+    from etter_obs.slo.analysis.spec_diff import effects
 
     with clear_errors():
         specs = judged_specs(root, environment)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from etter_obs.cli.slo_options import read_spec, refusing, service_options
-from etter_obs.slo.gate import judge
-from etter_obs.slo.locust_run import LocustRunError, read_run
+from etter_obs.slo.analysis.gate import judge
+from etter_obs.slo.analysis.locust_run import LocustRunError, read_run
 
 
 @click.command("gate")

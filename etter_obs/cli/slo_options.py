@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from etter_obs.cli.common import BadInput, Command, clear_errors, project_options
-from etter_obs.slo.loader import load_spec
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.loading.loader import load_spec
+from etter_obs.slo.spec.models import Spec
 
 
 def service_options(command: Command) -> Command:
@@ -25,7 +25,7 @@ def read_spec(root: Path, environment: str | None, service: str | None) -> Spec:
     """Read the spec of one service from ``slo.yaml`` in ``root``.
 
     Raises:
-        SpecError: see :func:`~etter_obs.slo.loader.load_spec`.
+        SpecError: see :func:`~etter_obs.slo.loading.loader.load_spec`.
     """
     return load_spec(root / "slo.yaml", environment, service)
 

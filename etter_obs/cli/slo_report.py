@@ -11,9 +11,9 @@ from rich import box
 from rich.console import Console
 
 from etter_obs.cli.slo_options import read_spec, refusing, service_options
-from etter_obs.slo import report_text
-from etter_obs.slo.prometheus_api import Prometheus, PrometheusError
-from etter_obs.slo.report import Report, build
+from etter_obs.slo.analysis import report_text
+from etter_obs.slo.analysis.report import Report, build
+from etter_obs.slo.prometheus.api import Prometheus, PrometheusError
 
 
 @click.command("report")

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from etter_obs.cli.common import BadInput, program_option
 from etter_obs.cli.slo_options import read_spec, refusing, service_options
-from etter_obs.slo.promtool import PromtoolError, find_promtool
-from etter_obs.slo.semantics import meant
-from etter_obs.slo.spec import Slo, Spec
-from etter_obs.slo.units import duration_text, parse_duration, parse_rate, parse_ratio
+from etter_obs.slo.loading.validation import meant
+from etter_obs.slo.prometheus.promtool import PromtoolError, find_promtool
+from etter_obs.slo.spec.models import Slo, Spec
+from etter_obs.text.units import duration_text, parse_duration, parse_rate, parse_ratio
 
 _SHORTEST, _LONGEST = Decimal(30), Decimal(7 * 86400)
 
@@ -86,9 +86,9 @@ def simulate(
       etter-obs slo simulate --slo availability --error-rate 100% --for 20m --traffic 50/s
       etter-obs slo simulate --slo availability --error-rate 5% --for 1h --error-rate 0.5% --for 6h
     """
-    from etter_obs.slo import simulate as engine
-    from etter_obs.slo import simulate_text
-    from etter_obs.slo.traffic import Step
+    from etter_obs.slo.analysis import simulate as engine
+    from etter_obs.slo.analysis import simulate_text
+    from etter_obs.slo.rule_tests.synthetic_series import Step
 
     if len(shares) != len(lengths):
         raise BadInput(f"{len(shares)} × --error-rate but {len(lengths)} × --for; one for each")

@@ -1,27 +1,27 @@
 """Grafana dashboards, generated from the spec and the conventions.
 
-One module for each dashboard says what it shows; :mod:`~etter_obs.dashboards.panels`,
-:mod:`~etter_obs.dashboards.tables` and :mod:`~etter_obs.dashboards.board` know how Grafana wants
-it (through Grafana's own Foundation SDK); :mod:`~etter_obs.dashboards.lint` holds what every panel
-owes its reader.
+:mod:`~etter_obs.dashboards.boards` has one module for each dashboard,
+:mod:`~etter_obs.dashboards.toolkit` the panels and queries that they share (written through
+Grafana's own Foundation SDK), and :mod:`~etter_obs.dashboards.lint` the rules that every panel
+must satisfy.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from etter_obs.dashboards.cache import cache
-from etter_obs.dashboards.database import database
-from etter_obs.dashboards.health import health
-from etter_obs.dashboards.logs_traces import logs_traces
-from etter_obs.dashboards.runtime import runtime
-from etter_obs.dashboards.service import service
-from etter_obs.dashboards.slo_detail import slo_detail
-from etter_obs.dashboards.slo_overview import slo_overview
-from etter_obs.dashboards.telemetry import telemetry
+from etter_obs.dashboards.boards.cache import cache
+from etter_obs.dashboards.boards.database import database
+from etter_obs.dashboards.boards.health import health
+from etter_obs.dashboards.boards.logs_traces import logs_traces
+from etter_obs.dashboards.boards.runtime import runtime
+from etter_obs.dashboards.boards.service import service
+from etter_obs.dashboards.boards.slo_detail import slo_detail
+from etter_obs.dashboards.boards.slo_overview import slo_overview
+from etter_obs.dashboards.boards.telemetry import telemetry
 
 if TYPE_CHECKING:
-    from etter_obs.slo.spec import Spec
+    from etter_obs.slo.spec.models import Spec
 
 BOARDS: Final = (
     slo_overview,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.util import greenlet_spawn
 
-from etter_obs.background import Refreshed
 from etter_obs.conventions import DB_CONNECTIONS
 from etter_obs.database.pool import pool_state
+from etter_obs.refresh import Refreshed
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

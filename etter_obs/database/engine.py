@@ -15,8 +15,8 @@ from etter_obs.database.activity import watch_connections
 from etter_obs.database.pool import PoolMetrics, as_sync
 from etter_obs.database.requests import note
 from etter_obs.database.spans import trace_engine
-from etter_obs.database.statements import KINDS, Statements
-from etter_obs.newest import NewestOn
+from etter_obs.newest_app import NewestOn
+from etter_obs.redaction.sql import KINDS, Statements
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

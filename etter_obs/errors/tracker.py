@@ -13,15 +13,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from etter_obs import conventions
+from etter_obs.batch_worker import BackgroundWorker
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
-from etter_obs.errors.raised import Raised, as_sentry, chain_of
-from etter_obs.logs.redaction import Redactor
-from etter_obs.logs.values import plain_fields
+from etter_obs.errors.exception_record import Raised, as_sentry, chain_of
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.optional_dependencies import ERROR_REPORTS
+from etter_obs.redaction.plain_values import plain_fields
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
-from etter_obs.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     import sentry_sdk

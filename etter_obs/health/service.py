@@ -23,7 +23,7 @@ from etter_obs.health.outcome import Outcome, Summary
 from etter_obs.settings import Settings
 
 if TYPE_CHECKING:
-    from etter_obs.app_side import AppSide
+    from etter_obs.app_resources import AppSide
     from etter_obs.metrics.registry import MetricsRegistry
 
 _LOG: Final = logging.getLogger(__name__)

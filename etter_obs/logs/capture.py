@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from etter_obs.logs import loguru_sink, stdlib, structured
-from etter_obs.logs.changes import LoggerChanges
+from etter_obs.logs import loguru_sink, stdlib, structlog_loggers
+from etter_obs.logs.config_changes import LoggerChanges
 from etter_obs.logs.taps import Taker, takers
 
 _MAX_NAMED: Final = 5
@@ -24,7 +24,7 @@ def install(taker: Taker) -> Callable[[], None]:
     if not takers:
         _changes = LoggerChanges()
         stdlib.attach()
-        structured.attach()
+        structlog_loggers.attach()
     takers.append(taker)
     _use_level()
 
@@ -36,7 +36,7 @@ def install(taker: Taker) -> Callable[[], None]:
             _use_level()
             return
         loguru_sink.detach()
-        structured.detach()
+        structlog_loggers.detach()
         stdlib.detach()
 
     return undo
@@ -71,5 +71,5 @@ def _named(loggers: list[str]) -> str:
 
 def _use_level() -> None:
     stdlib.use_level(takers[-1].level)
-    structured.use_level(takers[-1].level)
+    structlog_loggers.use_level(takers[-1].level)
     loguru_sink.attach()

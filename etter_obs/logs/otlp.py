@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from etter_obs.batch_worker import BackgroundWorker
 from etter_obs.logs.otlp_wire import Encoder, request
 from etter_obs.metrics.multiproc_dir import loads_before_it_forks
 from etter_obs.otlp.delivery import Delivery
 from etter_obs.otlp.resource import INSTANCE_ID, id_now, resource_of
 from etter_obs.otlp.transport import NotSent
 from etter_obs.settings import Settings
-from etter_obs.worker import BackgroundWorker
 
 _QUEUE: Final = 4096
 _BATCH: Final = 512

@@ -14,21 +14,21 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
 from etter_obs import conventions
+from etter_obs.batch_worker import BackgroundWorker
 from etter_obs.context import RequestContext, current_request
 from etter_obs.conventions import LogField
-from etter_obs.logs import capture, stdlib, structured, watching
+from etter_obs.logs import capture, line_watchers, stdlib, structlog_loggers
+from etter_obs.logs.fast_render import QuickRenderer
 from etter_obs.logs.fields import ACCESS
-from etter_obs.logs.quick import QuickRenderer
 from etter_obs.logs.record import Entry, Site, SpanIds, exception_of
-from etter_obs.logs.redaction import Redactor
 from etter_obs.logs.render import Line, Renderer
 from etter_obs.logs.sink import StreamSink, TextStream
-from etter_obs.logs.values import cut, plain, plain_fields
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.optional_dependencies import OTLP_LOGS
 from etter_obs.process_exit import before_exit
+from etter_obs.redaction.plain_values import cut, plain, plain_fields
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
-from etter_obs.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     from etter_obs.logs.otlp import LogShipper
@@ -103,7 +103,7 @@ class LogPipeline:
         """
         if not self._undos:
             self._undos.append(capture.install(self))
-            watching.living.add(self)
+            line_watchers.living.add(self)
             deadline = self._settings.shutdown_deadline
             self._undos.append(before_exit(lambda: self.close(deadline)))
             if self._settings.apm_enabled and self._settings.otlp_logs_enabled:
@@ -179,7 +179,7 @@ class LogPipeline:
         return done
 
     def _uninstall(self) -> None:
-        watching.living.discard(self)
+        line_watchers.living.discard(self)
         while self._undos:
             self._undos.pop()()
 
@@ -241,7 +241,7 @@ class LogPipeline:
         """Add what was bound to the request or the context; the caller's own field wins."""
         if request is not None and request.bound:
             fields = request.bound | fields
-        bound = structured.bound_variables()
+        bound = structlog_loggers.bound_variables()
         return plain_fields(bound, self._limit) | fields if bound else fields
 
     def _make_shipper(self) -> LogShipper:
@@ -268,7 +268,7 @@ class LogPipeline:
         if self.dropped > self._reported:
             entries.append(self._notice_of_drops())
         lines = []
-        shipper, watchers = self._shipper, watching.watchers
+        shipper, watchers = self._shipper, line_watchers.watchers
         for entry in entries:
             data, fixed, fields = self._render(entry)
             lines.append(data)

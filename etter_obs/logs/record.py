@@ -8,7 +8,7 @@ from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
 from etter_obs.context import RequestContext
-from etter_obs.logs.values import cut, plain
+from etter_obs.redaction.plain_values import cut, plain
 
 _MAX_FRAMES = 64
 """Innermost frames kept of a stack: a runaway recursion has a thousand that say the same."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 from etter_obs.logs import fields as names
 from etter_obs.logs.encoding import encode, encode_value
 from etter_obs.logs.record import Entry, Site
-from etter_obs.logs.redaction import CleanTexts, Redactor
-from etter_obs.logs.values import cut
+from etter_obs.redaction.plain_values import cut
+from etter_obs.redaction.redactor import CleanTexts, Redactor
 
 HOLDERS: Final = frozenset({dict, list, tuple})
 NUMBERS: Final = frozenset({int, float})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from etter_obs.context import current_request
-from etter_obs.logs.values import plain_fields
+from etter_obs.redaction.plain_values import plain_fields
 
 _MAX_TEXT: Final = 1_024
 

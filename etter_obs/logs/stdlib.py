@@ -19,8 +19,8 @@ from typing import Any, Final
 from etter_obs.logs.consoles import writes_to_console
 from etter_obs.logs.record import Site
 from etter_obs.logs.taps import takers
-from etter_obs.logs.values import plain_fields
 from etter_obs.logs.wrapped_method import WrappedMethod
+from etter_obs.redaction.plain_values import plain_fields
 
 ACCESS_LOGGERS: Final = frozenset(
     {"uvicorn.access", "gunicorn.access", "hypercorn.access", "granian.access"}

@@ -22,7 +22,7 @@ from operator import add
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
-from etter_obs.metrics.foreign import families, with_pauses
+from etter_obs.metrics.client_bridge import families, with_pauses
 from etter_obs.metrics.workers import WorkerFolder
 
 _log = logging.getLogger(__name__)

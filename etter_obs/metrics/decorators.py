@@ -8,11 +8,11 @@ from time import perf_counter
 from typing import Any, Final, ParamSpec, TypeVar
 
 from etter_obs import conventions as names
-from etter_obs.around import around, named, refuse_function
 from etter_obs.context import current_request
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.requests import RequestMetrics
-from etter_obs.newest import Newest
+from etter_obs.newest_app import Newest
+from etter_obs.wrapping import around, named, refuse_function
 
 P = ParamSpec("P")
 R = TypeVar("R")

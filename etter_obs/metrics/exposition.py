@@ -78,7 +78,7 @@ class MetricsEndpoint:
         """Return what the app counts with prometheus_client, nothing where that cannot be read."""
         if "prometheus_client" not in sys.modules:
             return ""
-        from etter_obs.metrics.foreign import foreign_text
+        from etter_obs.metrics.client_bridge import foreign_text
 
         try:
             return await asyncio.to_thread(

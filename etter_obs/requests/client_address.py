@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from etter_obs.setting_values import UNIX_SOCKET
+from etter_obs.settings.parsers import UNIX_SOCKET
 
 _FORWARDED: Final = b"x-forwarded-for"
 _MAX_BYTES: Final = 512

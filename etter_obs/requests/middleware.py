@@ -24,7 +24,7 @@ from etter_obs.requests.probes import Probes
 from etter_obs.requests.recorder import Recorder
 from etter_obs.requests.response_headers import NAME_OF, ResponseHeaders
 from etter_obs.tracing import UNTRACED
-from etter_obs.tracing.beside import span_around, without_span_of
+from etter_obs.tracing.fastapi_instrumentor import span_around, without_span_of
 
 _LOG: Final = logging.getLogger(__name__)
 _SEEN: Final = "etter_obs.exchange"

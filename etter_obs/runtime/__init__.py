@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from etter_obs.conventions import BUILD_INFO
-from etter_obs.runtime.collector import watch_collector
-from etter_obs.runtime.loop import Loops
+from etter_obs.runtime.event_loop import Loops
+from etter_obs.runtime.garbage_collection import watch_collector
 from etter_obs.runtime.process import watch_process
 
 if TYPE_CHECKING:

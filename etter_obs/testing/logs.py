@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any, Final
 
 from etter_obs.conventions import LogField
-from etter_obs.logs import LogPipeline, watching
+from etter_obs.logs import LogPipeline, line_watchers
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
 
@@ -30,7 +30,7 @@ class LogRecorder:
     @property
     def lines(self) -> list[dict[str, Any]]:
         """All lines logged so far."""
-        watching.flush(_FLUSH_SECONDS)
+        line_watchers.flush(_FLUSH_SECONDS)
         return [json.loads(line) for line in list(self._lines)]
 
     def where(self, **fields: Any) -> list[dict[str, Any]]:
@@ -85,8 +85,8 @@ def recording_logs() -> Iterator[LogRecorder]:
     """Record the lines of every pipeline; where the process has none, of one made for this."""
     recorder = LogRecorder()
     with ExitStack() as undo:
-        undo.callback(watching.watch(recorder.record))
-        if not watching.living:
+        undo.callback(line_watchers.watch(recorder.record))
+        if not line_watchers.living:
             registry = MetricsRegistry("etter")
             undo.callback(registry.close)
             settings = Settings(log_level="DEBUG")

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace
 
-from etter_obs.around import around, named, refuse_function
+from etter_obs.wrapping import around, named, refuse_function
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -17,12 +17,12 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from etter_obs.batch_worker import BackgroundWorker
 from etter_obs.conventions import SpanAttribute
 from etter_obs.otlp.delivery import Delivery
 from etter_obs.otlp.resource import INSTANCE_ID, id_now
 from etter_obs.otlp.transport import NotSent
 from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact, redacted
-from etter_obs.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     from etter_obs.settings import Settings

@@ -19,7 +19,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from etter_obs.context import current_request
 from etter_obs.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
-from etter_obs.newest import Newest
+from etter_obs.newest_app import Newest
 from etter_obs.optional_dependencies import HTTPX_CALLS, HTTPX_SPANS, is_installed
 from etter_obs.tracing.newest_provider import NewestProvider
 from etter_obs.tracing.outgoing import reconcile

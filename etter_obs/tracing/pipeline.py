@@ -9,11 +9,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.util._once import Once
 
-from etter_obs.database.statements import describe
-from etter_obs.newest import Newest
+from etter_obs.newest_app import Newest
+from etter_obs.redaction.sql import describe
 from etter_obs.tracing.export import BoundedSpans, DropCounter, otlp_exporter_factory
 from etter_obs.tracing.ids import PresetIds
-from etter_obs.tracing.late import LateSpans
+from etter_obs.tracing.late_spans import LateSpans
 from etter_obs.tracing.redaction import LENGTHS, Lengths, Redact
 from etter_obs.tracing.sampling import official_sampler
 from etter_obs.tracing.server import Endpoint, ServerSpans

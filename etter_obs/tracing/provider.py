@@ -11,8 +11,8 @@ from opentelemetry.context import Context
 
 from etter_obs.conventions import TELEMETRY_DROPPED, KeptBecause, SpanAttribute
 from etter_obs.optional_dependencies import TRACES
-from etter_obs.tracing.beside import settle
-from etter_obs.tracing.native import SCOPE_KEY, silence_native_spans
+from etter_obs.tracing.fastapi_instrumentor import settle
+from etter_obs.tracing.fastapi_native import SCOPE_KEY, silence_native_spans
 from etter_obs.tracing.propagation import (
     CallersSpan,
     UnsampledSpan,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from etter_obs.logs.redaction import Redactor
     from etter_obs.metrics.registry import MetricsRegistry
+    from etter_obs.redaction.redactor import Redactor
     from etter_obs.settings import Settings
     from etter_obs.tracing.pipeline import Pipeline
     from etter_obs.tracing.server import Endpoint

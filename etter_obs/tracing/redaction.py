@@ -11,7 +11,7 @@ from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_STAC
 from opentelemetry.trace import Link, Status
 from opentelemetry.util.types import Attributes
 
-from etter_obs.logs.values import cut, cut_start
+from etter_obs.redaction.plain_values import cut, cut_start
 
 Redact = Callable[[str, object], object]
 """Takes an attribute's name and value, returns the value that may leave the process."""

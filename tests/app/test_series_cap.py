@@ -12,11 +12,11 @@ from etter_obs import conventions
 from etter_obs.conventions import Label, Rule
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.render import render
-from etter_obs.slo import sli
-from etter_obs.slo.loader import load_spec
-from etter_obs.slo.promtool import Question, ask
-from etter_obs.slo.rules import rules
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.loading.loader import load_spec
+from etter_obs.slo.prometheus.promtool import Question, ask
+from etter_obs.slo.rules import sli
+from etter_obs.slo.rules.recording import rules
+from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 from tests.app.asgi import Metrics, observed, parse, request, scrape
 from tests.slo.specs import text_of

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from etter_obs import conventions
 from etter_obs.cache import instrument_redis, redis_check
 from etter_obs.conventions import HealthReason
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
 from tests.services import Receiver, Redis

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from etter_obs.dashboards import dashboards
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.loader import load_spec
-from etter_obs.slo.spec import Spec
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.slo.loading.loader import load_spec
+from etter_obs.slo.spec.models import Spec
 
 ROOT = Path(__file__).parents[2]
 

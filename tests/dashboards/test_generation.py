@@ -9,10 +9,10 @@ import pytest
 
 from etter_obs.conventions import Dashboard
 from etter_obs.dashboards import dashboards
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.loader import load_spec
-from etter_obs.slo.spec import Spec
-from etter_obs.slo.text import GENERATED
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.slo.loading.loader import load_spec
+from etter_obs.slo.spec.models import Spec
+from etter_obs.text.yaml import GENERATED
 from tests.slo.specs import error_of, text_of
 
 

@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from etter_obs.cli import main
-from etter_obs.dashboards.colour_vision import difference
 from etter_obs.dashboards.lint import RULES, lint
-from etter_obs.dashboards.palette import BAD, GOOD, PALETTE, WARN
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.spec import Spec
+from etter_obs.dashboards.lint.colour_vision import difference
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.dashboards.toolkit.palette import BAD, GOOD, PALETTE, WARN
+from etter_obs.slo.spec.models import Spec
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from etter_obs.conventions import METRICS, MetricKind
-from etter_obs.dashboards.expressions import metric_names
 from etter_obs.dashboards.lint.finding import Known
-from etter_obs.dashboards.queries import Query, listed_by, panel_queries
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.alerts import alerts
-from etter_obs.slo.rules import rules
-from etter_obs.slo.spec import Spec
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.dashboards.lint.rendered_queries import Query, listed_by, panel_queries
+from etter_obs.dashboards.toolkit.promql_names import metric_names
+from etter_obs.slo.alerts.burn_rate import alerts
+from etter_obs.slo.rules.recording import rules
+from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 from tests.e2e.allowed_empty import PANELS, VALUES
 

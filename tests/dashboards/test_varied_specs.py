@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from etter_obs.dashboards import dashboards
 from etter_obs.dashboards.lint import lint
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.loader import parse_specs
-from etter_obs.slo.spec import Spec
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.slo.loading.loader import parse_specs
+from etter_obs.slo.spec.models import Spec
 from tests.slo.specs import dumped, spec_of, spec_trees
 
 

@@ -12,8 +12,8 @@ import pytest
 from demo.processes import ROOT
 from demo.receiver import Delivery
 from etter_obs.conventions import Alert, Dashboard
-from etter_obs.dashboards.queries import panel_queries
-from etter_obs.slo.prometheus_api import Prometheus
+from etter_obs.dashboards.lint.rendered_queries import panel_queries
+from etter_obs.slo.prometheus.api import Prometheus
 from tests.e2e.conftest import Observed, load, observing
 from tests.waiting import eventually
 

@@ -16,8 +16,13 @@ import httpx
 import pytest
 
 from etter_obs.conventions import LogField
-from etter_obs.dashboards.queries import Query, listed_by, opening_values, panel_queries
-from etter_obs.dashboards.view import BoardView, Json
+from etter_obs.dashboards.lint.model import BoardView, Json
+from etter_obs.dashboards.lint.rendered_queries import (
+    Query,
+    listed_by,
+    opening_values,
+    panel_queries,
+)
 from tests.e2e.allowed_empty import PANELS, SELECTORS, VALUES
 from tests.e2e.conftest import Observed
 from tests.waiting import eventually

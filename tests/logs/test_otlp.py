@@ -21,8 +21,8 @@ from etter_obs.context import RequestContext, current_request
 from etter_obs.logs import fields as names
 from etter_obs.logs import get_logger
 from etter_obs.logs.otlp_wire import Encoder
-from etter_obs.setting_values import OtlpProtocol
 from etter_obs.settings import Settings
+from etter_obs.settings.parsers import OtlpProtocol
 from tests.logs.pipelines import Logged
 from tests.logs.receivers import grpc_receiver, hanging_receiver, http_receiver
 from tests.relay import relay

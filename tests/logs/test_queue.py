@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from etter_obs.batch_worker import BackgroundWorker
 from etter_obs.conventions import LOG_QUEUE
 from etter_obs.logs import LogPipeline, get_logger
 from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.settings import Settings
-from etter_obs.worker import BackgroundWorker
 from tests.logs.pipelines import Logged
 from tests.waiting import eventually, usual
 

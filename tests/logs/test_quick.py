@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etter_obs.context import RequestContext
 from etter_obs.logs import Redactor
-from etter_obs.logs.quick import QuickRenderer
+from etter_obs.logs.fast_render import QuickRenderer
 from etter_obs.logs.record import Entry, Site, SpanIds
 from etter_obs.logs.render import Renderer
 from tests.logs.secrets import planted

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from etter_obs.logs import REDACTED, Redactor
-from etter_obs.logs.secret_names import is_sensitive
-from etter_obs.logs.values import cut
+from etter_obs.redaction.plain_values import cut
+from etter_obs.redaction.secret_names import is_sensitive
 from tests.logs.secrets import EXAMPLES
 
 redactor = Redactor()

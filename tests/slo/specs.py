@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from etter_obs import conventions
 from etter_obs.conventions import Label, MetricKind
-from etter_obs.slo.alertmanager import alertmanager
-from etter_obs.slo.alerts import alerts
-from etter_obs.slo.loader import SpecError, parse_specs
+from etter_obs.generate.scrape import scrape
+from etter_obs.slo.alerts.alertmanager import alertmanager
+from etter_obs.slo.alerts.burn_rate import alerts
+from etter_obs.slo.alerts.stack import stack
+from etter_obs.slo.loading.loader import SpecError, parse_specs
+from etter_obs.slo.loading.validation import RESERVED
 from etter_obs.slo.rule_tests import rule_tests, stack_tests
-from etter_obs.slo.rules import rules
-from etter_obs.slo.scrape import scrape
-from etter_obs.slo.semantics import RESERVED
-from etter_obs.slo.spec import Spec
-from etter_obs.slo.stack_alerts import stack
+from etter_obs.slo.rules.recording import rules
+from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 
 ROOT = Path(__file__).resolve().parents[2]

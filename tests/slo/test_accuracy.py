@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from etter_obs.conventions import Rule
-from etter_obs.slo.loader import load_spec
-from etter_obs.slo.promtool import Question, Sample, ask
-from etter_obs.slo.rules import rules
+from etter_obs.slo.loading.loader import load_spec
+from etter_obs.slo.prometheus.promtool import Question, Sample, ask
+from etter_obs.slo.rules.recording import rules
 from stack.build import binary
 from tests.slo.events import EVALUATION, Instance, Request, Run, steady
 

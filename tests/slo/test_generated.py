@@ -12,13 +12,13 @@ import yaml
 
 from etter_obs import conventions
 from etter_obs.conventions import Alert
+from etter_obs.generate import scrape
+from etter_obs.generate.plan import plan
+from etter_obs.generate.prometheus_rule import prometheus_rules
+from etter_obs.generate.writer import write
 from etter_obs.settings import Settings
-from etter_obs.slo import scrape
-from etter_obs.slo.loader import load_specs, parse_specs
-from etter_obs.slo.plan import plan
-from etter_obs.slo.prometheus_rule import prometheus_rules
-from etter_obs.slo.text import GENERATED
-from etter_obs.slo.writer import write
+from etter_obs.slo.loading.loader import load_specs, parse_specs
+from etter_obs.text.yaml import GENERATED
 from stack.build import binary
 from tests.slo.specs import ROOT, SHIPPED, generated, promtool, spec_of, text_of, written
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from etter_obs.conventions import Rule
-from etter_obs.slo import rules, sli
-from etter_obs.slo.promtool import Question, ask
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.prometheus.promtool import Question, ask
+from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 from tests.command_line import run
 from tests.slo.specs import generated, promtool, spec_of, text_of, written
@@ -40,7 +40,7 @@ def measured(query: str, folder: Path) -> list[float]:
     own = 'job="shop",environment="production"'
     answers = ask(
         binary("promtool"),
-        [folder / rules.path(spec, spec.slos[0])],
+        [folder / recording.path(spec, spec.slos[0])],
         {
             f"etter_db_connections_active{{{own},pool={json.dumps(pool)}}}": f"{value}x40"
             for pool, value in POOLS.items()
@@ -135,7 +135,7 @@ def test_an_outage_is_seen_whatever_labels_the_two_sides_keep(
     names = (Rule.bad_ratio("5m"), Rule.TOTAL_INCREASE, Rule.BAD_INCREASE)
     ratio, *sides = ask(
         binary("promtool"),
-        [tmp_path / rules.path(spec, slo)],
+        [tmp_path / recording.path(spec, slo)],
         OUTAGE,
         [Question(sli.recorded(name, spec, slo), 900) for name in names],
         series_step=15,
@@ -180,7 +180,7 @@ def test_generated_tests_fail_where_the_two_sides_keep_different_labels(tmp_path
     """Rules without the sum over a side's labels do not pass the tests made for them."""
     spec = counted(BAD[0], TOTAL[0])
     files = generated((spec,))
-    path = rules.path(spec, spec.slos[0])
+    path = recording.path(spec, spec.slos[0])
     whole = files[path]
     assert whole.count("(sum((sum by (endpoint)") == 1, whole
     files[path] = whole.replace("(sum((sum by (endpoint)", "(((sum by (endpoint)")

@@ -12,10 +12,10 @@ import yaml
 
 from etter_obs.conventions import Label
 from etter_obs.dashboards import dashboards
-from etter_obs.slo.loader import parse_specs
-from etter_obs.slo.plan import plan
-from etter_obs.slo.runbooks import runbooks
-from etter_obs.slo.writer import write
+from etter_obs.generate.plan import plan
+from etter_obs.generate.writer import write
+from etter_obs.slo.alerts.runbooks import runbooks
+from etter_obs.slo.loading.loader import parse_specs
 from tests.slo.specs import generated, spec_of, text_of
 
 MARKER = "<!-- End of the generated part. -->"

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from etter_obs.conventions import Alert
-from etter_obs.dashboards.foreign import Collector
-from etter_obs.slo.loader import load_specs
-from etter_obs.slo.promql import equals
-from etter_obs.slo.stack_alerts import stack_alerts
+from etter_obs.conventions.external import Collector
+from etter_obs.slo.alerts.stack import stack_alerts
+from etter_obs.slo.loading.loader import load_specs
+from etter_obs.text.promql import equals
 from stack.layout import Ports
 from tests.collector import collector
 from tests.logs.receivers import hanging_receiver

@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from etter_obs import setup_observability
 from etter_obs.conventions import TELEMETRY_DROPPED
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.setting_values import OtlpProtocol
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
+from etter_obs.settings.parsers import OtlpProtocol
 from etter_obs.tracing import Tracing
 from tests.relay import relay
 from tests.services import Receiver, otlp_grpc_receiver, otlp_http_receiver

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace import Tracer, TracerProvider
 from sqlalchemy import create_engine, text
 
 from etter_obs import conventions, setup_observability
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.settings import Settings
 from etter_obs.tracing import Tracing
 from etter_obs.tracing.httpx_client import MAX_HOSTS, instrument_httpx

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from opentelemetry import trace
 
 from etter_obs import traced
-from etter_obs.logs.redaction import Redactor
 from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs.redaction.redactor import Redactor
 from etter_obs.tracing import Tracing
 from tests.services import Received, Receiver
 from tests.tracing.observed import observed, settings_for

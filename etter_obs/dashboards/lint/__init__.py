@@ -26,10 +26,10 @@ from etter_obs.dashboards.lint import (
     variables,
 )
 from etter_obs.dashboards.lint.finding import Finding, Known
-from etter_obs.dashboards.view import BoardView
+from etter_obs.dashboards.lint.model import BoardView
 
 if TYPE_CHECKING:
-    from etter_obs.slo.spec import Spec
+    from etter_obs.slo.spec.models import Spec
 
 Check = Callable[[BoardView, Known], Iterator[Finding]]
 

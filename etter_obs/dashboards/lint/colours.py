@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from etter_obs.dashboards.colour_vision import difference
+from etter_obs.dashboards.lint.colour_vision import difference
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.palette import PALETTE
-from etter_obs.dashboards.view import BoardView, PanelView
+from etter_obs.dashboards.lint.model import BoardView, PanelView
+from etter_obs.dashboards.toolkit.palette import PALETTE
 
 LEAST: Final = 15.0
 """Least CIE76 difference, under any colour vision; about 2.3 is just noticeable side by side."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from etter_obs.dashboards.about import WHEN_ODD, WHEN_RED
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.palette import BAD
-from etter_obs.dashboards.view import BoardView
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.dashboards.toolkit.palette import BAD
+from etter_obs.dashboards.toolkit.panel_docs import WHEN_ODD, WHEN_RED
 
 _LEAST: Final = 25
 """Characters of advice under which there is none."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etter_obs.conventions import CLIENT_DURATION, DB_QUERY_DURATION, REQUEST_DURATION
-from etter_obs.dashboards.expressions import metric_names
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.view import BoardView, expression_of
+from etter_obs.dashboards.lint.model import BoardView, expression_of
+from etter_obs.dashboards.toolkit.promql_names import metric_names
 
 
 def check(board: BoardView, known: Known) -> Iterator[Finding]:

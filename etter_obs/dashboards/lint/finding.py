@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etter_obs.conventions import METRICS, MetricKind, Rule
-from etter_obs.dashboards import foreign
-from etter_obs.dashboards.view import BoardView, PanelView
-from etter_obs.slo.units import duration_text
-from etter_obs.slo.windows import WINDOWS
+from etter_obs.conventions import METRICS, MetricKind, Rule, external
+from etter_obs.dashboards.lint.model import BoardView, PanelView
+from etter_obs.slo.spec.policy import WINDOWS
+from etter_obs.text.units import duration_text
 
 if TYPE_CHECKING:
-    from etter_obs.slo.spec import Spec
+    from etter_obs.slo.spec.models import Spec
 
 _HISTOGRAM_PARTS = ("_bucket", "_sum", "_count")
 
@@ -45,8 +44,8 @@ class Known:
     @classmethod
     def of(cls, spec: Spec) -> Known:
         """Collect the names that the app, the rules and the stack's programs expose."""
-        names = set(foreign.NAMES)
-        names |= {name + part for name in foreign.HISTOGRAMS for part in _HISTOGRAM_PARTS}
+        names = set(external.NAMES)
+        names |= {name + part for name in external.HISTOGRAMS for part in _HISTOGRAM_PARTS}
         for metric in METRICS:
             name = metric.name(spec.metric_prefix)
             if metric.kind is MetricKind.HISTOGRAM:

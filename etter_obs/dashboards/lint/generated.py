@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from etter_obs.conventions import Dashboard
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.view import BoardView
-from etter_obs.slo.text import GENERATED
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.text.yaml import GENERATED
 
 
 def check(board: BoardView, known: Known) -> Iterator[Finding]:

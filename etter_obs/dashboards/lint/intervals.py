@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from etter_obs.dashboards.expressions import ranges
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.logql import AUTO
-from etter_obs.dashboards.promql import INTERVAL, RANGE
-from etter_obs.dashboards.series import Source
-from etter_obs.dashboards.view import BoardView, expression_of, source_of
+from etter_obs.dashboards.lint.model import BoardView, expression_of, source_of
+from etter_obs.dashboards.toolkit.logql import AUTO
+from etter_obs.dashboards.toolkit.promql import INTERVAL, RANGE
+from etter_obs.dashboards.toolkit.promql_names import ranges
+from etter_obs.dashboards.toolkit.queries import Source
 
 _RATES: Final = frozenset({"rate", "irate", "increase", "delta", "idelta", "deriv", "changes"})
 _TAKEN: Final = {Source.PROMETHEUS.value: (INTERVAL, RANGE), Source.LOKI.value: (AUTO, RANGE)}

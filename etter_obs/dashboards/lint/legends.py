@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from etter_obs.dashboards.expressions import words
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.series import Source
-from etter_obs.dashboards.view import BoardView, expression_of, source_of
+from etter_obs.dashboards.lint.model import BoardView, expression_of, source_of
+from etter_obs.dashboards.toolkit.promql_names import words
+from etter_obs.dashboards.toolkit.queries import Source
 
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _GIVEN: Final = frozenset({"instance"})

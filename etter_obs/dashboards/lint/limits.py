@@ -7,12 +7,12 @@ from typing import Final
 
 from etter_obs import conventions
 from etter_obs.conventions import Metric
-from etter_obs.dashboards import targets
-from etter_obs.dashboards.about import Limit
-from etter_obs.dashboards.expressions import metric_names
-from etter_obs.dashboards.foreign import Node
+from etter_obs.conventions.external import Node
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.view import BoardView, PanelView, expression_of
+from etter_obs.dashboards.lint.model import BoardView, PanelView, expression_of
+from etter_obs.dashboards.toolkit import thresholds
+from etter_obs.dashboards.toolkit.panel_docs import Limit
+from etter_obs.dashboards.toolkit.promql_names import metric_names
 
 _SHARE: Final = "percentunit"
 
@@ -38,30 +38,30 @@ def _expected(panel: PanelView, known: Known) -> Iterator[tuple[str, Limit | Non
         buckets = f"{metric.name(prefix)}_bucket"
         shown = [
             q
-            for q in targets.quantiles(spec, metric)
+            for q in thresholds.quantiles(spec, metric)
             if any(f"histogram_quantile({q:g}," in e and buckets in metric_names(e) for e in asked)
         ]
         if shown:
-            yield f"p{max(shown) * 100:g}", targets.quantile(spec, metric, max(shown))
+            yield f"p{max(shown) * 100:g}", thresholds.quantile(spec, metric, max(shown))
     if _SHARE not in units:
         return
     shares: tuple[tuple[Metric, Callable[[], Limit | None]], ...] = (
-        (conventions.CACHE_HITS, lambda: targets.ratio(spec, conventions.CACHE_HITS)),
-        (conventions.CACHE_EVICTED, lambda: targets.ratio(spec, conventions.CACHE_EVICTED)),
+        (conventions.CACHE_HITS, lambda: thresholds.ratio(spec, conventions.CACHE_HITS)),
+        (conventions.CACHE_EVICTED, lambda: thresholds.ratio(spec, conventions.CACHE_EVICTED)),
         (
             conventions.DB_POOL_UTILISATION,
-            lambda: targets.bound(spec, conventions.DB_POOL_UTILISATION),
+            lambda: thresholds.bound(spec, conventions.DB_POOL_UTILISATION),
         ),
     )
     for metric, limit in shares:
         if metric.name(prefix) in names:
             yield metric.suffix, limit()
     if any('status=~"5.."' in e for e in asked if conventions.REQUESTS.name(prefix) in e):
-        yield "the share of 5xx", targets.bad_status(spec, "5xx")
+        yield "the share of 5xx", thresholds.bad_status(spec, "5xx")
     for name, resource in (
         (Node.CPU, "cpu"),
         (Node.MEMORY_TOTAL, "memory"),
         (Node.DISK_BUSY, "disk-io"),
     ):
         if name in names:
-            yield resource, targets.resource(spec, resource)
+            yield resource, thresholds.resource(spec, resource)

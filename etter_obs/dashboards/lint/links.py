@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from etter_obs.conventions import Dashboard
-from etter_obs.dashboards.board import TAG
-from etter_obs.dashboards.links import KEEP
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.palette import BAD
-from etter_obs.dashboards.view import BoardView, PanelView
+from etter_obs.dashboards.lint.model import BoardView, PanelView
+from etter_obs.dashboards.toolkit.board import TAG
+from etter_obs.dashboards.toolkit.links import KEEP
+from etter_obs.dashboards.toolkit.palette import BAD
 
 _UID: Final = re.compile(r"^/d/([^/?]+)")
 

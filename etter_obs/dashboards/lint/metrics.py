@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from etter_obs.dashboards.expressions import metric_names
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.series import Source
-from etter_obs.dashboards.view import BoardView, expression_of, source_of
+from etter_obs.dashboards.lint.model import BoardView, expression_of, source_of
+from etter_obs.dashboards.toolkit.promql_names import metric_names
+from etter_obs.dashboards.toolkit.queries import Source
 
 
 def check(board: BoardView, known: Known) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.view import BoardView, PanelView
+from etter_obs.dashboards.lint.model import BoardView, PanelView
 
 _WIDTH: Final = 24
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.view import BoardView
+from etter_obs.dashboards.lint.model import BoardView
 
 MOST: Final = 30
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.series import Source
-from etter_obs.dashboards.view import BoardView
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.dashboards.toolkit.queries import Source
 
 
 def check(board: BoardView, known: Known) -> Iterator[Finding]:

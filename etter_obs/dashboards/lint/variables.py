@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from etter_obs.dashboards.lint.finding import Finding, Known, at
-from etter_obs.dashboards.series import Source
-from etter_obs.dashboards.view import BoardView
+from etter_obs.dashboards.lint.model import BoardView
+from etter_obs.dashboards.toolkit.queries import Source
 
 _USE: Final = re.compile(r"\$\{?([a-z]\w*)")
 _BY_LINKS: Final = frozenset({"service", "environment", Source.PROMETHEUS.value})

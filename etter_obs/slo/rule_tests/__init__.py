@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from etter_obs.slo import stack_alerts
-from etter_obs.slo.reachability import tiers_of
+from etter_obs.slo.alerts import stack
+from etter_obs.slo.alerts.service import service_alerts
 from etter_obs.slo.rule_tests.burn import tier_document
 from etter_obs.slo.rule_tests.examples import examples
 from etter_obs.slo.rule_tests.signals import slo_document
-from etter_obs.slo.service_alerts import service_alerts
-from etter_obs.slo.spec import Spec
+from etter_obs.slo.spec.models import Spec
+from etter_obs.slo.spec.reachability import tiers_of
 
 _DIRECTORY: Final = "alerts/tests"
 
@@ -41,9 +41,7 @@ def rule_tests(spec: Spec) -> dict[str, str]:
 
 def stack_tests(spec: Spec) -> dict[str, str]:
     """Return the test file of the stack's own alerts."""
-    name = stack_alerts.SERVICE
+    name = stack.SERVICE
     return {
-        f"{_DIRECTORY}/{name}.yml": examples(
-            spec, stack_alerts.stack_alerts(spec), f"{name}.yml", name
-        )
+        f"{_DIRECTORY}/{name}.yml": examples(spec, stack.stack_alerts(spec), f"{name}.yml", name)
     }

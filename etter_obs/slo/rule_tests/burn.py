@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from etter_obs.conventions import Label
-from etter_obs.slo import sli
-from etter_obs.slo.reachability import threshold
 from etter_obs.slo.rule_tests.form import ONE, Pace, burn_check, case, document, pace_of
-from etter_obs.slo.spec import Slo, Spec
-from etter_obs.slo.traffic import Step, input_series, noise
-from etter_obs.slo.windows import Tier
+from etter_obs.slo.rule_tests.synthetic_series import Step, input_series, noise
+from etter_obs.slo.rules import sli
+from etter_obs.slo.spec.models import Slo, Spec
+from etter_obs.slo.spec.policy import Tier
+from etter_obs.slo.spec.reachability import threshold
 
 
 def tier_document(spec: Spec, slo: Slo, tier: Tier) -> str:

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Final
 
 from etter_obs.conventions import Label
-from etter_obs.slo.alert_rule import AlertRule, Firing, annotations_of, text_when_firing
-from etter_obs.slo.promql import equals
+from etter_obs.slo.alerts.rule import AlertRule, Firing, annotations_of, text_when_firing
 from etter_obs.slo.rule_tests.form import Pace, case, expression, plain
-from etter_obs.slo.spec import Spec
-from etter_obs.slo.text import yaml_document
-from etter_obs.slo.units import duration_text, parse_duration
-from etter_obs.slo.windows import EVALUATION_INTERVAL, SCRAPE_INTERVAL
+from etter_obs.slo.spec.models import Spec
+from etter_obs.slo.spec.policy import EVALUATION_INTERVAL, SCRAPE_INTERVAL
+from etter_obs.text.promql import equals
+from etter_obs.text.units import duration_text, parse_duration
+from etter_obs.text.yaml import yaml_document
 
 _AT: Final = Decimal(1500)
 """When it is looked: later than any alert has to last."""

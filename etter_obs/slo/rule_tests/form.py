@@ -8,13 +8,14 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from etter_obs.conventions import Alert, Label
-from etter_obs.slo import alerts, rules, sli
-from etter_obs.slo.promql import equals, series
-from etter_obs.slo.spec import Slo, Spec
-from etter_obs.slo.text import yaml_document
-from etter_obs.slo.traffic import is_recorded
-from etter_obs.slo.units import duration_text
-from etter_obs.slo.windows import EVALUATION_INTERVAL, PORTABLE_RANGE, SCRAPE_INTERVAL, Tier
+from etter_obs.slo.alerts import burn_rate
+from etter_obs.slo.rule_tests.synthetic_series import is_recorded
+from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.spec.models import Slo, Spec
+from etter_obs.slo.spec.policy import EVALUATION_INTERVAL, PORTABLE_RANGE, SCRAPE_INTERVAL, Tier
+from etter_obs.text.promql import equals, series
+from etter_obs.text.units import duration_text
+from etter_obs.text.yaml import yaml_document
 
 MINUTE: Final = Decimal(60)
 HOUR: Final = Decimal(3600)
@@ -75,9 +76,15 @@ def document(spec: Spec, slo: Slo, pace: Pace, tests: list[dict[str, object]]) -
     """Return a test file for the rules of ``slo``."""
     return yaml_document(
         {
-            "rule_files": [f"../../{rules.path(spec, slo)}", f"../../{alerts.path(spec, slo)}"],
+            "rule_files": [
+                f"../../{recording.path(spec, slo)}",
+                f"../../{burn_rate.path(spec, slo)}",
+            ],
             "evaluation_interval": duration_text(pace.evaluation),
-            "group_eval_order": [*rules.group_names(spec, slo), alerts.group_name(spec, slo)],
+            "group_eval_order": [
+                *recording.group_names(spec, slo),
+                burn_rate.group_name(spec, slo),
+            ],
             "tests": tests,
         }
     )

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
 from etter_obs.conventions import Alert, Label, Rule
-from etter_obs.slo import sli
-from etter_obs.slo.promql import series
-from etter_obs.slo.reachability import tiers_of
 from etter_obs.slo.rule_tests.form import (
     HOUR,
     ONE,
@@ -21,10 +18,19 @@ from etter_obs.slo.rule_tests.form import (
     matchers,
     pace_of,
 )
-from etter_obs.slo.spec import Slo, Spec
-from etter_obs.slo.traffic import Step, input_series, is_recorded, noise, without
-from etter_obs.slo.units import decimal_text, duration_text, percent_text
-from etter_obs.slo.windows import SCRAPE_INTERVAL, Severity
+from etter_obs.slo.rule_tests.synthetic_series import (
+    Step,
+    input_series,
+    is_recorded,
+    noise,
+    without,
+)
+from etter_obs.slo.rules import sli
+from etter_obs.slo.spec.models import Slo, Spec
+from etter_obs.slo.spec.policy import SCRAPE_INTERVAL, Severity
+from etter_obs.slo.spec.reachability import tiers_of
+from etter_obs.text.promql import series
+from etter_obs.text.units import decimal_text, duration_text, percent_text
 
 
 def slo_document(spec: Spec, slo: Slo) -> str:

@@ -1,0 +1,24 @@
+"""UIDs of the dashboards."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Dashboard(StrEnum):
+    """Dashboards' uids: links from alerts, panels and log lines go by them."""
+
+    SLO_OVERVIEW = "etter-obs-slo-overview"
+    SLO_DETAIL = "etter-obs-slo-detail"
+    SERVICE = "etter-obs-service"
+    DATABASE = "etter-obs-database"
+    CACHE = "etter-obs-cache"
+    RUNTIME = "etter-obs-runtime"
+    HEALTH = "etter-obs-health"
+    LOGS_TRACES = "etter-obs-logs-traces"
+    TELEMETRY = "etter-obs-telemetry"
+
+    @property
+    def path(self) -> str:
+        """File of the dashboard, relative to the project, e.g. ``…/slo-detail.json``."""
+        return f"grafana/dashboards/{self.value.removeprefix('etter-obs-')}.json"

@@ -1,0 +1,22 @@
+"""Attributes that this package adds to spans."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SpanAttribute(StrEnum):
+    """Attributes that this package adds to spans; OpenTelemetry's own keep their names."""
+
+    REQUEST_ID = "etter.request_id"
+    MADE_AFTERWARDS = "etter.made_afterwards"
+    REASON = "etter.kept_because"
+    PROBE = "etter.probe"
+    """On the span of a request that turned out to be a probe: it is not sent."""
+
+
+class KeptBecause(StrEnum):
+    """Why the span of an unsampled request was made afterwards."""
+
+    ERROR = "error"
+    LATENCY = "latency"

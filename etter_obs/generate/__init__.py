@@ -1,0 +1,1 @@
+"""From specs to files: the plan of every generated file, and writing or comparing them."""

@@ -1,0 +1,1 @@
+"""Alerts, their routing in Alertmanager, and their runbooks."""

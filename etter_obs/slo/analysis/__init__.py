@@ -1,0 +1,1 @@
+"""What the ``etter-obs slo`` commands report about a spec, a Prometheus or a load test."""

@@ -1,0 +1,1 @@
+"""The kinds of SLI, one module each."""

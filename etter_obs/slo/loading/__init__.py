@@ -1,0 +1,1 @@
+"""From slo.yaml to a validated spec, or to one error with its line."""

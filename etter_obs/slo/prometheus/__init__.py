@@ -1,0 +1,1 @@
+"""Clients of promtool and of Prometheus's HTTP API."""
