@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo
 
 _BUSIEST: Final = 6.0
@@ -92,7 +91,7 @@ def events(slo: Slo, times: Sequence[int], step: int) -> Events:
             _whole(_BUSIEST * step * busy * requests.uniform(0.9, 1.1), requests) for busy in load
         ]
     else:
-        total = [step // int(sli.interval(slo))] * len(times)
+        total = [step // int(slo.sli.kind.interval)] * len(times)
     chance = Random(slo.name)
     everyday = _EVERYDAY_BURN * float(slo.budget)
     bad = []

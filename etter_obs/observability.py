@@ -431,6 +431,5 @@ def _registry(settings: Settings, spec: Spec, service: str) -> tuple[MetricsRegi
 
 def _tightest_latency(spec: Spec) -> float:
     """Return the lowest threshold, in seconds, above which a request is bad for some SLO."""
-    latencies = [slo.sli.latency for slo in spec.slos if slo.sli.latency is not None]
-    name = conventions.REQUEST_DURATION.suffix
-    return min((float(sli.threshold) for sli in latencies if sli.metric == name), default=inf)
+    bounds = (slo.sli.kind.bucket(conventions.REQUEST_DURATION) for slo in spec.slos)
+    return min((float(bound) for bound in bounds if bound is not None), default=inf)

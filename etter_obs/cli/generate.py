@@ -44,7 +44,6 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
     from etter_obs.generate.prometheus_rule import prometheus_rules
     from etter_obs.generate.writer import write
     from etter_obs.slo.analysis.reach_table import remarks
-    from etter_obs.slo.rules.sli import written
 
     with clear_errors():
         specs = judged_specs(root, environment)
@@ -70,7 +69,7 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
         for remark in remarks(specs):
             click.echo(f"note: {remark}")
         if not find_program("promtool") and any(
-            written(one, slo) for one in specs for slo in one.slos
+            slo.sli.kind.user_expressions(one) for one in specs for slo in one.slos
         ):
             click.echo(
                 "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet"

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from etter_obs.cli.common import BadInput, program_option
 from etter_obs.cli.slo_options import read_spec, refusing, service_options
-from etter_obs.slo.loading.validation import meant
 from etter_obs.slo.prometheus.promtool import PromtoolError, find_promtool
 from etter_obs.slo.spec.models import Slo, Spec
+from etter_obs.text.near_miss import did_you_mean
 from etter_obs.text.units import duration_text, parse_duration, parse_rate, parse_ratio
 
 _SHORTEST, _LONGEST = Decimal(30), Decimal(7 * 86400)
@@ -121,5 +121,5 @@ def _find(spec: Spec, name: str) -> Slo:
     except KeyError:
         known = [slo.name for slo in spec.slos]
         raise BadInput(
-            f"no SLO {name!r}{meant(name, known)}; there are {', '.join(known)}"
+            f"no SLO {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
         ) from None

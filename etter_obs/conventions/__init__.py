@@ -93,6 +93,7 @@ from etter_obs.conventions.metrics import (
     Across,
     Metric,
     MetricKind,
+    metric_by_suffix,
 )
 from etter_obs.conventions.reasons import (
     HealthReason,
@@ -190,4 +191,5 @@ __all__ = [
     "Path",
     "Rule",
     "SpanAttribute",
+    "metric_by_suffix",
 ]

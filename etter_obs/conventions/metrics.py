@@ -45,6 +45,13 @@ class Metric:
         """Return the exposed name, e.g. ``etter_requests_total``."""
         return f"{prefix}_{self.suffix}"
 
+    def series_names(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the series that the metric is exposed as."""
+        name = self.name(prefix)
+        if self.kind is MetricKind.HISTOGRAM:
+            return (f"{name}_bucket", f"{name}_count", f"{name}_sum")
+        return (name,)
+
 
 def _counter(suffix: str, help_: str, *labels: Label, across: Across = "sum") -> Metric:
     return Metric(suffix, MetricKind.COUNTER, labels, help_, across)
@@ -271,4 +278,9 @@ LOG_LINES: Final = _counter("log_lines_total", "Log lines written.", Label.SEVER
 LOG_QUEUE: Final = _gauge("log_queue_length", "Log lines waiting for the writer.")
 
 METRICS: Final[tuple[Metric, ...]] = tuple(v for v in vars().values() if isinstance(v, Metric))
-"""Every metric above, in the order in which it stands there."""
+"""Every metric above, in that order."""
+
+
+def metric_by_suffix(suffix: str) -> Metric | None:
+    """Return the metric with this name (without prefix), or None."""
+    return next((metric for metric in METRICS if metric.suffix == suffix), None)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Final
 
 from etter_obs.conventions import Label
-from etter_obs.slo.spec.policy import EVALUATION_INTERVAL, PORTABLE_RANGE
 from etter_obs.text.units import duration_text
 
 _REGEX_SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$])")
@@ -66,17 +65,6 @@ def series(metric: str, matchers: Iterable[str]) -> str:
 def scraped(service: str, environment: str) -> tuple[str, str]:
     """Return the matchers of everything that the service's own scrape job brings."""
     return equals(Label.JOB, service), equals(Label.ENVIRONMENT, environment)
-
-
-def sum_of_increase(selector: str, *, exact: bool) -> str:
-    """Count the events of one evaluation interval, over all instances.
-
-    Exact: ``anchored`` takes the sample at the interval's start as it is, without extrapolation, so
-    that intervals that touch neither lose nor repeat an event. Portable: a smoothed rate.
-    """
-    if exact:
-        return f"sum(increase({selector}[{duration_text(EVALUATION_INTERVAL)}] anchored))"
-    return f"sum(rate({selector}[{duration_text(PORTABLE_RANGE)}])) * {EVALUATION_INTERVAL}"
 
 
 def over_time(function: str, selector: str, window: Decimal) -> str:

@@ -14,8 +14,8 @@ from etter_obs.metrics.registry import MetricsRegistry
 from etter_obs.metrics.render import render
 from etter_obs.slo.loading.loader import load_spec
 from etter_obs.slo.prometheus.promtool import Question, ask
-from etter_obs.slo.rules import sli
 from etter_obs.slo.rules.recording import rules
+from etter_obs.slo.spec import selectors
 from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 from tests.app.asgi import Metrics, observed, parse, request, scrape
@@ -69,7 +69,7 @@ def recorded(spec: Spec, scrapes: list[Metrics], folder: Path) -> dict[str, tupl
         files.append(folder / f"rules{number}.yml")
         files[-1].write_text(text)
     questions = [
-        Question(f"sum_over_time({sli.recorded(rule, spec, slo)}[1h])", 60 * len(scrapes))
+        Question(f"sum_over_time({selectors.recorded(rule, spec, slo)}[1h])", 60 * len(scrapes))
         for slo in spec.slos
         for rule in (Rule.TOTAL_INCREASE, Rule.BAD_INCREASE)
     ]

@@ -11,7 +11,8 @@ import yaml
 
 from etter_obs.conventions import Rule
 from etter_obs.slo.prometheus.promtool import Question, ask
-from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.rules import recording
+from etter_obs.slo.spec import selectors
 from etter_obs.slo.spec.models import Spec
 from stack.build import binary
 from tests.command_line import run
@@ -45,7 +46,7 @@ def measured(query: str, folder: Path) -> list[float]:
             f"etter_db_connections_active{{{own},pool={json.dumps(pool)}}}": f"{value}x40"
             for pool, value in POOLS.items()
         },
-        [Question(sli.recorded(Rule.SATURATION, spec, spec.slos[0]), 300)],
+        [Question(selectors.recorded(Rule.SATURATION, spec, spec.slos[0]), 300)],
         series_step=15,
         evaluation_step=60,
     )
@@ -137,7 +138,7 @@ def test_an_outage_is_seen_whatever_labels_the_two_sides_keep(
         binary("promtool"),
         [tmp_path / recording.path(spec, slo)],
         OUTAGE,
-        [Question(sli.recorded(name, spec, slo), 900) for name in names],
+        [Question(selectors.recorded(name, spec, slo), 900) for name in names],
         series_step=15,
         evaluation_step=30,
     )

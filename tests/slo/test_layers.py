@@ -161,7 +161,7 @@ def test_an_alias_is_taken_and_a_merge_key_is_not() -> None:
     """`*name` repeats a whole value; `<<` is one error that says so, with no others behind it."""
     sli = "{ name: b, description: B., objective: 98%, sli: *sli }"
     aliased = text_of(A.replace("sli: {", "sli: &sli {"), sli)
-    assert [slo.sli.kind for slo in parse_specs(aliased, "slo.yaml")[0].slos] == ["requests"] * 2
+    assert [slo.sli.name for slo in parse_specs(aliased, "slo.yaml")[0].slos] == ["requests"] * 2
     merged = text_of(f"&a {A}", "{ <<: *a, name: b }")
     line = merged.count("\n")
     assert (error_of(merged) or "").split(": ", 1) == [

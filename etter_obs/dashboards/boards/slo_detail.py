@@ -9,7 +9,7 @@ from etter_obs.conventions.external import Scrape
 from etter_obs.dashboards.boards.slo_overview import BUDGET, BURN
 from etter_obs.dashboards.toolkit import variables
 from etter_obs.dashboards.toolkit.board import Board, Section, line, section
-from etter_obs.dashboards.toolkit.breakdown import PART_LABELS, bad_by_part
+from etter_obs.dashboards.toolkit.breakdown import bad_by_part
 from etter_obs.dashboards.toolkit.links import Link, runbook, to
 from etter_obs.dashboards.toolkit.palette import BAD, BLUE, ORANGE, VERMILION, WARN
 from etter_obs.dashboards.toolkit.panel_docs import About, Limit
@@ -17,6 +17,7 @@ from etter_obs.dashboards.toolkit.panels import lines, now, states
 from etter_obs.dashboards.toolkit.promql import App, bad_ratio, peak, recorded
 from etter_obs.dashboards.toolkit.promql_names import words
 from etter_obs.dashboards.toolkit.queries import Series
+from etter_obs.slo.kinds.base import BREAKDOWN_LABELS
 from etter_obs.slo.spec.policy import TIERS, WINDOWS, Severity
 from etter_obs.text.promql import equals
 from etter_obs.text.units import duration_text
@@ -217,7 +218,7 @@ def _events(spec: Spec) -> Section:
         return f"sum_over_time({recorded(rule, _SLO)}[5m]) / 5"
 
     by_part = bad_by_part(spec)
-    parts = [label for label in PART_LABELS if label in words(by_part)]
+    parts = [label for label in BREAKDOWN_LABELS if label in words(by_part)]
 
     return section(
         "Events",

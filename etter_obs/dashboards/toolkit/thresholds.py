@@ -14,7 +14,8 @@ from etter_obs.dashboards.toolkit.panel_docs import Limit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from etter_obs.slo.spec.models import LatencySli, Saturation, Slo, Spec
+    from etter_obs.slo.kinds import LatencySli, Saturation
+    from etter_obs.slo.spec.models import Slo, Spec
 
 _USUAL: Final = (0.5, 0.95, 0.99)
 _NEAR: Final = 0.8

@@ -12,10 +12,10 @@ from decimal import Decimal
 from etter_obs.conventions import Alert, Dashboard, Label, Rule
 from etter_obs.slo.alerts.rule import AlertRule, rendered
 from etter_obs.slo.alerts.service import service_alerts
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import Severity, Tier
 from etter_obs.slo.spec.reachability import threshold, tiers_of
+from etter_obs.slo.spec.selectors import own_labels, recorded
 from etter_obs.text.promql import over_time, template_literal
 from etter_obs.text.units import decimal_text, duration_text, percent_text
 from etter_obs.text.yaml import yaml_document
@@ -66,13 +66,13 @@ def slo_alerts(spec: Spec, slo: Slo) -> list[AlertRule]:
     rules.append(_no_data(spec, slo))
     if slo.is_event_based:
         rules.append(_no_traffic(spec, slo))
-    if (histogram := sli.expressions(spec, slo).histogram) is not None:
+    if (histogram := slo.sli.kind.expressions(spec, slo).histogram) is not None:
         rules.append(_missing_bucket(spec, slo, *histogram))
     return rules
 
 
 def _labels(spec: Spec, slo: Slo) -> dict[str, str]:
-    return {**sli.own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
+    return {**own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
 
 
 def guard(spec: Spec, slo: Slo) -> Decimal:
@@ -85,14 +85,14 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
     limit = decimal_text(threshold(tier, slo, spec.period))
 
     def over(window: str) -> str:
-        return f"{sli.recorded(Rule.bad_ratio(window), spec, slo)} > {limit}"
+        return f"{recorded(Rule.bad_ratio(window), spec, slo)} > {limit}"
 
     clauses = [over(tier.long_text), over(tier.short_text)]
     if slo.is_event_based:
-        bad = over_time("sum_over_time", sli.recorded(Rule.BAD_INCREASE, spec, slo), tier.long)
+        bad = over_time("sum_over_time", recorded(Rule.BAD_INCREASE, spec, slo), tier.long)
         clauses.append(f"{bad} >= {decimal_text(guard(spec, slo))}")
     period, factor = duration_text(spec.period), decimal_text(tier.factor(spec.period))
-    noun = "events" if slo.is_event_based else f"slices of {duration_text(sli.interval(slo))}"
+    noun = "events" if slo.is_event_based else f"slices of {duration_text(slo.sli.kind.interval)}"
     speed = f"more than {factor} times too fast" if factor != "1" else "faster than it lasts"
     return AlertRule(
         name=Alert.burn_rate(tier.severity, tier.long_text),
@@ -116,24 +116,23 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
         },
         queries={
             f"share of bad {noun}, {tier.long_text} and {tier.short_text}": " or ".join(
-                sli.recorded(Rule.bad_ratio(w), spec, slo)
-                for w in (tier.long_text, tier.short_text)
+                recorded(Rule.bad_ratio(w), spec, slo) for w in (tier.long_text, tier.short_text)
             ),
-            "budget left": sli.recorded(Rule.BUDGET_REMAINING, spec, slo),
+            "budget left": recorded(Rule.BUDGET_REMAINING, spec, slo),
         },
     )
 
 
 def _asked(rule: str, spec: Spec, slo: Slo, pipe: str) -> str:
     """Write an annotation that asks for the value of a recording at the time of the alert."""
-    query = sli.recorded(rule, spec, slo)
+    query = recorded(rule, spec, slo)
     found = f"{{{{ range query `{query}` }}}}{{{{ . | value | {pipe} }}}}"
     return f"{found}{{{{ else }}}}unknown{{{{ end }}}}"
 
 
 def _no_data(spec: Spec, slo: Slo) -> AlertRule:
-    total = sli.recorded(Rule.TOTAL_INCREASE, spec, slo)
-    parts = sli.expressions(spec, slo)
+    total = recorded(Rule.TOTAL_INCREASE, spec, slo)
+    parts = slo.sli.kind.expressions(spec, slo)
     return AlertRule(
         name=Alert.SLO_NO_DATA,
         expr=f"absent({total})",
@@ -150,7 +149,7 @@ def _no_data(spec: Spec, slo: Slo) -> AlertRule:
 
 def _no_traffic(spec: Spec, slo: Slo) -> AlertRule:
     window = duration_text(spec.no_traffic_after)
-    total = sli.recorded(Rule.TOTAL_INCREASE, spec, slo)
+    total = recorded(Rule.TOTAL_INCREASE, spec, slo)
     return AlertRule(
         name=Alert.SLO_NO_TRAFFIC,
         # The second clause: a window that has been watched, not one that has just begun.

@@ -19,7 +19,8 @@ from decimal import Decimal
 
 from etter_obs import conventions
 from etter_obs.slo.analysis.locust_run import Entry, LocustRun, LocustRunError
-from etter_obs.slo.spec.models import LatencySli, LoadTest, Requests, Slo, Spec
+from etter_obs.slo.kinds import LatencySli, Requests
+from etter_obs.slo.spec.models import LoadTest, Slo, Spec
 from etter_obs.text.units import decimal_text, duration_text, percent_text
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from etter_obs.slo.loading.validation import Judge, Problem
-from etter_obs.slo.rules.sli import written
+from etter_obs.slo.kinds.checks import Problem
+from etter_obs.slo.loading.validation import Judge
 from etter_obs.slo.spec.models import Spec
 from etter_obs.text.yaml import yaml_document
 
@@ -31,9 +31,9 @@ def judge(promtool: Path) -> Judge:
         # The same names for all, so that a query is not asked about for each service anew.
         plain = spec.model_copy(update={"service": "service", "environment": "environment"})
         asked = {
-            ("slos", index, "sli", slo.sli.kind, field): expression
+            ("slos", index, "sli", slo.sli.name, field): expression
             for index, slo in enumerate(spec.slos)
-            for field, expression in written(plain, slo).items()
+            for field, expression in slo.sli.kind.user_expressions(plain).items()
         }
         new = sorted(set(asked.values()) - reasons.keys())
         reasons.update(_refused(promtool, new))

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from etter_obs.conventions import Label, Metric, Rule
-from etter_obs.slo.loading.validation import metric_by_suffix
+from etter_obs.conventions import Label, Rule
 from etter_obs.slo.prometheus.api import Prometheus, PrometheusError, Series
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.text.promql import equals, series
 
@@ -153,7 +151,7 @@ def _date(at: float) -> str:
 
 def _routes(spec: Spec, slo: Slo, prometheus: Prometheus, at: float) -> list[Series]:
     """Bad events by route, from the app's own series; none for an SLI that has no routes."""
-    parts = sli.expressions(spec, slo)
+    parts = slo.sli.kind.expressions(spec, slo)
     window = f"[{int(spec.period)}s]"
 
     def by_route(selector: str) -> str:
@@ -161,14 +159,9 @@ def _routes(spec: Spec, slo: Slo, prometheus: Prometheus, at: float) -> list[Ser
 
     if parts.failures is not None:
         bad = by_route(parts.failures)
-    elif parts.histogram is not None and Label.ENDPOINT in _labels(slo):
+    elif parts.histogram is not None and parts.has_routes:
         count, within = parts.histogram
         bad = f"{by_route(count)} - {by_route(within)}"
     else:
         return []
     return prometheus.instant(f"topk({WORST}, {bad} > 0)", at)
-
-
-def _labels(slo: Slo) -> tuple[Label, ...]:
-    metric: Metric | None = metric_by_suffix(slo.sli.latency.metric) if slo.sli.latency else None
-    return metric.labels if metric else ()

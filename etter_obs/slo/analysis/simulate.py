@@ -20,7 +20,7 @@ from etter_obs.conventions import Alert, Label, Rule
 from etter_obs.slo.alerts import burn_rate
 from etter_obs.slo.prometheus.promtool import PromtoolError, Question, ask
 from etter_obs.slo.rule_tests.synthetic_series import Step, input_series, is_recorded
-from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.rules import recording
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import EVALUATION_INTERVAL, SCRAPE_INTERVAL, Tier
 from etter_obs.slo.spec.reachability import tiers_of
@@ -159,7 +159,7 @@ def _play(
 def _pace(spec: Spec, slo: Slo, steps: Sequence[Step], tier: Tier) -> int:
     """Choose seconds between evaluations: as in life where that matters, else up to two minutes."""
     if not slo.is_event_based or spec.rule_form == "portable":
-        return int(sli.interval(slo))
+        return int(slo.sli.kind.interval)
     wanted = tier.long / _EVALUATIONS
     slower = (p for p in (60, 120) if p <= wanted and all(s.seconds % p == 0 for s in steps))
     return max(slower, default=int(EVALUATION_INTERVAL))

@@ -16,7 +16,7 @@ from typing import Final
 import yaml
 
 from etter_obs.conventions import Rule
-from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.rules import recording
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.text.units import duration_text, percent_text
 
@@ -64,7 +64,7 @@ def _changed(spec: Spec, slo: Slo, old: dict[str, str] | None) -> Iterator[str]:
             f"{slo.name}: period {duration_text(length)} → {period}; its budget is taken over the "
             "new period at once, as far back as events are recorded"
         )
-    parts = sli.expressions(spec, slo)
+    parts = slo.sli.kind.expressions(spec, slo)
     new = dict(zip(_DEFINITION, (parts.value, parts.total, parts.bad), strict=True))
     if any(old.get(rule) != expr for rule, expr in new.items()):
         yield (

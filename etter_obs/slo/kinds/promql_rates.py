@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Final, Literal
+from typing import Final
 
+from etter_obs.slo.kinds.timeline import Share
 from etter_obs.slo.spec import user_promql
 from etter_obs.text.promql import equals, series
-
-Share = Literal["bad", "good", "all", "none"]
 
 _SHARES: Final[dict[Share, tuple[int, int]]] = {"bad": (1, 0), "all": (0, 1), "good": (-1, 1)}
 """Each share of the events as ``x * bad + y * all``."""

@@ -16,10 +16,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from etter_obs.slo.loading.overrides import split
-from etter_obs.slo.loading.validation import Judge, meant, problems
+from etter_obs.slo.loading.validation import Judge, problems
 from etter_obs.slo.loading.yaml_source import Located, YamlError, parse
 from etter_obs.slo.spec.fields import wrong_name
 from etter_obs.slo.spec.models import Spec
+from etter_obs.text.near_miss import did_you_mean
 
 _MAX_BYTES: Final = 4_000_000
 _MAX_SHOWN: Final = 20
@@ -47,7 +48,9 @@ def load_spec(path: Path, environment: str | None = None, service: str | None = 
         if service is None or spec.service == service:
             return spec
     known = [spec.service for spec in specs]
-    raise SpecError(f"{path}: no service {service!r}{meant(str(service), known)}; it has {known}")
+    raise SpecError(
+        f"{path}: no service {service!r}{did_you_mean(str(service), known)}; it has {known}"
+    )
 
 
 def load_specs(
@@ -179,7 +182,7 @@ def _message(error: Any, tree: Located) -> str:
         return f"{name}: {error['ctx']['error']}"
     if kind == "extra_forbidden":
         known = _keys_at(path[:-1])
-        hint = meant(str(path[-1]), known) or f"; known here: {', '.join(known)}"
+        hint = did_you_mean(str(path[-1]), known) or f"; known here: {', '.join(known)}"
         return f"unknown key {str(path[-1])!r}{hint}"
     if kind == "missing":
         where = f" in {_named(path[:-1], tree)}" if len(path) > 1 else ""
@@ -215,7 +218,7 @@ def _base_hint(path: tuple[str | int, ...], tree: Located) -> str:
         return ""
     names = _slo_names(tree)
     own = names[path[1]] if isinstance(path[1], int) else ""
-    return meant(own, [name for name in names if name != own]) if own else ""
+    return did_you_mean(own, [name for name in names if name != own]) if own else ""
 
 
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:

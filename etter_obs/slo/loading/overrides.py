@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from etter_obs.slo.loading.validation import meant
 from etter_obs.slo.loading.yaml_source import Located, YamlError
 from etter_obs.slo.spec.models import Slo
+from etter_obs.text.near_miss import did_you_mean
 
 NOT_FOR_SERVICES: Final = (
     *("version", "environment", "metric_prefix", "receivers", "teams", "links", "load_test"),
@@ -166,7 +166,7 @@ def _check_removal(remove: Located, name: str, known: set[str]) -> None:
     if remove.value is not True:
         message = "remove: true takes an SLO away; leave the key out to keep it"
     elif name not in known:
-        message = f"there is no SLO {name!r} to take away{meant(name, known)}"
+        message = f"there is no SLO {name!r} to take away{did_you_mean(name, known)}"
     else:
         return
     raise YamlError(remove.line, remove.column, message)

@@ -8,10 +8,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from etter_obs.conventions import Label
 from etter_obs.slo.rule_tests.form import ONE, Pace, burn_check, case, document, pace_of
 from etter_obs.slo.rule_tests.synthetic_series import Step, input_series, noise
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import Tier
 from etter_obs.slo.spec.reachability import threshold
+from etter_obs.slo.spec.selectors import own_labels
 
 
 def tier_document(spec: Spec, slo: Slo, tier: Tier) -> str:
@@ -135,7 +135,7 @@ def _rate(slo: Slo, bad_seconds: Decimal) -> Decimal:
 
 def _firing(spec: Spec, slo: Slo, tier: Tier) -> Mapping[str, str]:
     return {
-        **sli.own_labels(spec, slo),
+        **own_labels(spec, slo),
         Label.SEVERITY.value: tier.severity.value,
         Label.TIER.value: tier.name,
         Label.TEAM.value: spec.team_of(slo),

@@ -10,7 +10,7 @@ from typing import Final
 from etter_obs.conventions import Alert, Label
 from etter_obs.slo.alerts import burn_rate
 from etter_obs.slo.rule_tests.synthetic_series import is_recorded
-from etter_obs.slo.rules import recording, sli
+from etter_obs.slo.rules import recording
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import EVALUATION_INTERVAL, PORTABLE_RANGE, SCRAPE_INTERVAL, Tier
 from etter_obs.text.promql import equals, series
@@ -48,7 +48,7 @@ def pace_of(spec: Spec, slo: Slo, long: Decimal) -> Pace:
     the look-back; a slower look at slices sees every fifth of them; a rate needs its samples.
     """
     if not slo.is_event_based:
-        slice_ = sli.interval(slo)
+        slice_ = slo.sli.kind.interval
         sparse = slice_ == MINUTE and spec.rule_form == "exact"
         scrape = MINUTE if sparse else SCRAPE_INTERVAL
         return Pace(scrape, slice_ if long <= 6 * HOUR else SLOW, Decimal(0))

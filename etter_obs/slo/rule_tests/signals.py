@@ -25,10 +25,10 @@ from etter_obs.slo.rule_tests.synthetic_series import (
     noise,
     without,
 )
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import SCRAPE_INTERVAL, Severity
 from etter_obs.slo.spec.reachability import tiers_of
+from etter_obs.slo.spec.selectors import own_labels, recorded
 from etter_obs.text.promql import series
 from etter_obs.text.units import decimal_text, duration_text, percent_text
 
@@ -42,7 +42,7 @@ def slo_document(spec: Spec, slo: Slo) -> str:
         if not is_recorded(spec, slo):
             tests += [_no_bad_series(spec, slo, pace), _nothing_yet(spec, slo, pace)]
         tests.append(_overspent(spec, slo, pace))
-    if slo.sli.latency is not None:
+    if slo.sli.kind.expressions(spec, slo).histogram is not None:
         tests.append(_missing_bucket(spec, slo, pace))
     return document(spec, slo, pace, tests)
 
@@ -69,10 +69,10 @@ def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     burn, left = recent / slo.budget, 1 - whole / slo.budget
     to_go = max(1 - before / slo.budget, Decimal(0)) * spec.period / burn
     series_ = input_series(spec, slo, steps, pace.scrape) | noise(spec, slo, steps, pace.scrape)
-    labels = sli.own_labels(spec, slo)
+    labels = own_labels(spec, slo)
 
     def about(rule: str, value: Decimal) -> dict[str, object]:
-        found = sli.recorded(rule, spec, slo)
+        found = recorded(rule, spec, slo)
         margin = max(abs(value) / 50, Decimal("0.0001"))
         low, high = (decimal_text(round(edge, 6)) for edge in (value - margin, value + margin))
         expr = f"({found} > bool {low}) * ({found} < bool {high})"
@@ -80,12 +80,12 @@ def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
     def exactly(rule: str, value: Decimal, more: Mapping[str, str]) -> dict[str, object]:
         known = series(rule, matchers({**labels, **more}))
-        return expression(sli.recorded(rule, spec, slo), length, [(known, value)])
+        return expression(recorded(rule, spec, slo), length, [(known, value)])
 
     info = {
         "objective": percent_text(slo.objective),
         "period": duration_text(spec.period),
-        "sli": slo.sli.kind,
+        "sli": slo.sli.name,
         "alerting": slo.alerting.mode,
         "team": spec.team_of(slo),
         "description": slo.description,
@@ -170,15 +170,15 @@ def _no_bad_series(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """A service that has never failed has a share of 0, not none."""
     length = Decimal(1200)
     all_series = input_series(spec, slo, [Step(length, Decimal(10), Decimal(0))], pace.scrape)
-    kept = all_series if slo.sli.latency else without(all_series, *_bad_fragments(slo))
-    expr = sli.recorded(Rule.bad_ratio("5m"), spec, slo)
-    name = series(Rule.bad_ratio("5m"), matchers(sli.own_labels(spec, slo)))
+    kept = without(all_series, *slo.sli.kind.bad_series_marks())
+    expr = recorded(Rule.bad_ratio("5m"), spec, slo)
+    name = series(Rule.bad_ratio("5m"), matchers(own_labels(spec, slo)))
     return {
         **case("knows a share of 0 before the first bad event", pace, kept, []),
         "promql_expr_test": [
             expression(expr, length, [(name, Decimal(0))]),
             # Nothing burns, so there is no time at which the budget will be gone.
-            expression(sli.recorded(Rule.EXHAUSTION, spec, slo), length, []),
+            expression(recorded(Rule.EXHAUSTION, spec, slo), length, []),
         ],
     }
 
@@ -187,15 +187,15 @@ def _nothing_yet(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """Of no event at all, no share is bad and none is good."""
     length = Decimal(1200)
     standing = input_series(spec, slo, [Step(length, Decimal(0), Decimal(0))], pace.scrape)
-    shares = sli.recorded("", spec, slo).replace("{", '{__name__=~"slo:bad:ratio_.+",', 1)
+    shares = recorded("", spec, slo).replace("{", '{__name__=~"slo:bad:ratio_.+",', 1)
     return {
         **case("knows no share before the first event", pace, standing, []),
         "promql_expr_test": [
             expression(shares, length, []),
             expression(
-                sli.recorded(Rule.TOTAL_INCREASE, spec, slo),
+                recorded(Rule.TOTAL_INCREASE, spec, slo),
                 length,
-                [(series(Rule.TOTAL_INCREASE, matchers(sli.own_labels(spec, slo))), Decimal(0))],
+                [(series(Rule.TOTAL_INCREASE, matchers(own_labels(spec, slo))), Decimal(0))],
             ),
         ],
     }
@@ -205,8 +205,8 @@ def _overspent(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """When more than the budget is gone, no time is left: not less than none."""
     length = Decimal(1200)
     steps = [Step(length, Decimal(10), min(ONE, slo.budget * 2))]
-    known = series("", matchers(sli.own_labels(spec, slo)))
-    to_go = f"{sli.recorded(Rule.EXHAUSTION, spec, slo)} + 0"
+    known = series("", matchers(own_labels(spec, slo)))
+    to_go = f"{recorded(Rule.EXHAUSTION, spec, slo)} + 0"
     return {
         **case(
             "has no time to go once the budget is spent",
@@ -217,21 +217,12 @@ def _overspent(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
         "promql_expr_test": [
             expression(to_go, length, [(known, Decimal(0))]),
             expression(
-                f"{sli.recorded(Rule.BUDGET_REMAINING, spec, slo)} < bool 0",
+                f"{recorded(Rule.BUDGET_REMAINING, spec, slo)} < bool 0",
                 length,
                 [(known, ONE)],
             ),
         ],
     }
-
-
-def _bad_fragments(slo: Slo) -> list[str]:
-    """Return what marks the series of bad events, which a healthy service does not have yet."""
-    if slo.sli.requests is not None:
-        return ['instance="b"']
-    if slo.sli.ratio is not None and slo.sli.ratio.bad is not None:
-        return [slo.sli.ratio.bad]
-    return []
 
 
 def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
@@ -268,7 +259,7 @@ def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 
 def _slo_labels(spec: Spec, slo: Slo) -> dict[str, str]:
-    return {**sli.own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
+    return {**own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
 
 
 def _no_burn(spec: Spec, slo: Slo, at: Decimal) -> list[dict[str, object]]:

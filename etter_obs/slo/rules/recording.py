@@ -10,9 +10,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from etter_obs.conventions import Rule
-from etter_obs.slo.rules import sli
 from etter_obs.slo.spec.models import Slo, Spec
 from etter_obs.slo.spec.policy import PERIOD_INTERVAL, WINDOWS
+from etter_obs.slo.spec.selectors import own_labels, recorded
 from etter_obs.text.promql import over_time
 from etter_obs.text.units import decimal_text, duration_text, percent_text
 from etter_obs.text.yaml import yaml_document
@@ -37,11 +37,11 @@ def group_names(spec: Spec, slo: Slo) -> tuple[str, str]:
 def groups(spec: Spec, slo: Slo) -> list[dict[str, object]]:
     """Return ``slo``'s two groups of recordings."""
     steady, period = group_names(spec, slo)
-    labels = sli.own_labels(spec, slo)
+    labels = own_labels(spec, slo)
     return [
         {
             "name": steady,
-            "interval": duration_text(sli.interval(slo)),
+            "interval": duration_text(slo.sli.kind.interval),
             "rules": [_rule(record, expr, labels) for record, expr in _steady(spec, slo)]
             + [_rule(Rule.INFO, "vector(1)", labels | _info(spec, slo))],
         },
@@ -58,9 +58,9 @@ def _rule(record: str, expr: str, labels: dict[str, str]) -> dict[str, object]:
 
 
 def _steady(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
-    parts = sli.expressions(spec, slo)
-    burn = sli.recorded(Rule.BURN_RATE, spec, slo)
-    left = sli.recorded(Rule.BUDGET_REMAINING, spec, slo)
+    parts = slo.sli.kind.expressions(spec, slo)
+    burn = recorded(Rule.BURN_RATE, spec, slo)
+    left = recorded(Rule.BUDGET_REMAINING, spec, slo)
     return [
         *([(Rule.SATURATION, parts.value)] if parts.value is not None else []),
         (Rule.TOTAL_INCREASE, parts.total),
@@ -68,7 +68,7 @@ def _steady(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
         *((Rule.bad_ratio(duration_text(w)), _bad_ratio(spec, slo, w)) for w in WINDOWS),
         (
             Rule.BURN_RATE,
-            f"{sli.recorded(Rule.bad_ratio('1h'), spec, slo)} / {decimal_text(slo.budget)}",
+            f"{recorded(Rule.bad_ratio('1h'), spec, slo)} / {decimal_text(slo.budget)}",
         ),
         # Seconds until nothing is left if it goes on burning as now; absent while nothing burns.
         (
@@ -82,7 +82,7 @@ def _steady(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
 
 def _period(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
     record = Rule.bad_ratio(duration_text(spec.period))
-    ratio = sli.recorded(record, spec, slo)
+    ratio = recorded(record, spec, slo)
     return [
         (record, _bad_ratio(spec, slo, spec.period)),
         (Rule.BUDGET_REMAINING, f"1 - {ratio} / {decimal_text(slo.budget)}"),
@@ -90,8 +90,8 @@ def _period(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
 
 
 def _bad_ratio(spec: Spec, slo: Slo, window: Decimal) -> str:
-    bad = over_time("sum_over_time", sli.recorded(Rule.BAD_INCREASE, spec, slo), window)
-    total = over_time("sum_over_time", sli.recorded(Rule.TOTAL_INCREASE, spec, slo), window)
+    bad = over_time("sum_over_time", recorded(Rule.BAD_INCREASE, spec, slo), window)
+    total = over_time("sum_over_time", recorded(Rule.TOTAL_INCREASE, spec, slo), window)
     return f"{bad} / ({total} > 0)"
 
 
@@ -99,7 +99,7 @@ def _info(spec: Spec, slo: Slo) -> dict[str, str]:
     return {
         "objective": percent_text(slo.objective),
         "period": duration_text(spec.period),
-        "sli": slo.sli.kind,
+        "sli": slo.sli.name,
         "alerting": slo.alerting.mode,
         "team": spec.team_of(slo),
         "description": slo.description,

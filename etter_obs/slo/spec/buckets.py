@@ -16,12 +16,8 @@ DATABASE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 def buckets(spec: Spec, metric: Metric, ladder: tuple[float, ...] = DEFAULT) -> tuple[float, ...]:
     """Return ``ladder`` plus every threshold that an SLI puts on ``metric``, in seconds, sorted."""
-    thresholds = {
-        float(slo.sli.latency.threshold)
-        for slo in spec.slos
-        if slo.sli.latency is not None and slo.sli.latency.metric == metric.suffix
-    }
-    return tuple(sorted(thresholds.union(ladder)))
+    bounds = (slo.sli.kind.bucket(metric) for slo in spec.slos)
+    return tuple(sorted({float(bound) for bound in bounds if bound is not None}.union(ladder)))
 
 
 def request_buckets(spec: Spec) -> tuple[float, ...]:

@@ -277,6 +277,12 @@ Expression = Annotated[
 ]
 
 
+SELECTOR_HELP: Final = (
+    "$selector stands for the service's own job and environment; within quotes every $ is kept, "
+    'as in "$1" and "${name}".'
+)
+
+
 class Model(BaseModel):
     """A part of the spec: frozen, and no key but its own."""
 

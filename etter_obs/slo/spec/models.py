@@ -10,17 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from etter_obs import conventions
+from etter_obs.slo.kinds.sli import Sli
 from etter_obs.slo.spec.fields import (
     TIER_NAMES,
-    BadStatus,
-    Bound,
-    Expression,
-    Latency,
     MetricName,
     MetricPrefix,
     Model,
@@ -30,97 +26,13 @@ from etter_obs.slo.spec.fields import (
     Quiet,
     Route,
     SecretFile,
-    Slice,
     Slug,
-    Status,
     Text,
     Throughput,
     TierName,
 )
 from etter_obs.slo.spec.policy import TIERS, Tier
 from etter_obs.slo.spec.receivers import Links, Receivers, TeamReceivers
-
-_SELECTOR: Final = (
-    "$selector stands for the service's own job and environment; within quotes every $ is kept, "
-    'as in "$1" and "${name}".'
-)
-
-
-class Requests(Model):
-    """Requests to known routes; those with a bad status are bad."""
-
-    bad_status: BadStatus = Field(description="A class (5xx) or a list of codes that count as bad.")
-    without_status: tuple[Status, ...] = Field(
-        default=(), description="Codes that are neither good nor bad: they do not count at all."
-    )
-    routes: tuple[Route, ...] = Field(default=(), description="Only these route templates.")
-
-
-class LatencySli(Model):
-    """Events of a histogram; those slower than the threshold are bad."""
-
-    threshold: Latency
-    metric: MetricName = Field(
-        default=conventions.REQUEST_DURATION.suffix,
-        description="A histogram of the product (without prefix), or one of own_metrics.",
-    )
-    routes: tuple[Route, ...] = Field(default=(), description="Only these route templates.")
-
-
-class Ratio(Model):
-    """Two counters: good and bad, bad and total, or good and total."""
-
-    good: MetricName | None = None
-    bad: MetricName | None = None
-    total: MetricName | None = None
-
-
-class Saturation(Model):
-    """A measured value in slices of time; a slice whose average breaks the bound is bad."""
-
-    query: Expression | None = Field(
-        default=None,
-        description=f"PromQL. {_SELECTOR}",
-    )
-    resource: Literal["cpu", "memory", "disk-io"] | None = Field(
-        default=None, description="A resource of the hosts, from node_exporter."
-    )
-    below: Bound | None = Field(default=None, description="Good while less than this.")
-    above: Bound | None = Field(default=None, description="Good while more than this.")
-    slice: Slice = Decimal(60)
-
-
-class PromQL(Model):
-    """Rates of bad and of all events per second, in PromQL, over ``[$interval]``."""
-
-    bad: Expression = Field(
-        description=f"PromQL over [$interval]. {_SELECTOR}",
-        examples=['sum(rate(orders_total{$selector,state="lost"}[$interval]))'],
-    )
-    total: Expression = Field(
-        description=f"PromQL over [$interval]. {_SELECTOR}",
-        examples=["sum(rate(orders_total{$selector}[$interval]))"],
-    )
-
-
-SliKind = Literal["requests", "latency", "ratio", "saturation", "promql"]
-
-
-class Sli(Model):
-    """What is counted. Exactly one kind."""
-
-    requests: Requests | None = None
-    latency: LatencySli | None = None
-    ratio: Ratio | None = None
-    saturation: Saturation | None = None
-    promql: PromQL | None = None
-
-    @property
-    def kind(self) -> SliKind:
-        """Which of the kinds this is."""
-        kinds: tuple[SliKind, ...] = ("requests", "latency", "ratio", "saturation", "promql")
-        return next(kind for kind in kinds if getattr(self, kind) is not None)
-
 
 AlertingMode = Literal["burn-rate", "ticket", "off"]
 
@@ -167,7 +79,7 @@ class Slo(Model):
     @property
     def is_event_based(self) -> bool:
         """Whether users' events are counted, not slices of time."""
-        return self.sli.saturation is None
+        return self.sli.kind.is_event_based
 
 
 class LoadTest(Model):
