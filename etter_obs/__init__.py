@@ -49,7 +49,7 @@ _HOMES: Final = {
     "Observability": "observability",
     "Settings": "settings",
     "SettingsError": "settings",
-    "SpecError": "slo.loader",
+    "SpecError": "slo.loading.loader",
     "ainvalidate": "cache",
     "bind_request": "logs.request_fields",
     "cached": "cache",

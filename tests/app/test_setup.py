@@ -282,7 +282,7 @@ async def test_whatever_breaks_inside_the_request_is_answered(
         def broken(*args: object) -> None:
             raise RuntimeError("the recorder is broken")
 
-        monkeypatch.setattr(observability.requests, "series", broken)
+        monkeypatch.setattr(observability._parts.requests, "series", broken)
         assert (await request(app, "GET", "/files/a")).status == 200
         assert (await request(app, "GET", "/files/b")).status == 200
     assert scope("GET", "/")["type"] == "http"
