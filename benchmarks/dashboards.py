@@ -31,11 +31,17 @@ from rich.console import Console
 from rich.table import Table
 
 from docs.draw.sources import seconds
-from etter_obs.conventions import Dashboard, Rule
-from etter_obs.dashboards.lint.model import BoardView, Json, PanelView, expression_of, source_of
-from etter_obs.dashboards.lint.queries import MOST, at_load
-from etter_obs.dashboards.lint.rendered_queries import fill, listed_by, opening_values
-from etter_obs.dashboards.toolkit.queries import Source
+from etter_obs._internal.conventions import Dashboard, Rule
+from etter_obs._internal.dashboards.lint.model import (
+    BoardView,
+    Json,
+    PanelView,
+    expression_of,
+    source_of,
+)
+from etter_obs._internal.dashboards.lint.queries import MOST, at_load
+from etter_obs._internal.dashboards.lint.rendered_queries import fill, listed_by, opening_values
+from etter_obs._internal.dashboards.toolkit.queries import Source
 
 ROOT: Final = Path(__file__).parents[1]
 WIDTH: Final = 1440

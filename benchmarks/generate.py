@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from etter_obs.generate.plan import plan
-from etter_obs.generate.writer import write
-from etter_obs.slo.loading.loader import parse_specs
+from etter_obs._internal.generate.plan import plan
+from etter_obs._internal.generate.writer import write
+from etter_obs._internal.slo.loading.loader import parse_specs
 
 SLOS = 300
 ROUNDS = 5

@@ -48,10 +48,10 @@ class Subject(NamedTuple):
 
 def etter_obs(sink: Path) -> Subject:
     """Lines by ``get_logger``, within a request, whose id and method come by themselves."""
-    from etter_obs.context import RequestContext, current_request
-    from etter_obs.logs import LogPipeline, get_logger
-    from etter_obs.metrics.registry import MetricsRegistry
-    from etter_obs.settings import Settings
+    from etter_obs._internal.context import RequestContext, current_request
+    from etter_obs._internal.logs import LogPipeline, get_logger
+    from etter_obs._internal.metrics.registry import MetricsRegistry
+    from etter_obs._internal.settings import Settings
 
     stream = sink.open("a")
     settings = Settings()
@@ -76,9 +76,9 @@ def etter_obs(sink: Path) -> Subject:
 
 def etter_obs_access(sink: Path) -> Subject:
     """The line that the middleware of this package logs for a request."""
-    from etter_obs.logs import LogPipeline
-    from etter_obs.metrics.registry import MetricsRegistry
-    from etter_obs.settings import Settings
+    from etter_obs._internal.logs import LogPipeline
+    from etter_obs._internal.metrics.registry import MetricsRegistry
+    from etter_obs._internal.settings import Settings
 
     stream = sink.open("a")
     settings = Settings()

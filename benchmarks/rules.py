@@ -34,8 +34,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.routes import PER_SECOND, Exporter, exposition
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.rules.recording import rules
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.rules.recording import rules
 from stack.build import binary
 from stack.layout import Ports
 

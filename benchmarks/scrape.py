@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from etter_obs import conventions
-from etter_obs.metrics.exposition import MetricsEndpoint
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal import conventions
+from etter_obs._internal.metrics.exposition import MetricsEndpoint
+from etter_obs._internal.metrics.registry import MetricsRegistry
 
 RESTARTS = 100
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -19,8 +19,8 @@ from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
 from demo.processes import ROOT, child
 from demo.view import view_for
-from etter_obs.cli.terminal import speak_plainly
-from etter_obs.slo.loading.loader import SpecError
+from etter_obs._internal.cli.terminal import speak_plainly
+from etter_obs._internal.slo.loading.loader import SpecError
 from stack.build import BuildError
 from stack.native import StackError
 

@@ -1,7 +1,7 @@
 """Thirty days of synthetic history for a first look, made into blocks of the real Prometheus.
 
 Events are invented (:mod:`demo.incidents`); every recording follows from them by the formulas of
-:mod:`etter_obs.slo.rules.recording`, with the names and labels of those rules. A sample covers
+``slo/rules/recording.py``, with the names and labels of those rules. A sample covers
 five minutes: the shortest window of a rule, so that any window holds exactly the events of its
 time, and as long as Prometheus looks back, so that there is always a sample. A series of its own
 marks the time as synthetic; a label would split the series.
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, Final, TextIO, TypeAlias, cast
 
 from demo.incidents import Events, events
-from etter_obs.conventions import Alert, Label, Rule
-from etter_obs.conventions.external import Scrape
-from etter_obs.slo.alerts.burn_rate import guard, slo_alerts
-from etter_obs.slo.rules.recording import groups
-from etter_obs.slo.spec.models import Slo, Spec
-from etter_obs.slo.spec.policy import WINDOWS
-from etter_obs.slo.spec.reachability import threshold, tiers_of
-from etter_obs.text.promql import equals, series
-from etter_obs.text.units import duration_text
+from etter_obs._internal.conventions import Alert, Label, Rule
+from etter_obs._internal.conventions.external import Scrape
+from etter_obs._internal.slo.alerts.burn_rate import guard, slo_alerts
+from etter_obs._internal.slo.rules.recording import groups
+from etter_obs._internal.slo.spec.models import Slo, Spec
+from etter_obs._internal.slo.spec.policy import WINDOWS
+from etter_obs._internal.slo.spec.reachability import threshold, tiers_of
+from etter_obs._internal.text.promql import equals, series
+from etter_obs._internal.text.units import duration_text
 
 STEP: Final = int(WINDOWS[0])
 """Seconds that one sample stands for."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from etter_obs.slo.spec.models import Slo
+from etter_obs._internal.slo.spec.models import Slo
 
 _BUSIEST: Final = 6.0
 """Events per second on a weekday's afternoon."""

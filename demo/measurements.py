@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from etter_obs import conventions
-from etter_obs.conventions import Label, Rule
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Label, Rule
 
 _REQUESTS = conventions.REQUESTS.name("etter")
 _DURATION = conventions.REQUEST_DURATION.name("etter")

@@ -18,8 +18,8 @@ from demo.compose import ComposeError
 from demo.history import backfill
 from demo.processes import ROOT
 from demo.receiver import Receiver
-from etter_obs.secret_files import ensure_secrets
-from etter_obs.slo.loading.loader import load_spec
+from etter_obs._internal.secret_files import ensure_secrets
+from etter_obs._internal.slo.loading.loader import load_spec
 from examples.etter_backend.embedded import free_port, redis_server
 from stack.build import binary, ensure
 from stack.layout import Ports, PortTakenError

@@ -13,7 +13,7 @@ from demo.platform import Platform, PlatformError
 from demo.receiver import Delivery, deliveries_at
 from demo.story import TARGET, Phase, Story
 from demo.view import View
-from etter_obs.conventions import Alert, Label
+from etter_obs._internal.conventions import Alert, Label
 
 _EVERY = 1.0
 _SCRAPED_WITHIN = 90.0

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import httpx
 
-from etter_obs.conventions import Label
+from etter_obs._internal.conventions import Label
 
 _MAX_BODY = 4 << 20
 _KEPT = 10_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from demo.receiver import Delivery
-from etter_obs.conventions import Alert
+from etter_obs._internal.conventions import Alert
 
 PAGE = Alert.burn_rate("page", "1h")
 SLO = "availability"

@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from etter_obs.cache.decorator import ainvalidate, cached, invalidate
-    from etter_obs.context import current_request_id
-    from etter_obs.logs import get_logger
-    from etter_obs.logs.request_fields import bind_request
-    from etter_obs.metrics.decorators import (
+    from etter_obs._internal.cache.decorator import ainvalidate, cached, invalidate
+    from etter_obs._internal.context import current_request_id
+    from etter_obs._internal.logs import get_logger
+    from etter_obs._internal.logs.request_fields import bind_request
+    from etter_obs._internal.metrics.decorators import (
         count_exceptions,
         counted,
         timed,
         track_request_metrics,
     )
-    from etter_obs.observability import Observability
-    from etter_obs.settings import Settings, SettingsError
-    from etter_obs.setup import setup_observability
-    from etter_obs.slo.loading.loader import SpecError
-    from etter_obs.tracing.decorator import traced
+    from etter_obs._internal.observability import Observability
+    from etter_obs._internal.settings import Settings, SettingsError
+    from etter_obs._internal.setup import setup_observability
+    from etter_obs._internal.slo.loading.loader import SpecError
+    from etter_obs._internal.tracing.decorator import traced
 
 __all__ = [
     "Observability",
@@ -69,6 +69,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
+    value = getattr(import_module(f"{__name__}._internal.{home}"), name)
     globals()[name] = value
     return value

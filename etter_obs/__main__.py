@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from etter_obs.optional_dependencies import COMMANDS
+from etter_obs._internal.optional_dependencies import COMMANDS
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     if fault is not None:
         print(f"etter-obs: {COMMANDS.remedy(fault)}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2)
-    from etter_obs.cli import main as commands
+    from etter_obs._internal.cli import main as commands
 
     commands(prog_name="etter-obs")
 

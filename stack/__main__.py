@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from etter_obs.cli.terminal import speak_plainly
-from etter_obs.secret_files import ensure_secrets
+from etter_obs._internal.cli.terminal import speak_plainly
+from etter_obs._internal.secret_files import ensure_secrets
 from stack import build as builds
 from stack.check import run_all
 from stack.layout import CHECKOUT, Ports, PortTakenError

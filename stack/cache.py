@@ -6,7 +6,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from etter_obs.settings import cache_root
+from etter_obs._internal.settings import cache_root
 
 __all__ = ["cache_root", "locked"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.redaction.redactor import Redactor
-from etter_obs.settings import Settings
-from etter_obs.tracing import Tracing
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.redaction.redactor import Redactor
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.tracing import Tracing
 
 
 @pytest.fixture

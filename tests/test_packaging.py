@@ -117,7 +117,7 @@ def test_importing_the_package_loads_nothing_of_the_command_line(installed: Path
     """
     script = (
         "import sys, etter_obs\n"
-        "heavy = {'click', 'rich', 'grafana_foundation_sdk', 'etter_obs.cli'}\n"
+        "heavy = {'click', 'rich', 'grafana_foundation_sdk', 'etter_obs._internal.cli'}\n"
         "print('imported:', sorted(heavy & set(sys.modules)))\n"
         "etter_obs.setup_observability; etter_obs.get_logger\n"
         "print('used:', sorted((heavy - {'rich'}) & set(sys.modules)))"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.settings import Settings, SettingsError, cache_root
+from etter_obs._internal.settings import Settings, SettingsError, cache_root
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
 

@@ -22,8 +22,8 @@ from docs.draw.drawing import Drawing
 from docs.draw.panels import draw
 from docs.draw.sources import Sources, seconds
 from docs.draw.theme import THEMES, Theme
-from etter_obs.dashboards.lint.model import BoardView, PanelView
-from etter_obs.dashboards.lint.rendered_queries import fill, opening_values
+from etter_obs._internal.dashboards.lint.model import BoardView, PanelView
+from etter_obs._internal.dashboards.lint.rendered_queries import fill, opening_values
 
 ROOT = Path(__file__).parents[2]
 _PIXELS_A_ROW, _WIDTH, _DPI, _HEAD = 34, 1440, 100, 46

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from docs.draw.sources import Points, Sources, seconds
 from docs.draw.theme import Theme
-from etter_obs.dashboards.lint.model import PanelView, expression_of, source_of
-from etter_obs.dashboards.lint.rendered_queries import fill
+from etter_obs._internal.dashboards.lint.model import PanelView, expression_of, source_of
+from etter_obs._internal.dashboards.lint.rendered_queries import fill
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from matplotlib.transforms import Bbox
 from docs.draw.drawing import Drawing, note
 from docs.draw.theme import colour_of, ink_on
 from docs.draw.units import shown
-from etter_obs.dashboards.lint.model import PanelView, expression_of
-from etter_obs.dashboards.lint.rendered_queries import fill
+from etter_obs._internal.dashboards.lint.model import PanelView, expression_of
+from etter_obs._internal.dashboards.lint.rendered_queries import fill
 
 
 def table(axes: Axes, panel: PanelView, drawing: Drawing) -> None:

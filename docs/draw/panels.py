@@ -17,8 +17,8 @@ from docs.draw.lists import log_lines, table
 from docs.draw.sources import Points, finite
 from docs.draw.theme import BY_VALUE, colour_of, ink_on
 from docs.draw.units import shown
-from etter_obs.dashboards.lint.model import PanelView, expression_of, source_of
-from etter_obs.dashboards.lint.rendered_queries import fill
+from etter_obs._internal.dashboards.lint.model import PanelView, expression_of, source_of
+from etter_obs._internal.dashboards.lint.rendered_queries import fill
 
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _LEGEND_LINES, _MOST_COLUMNS, _LONGEST_LEGEND = 2, 3, 38

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from io import StringIO
 from typing import Any, Final
 
-from etter_obs.conventions import LogField
-from etter_obs.logs import LogPipeline, line_watchers
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.conventions import LogField
+from etter_obs._internal.logs import LogPipeline, line_watchers
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 
 _FLUSH_SECONDS: Final = 5.0
 _ERRORS: Final = ("ERROR", "CRITICAL")

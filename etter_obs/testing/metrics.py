@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import Final
 
-from etter_obs.metrics.registry import living
-from etter_obs.metrics.render import render
+from etter_obs._internal.metrics.registry import living
+from etter_obs._internal.metrics.render import render
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 

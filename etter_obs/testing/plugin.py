@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from etter_obs.observability import Observability
+    from etter_obs._internal.observability import Observability
     from etter_obs.testing.logs import LogRecorder
     from etter_obs.testing.metrics import MetricRecorder
     from etter_obs.testing.spans import SpanRecorder
@@ -34,7 +34,7 @@ def obs_spans() -> Iterator[SpanRecorder]:
     Raises:
         ImportError: the packages of traces are not usable; the message has the line for that.
     """
-    from etter_obs.optional_dependencies import TRACES
+    from etter_obs._internal.optional_dependencies import TRACES
 
     TRACES["grpc"].require()
     from etter_obs.testing.spans import recording_spans
@@ -60,9 +60,9 @@ def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observabil
     ``observe(app, engine=…, redis=…)`` takes what ``setup_observability`` takes and undoes it
     after the test. An app that was set up already keeps its own settings.
     """
-    from etter_obs.optional_dependencies import TRACES
-    from etter_obs.settings import Settings
-    from etter_obs.setup import setup_observability
+    from etter_obs._internal.optional_dependencies import TRACES
+    from etter_obs._internal.settings import Settings
+    from etter_obs._internal.setup import setup_observability
 
     traces = TRACES["grpc"].fault() is None
     if traces:

@@ -8,9 +8,9 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from etter_obs.logs import Redactor
-from etter_obs.tracing.export import BoundedSpans
-from etter_obs.tracing.redaction import redacted
+from etter_obs._internal.logs import Redactor
+from etter_obs._internal.tracing.export import BoundedSpans
+from etter_obs._internal.tracing.redaction import redacted
 
 
 class SpanRecorder:

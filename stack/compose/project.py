@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from etter_obs.generate.scrape import scrape
-from etter_obs.secret_files import ensure_secrets
-from etter_obs.slo.loading.loader import load_spec
+from etter_obs._internal.generate.scrape import scrape
+from etter_obs._internal.secret_files import ensure_secrets
+from etter_obs._internal.slo.loading.loader import load_spec
 from stack.compose.engine import Engine, EngineError
 from stack.layout import CHECKOUT, Ports
 

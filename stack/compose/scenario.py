@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from etter_obs.conventions import Alert
+from etter_obs._internal.conventions import Alert
 from stack.compose.engine import EngineError, engine
 from stack.compose.images import build_backend, provide
 from stack.compose.project import Project

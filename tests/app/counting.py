@@ -5,8 +5,8 @@ from __future__ import annotations
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from etter_obs import conventions
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal import conventions
+from etter_obs._internal.metrics.registry import MetricsRegistry
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

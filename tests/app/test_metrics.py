@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
-from etter_obs import conventions
-from etter_obs.metrics.exposition import MetricsEndpoint
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal import conventions
+from etter_obs._internal.metrics.exposition import MetricsEndpoint
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.app.asgi import Metrics, observed, parse, request, scrape
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

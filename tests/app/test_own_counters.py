@@ -14,8 +14,8 @@ from prometheus_client import REGISTRY, Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from etter_obs.metrics.exposition import MetricsEndpoint
-from etter_obs.metrics.registry import MetricsRegistry, living
+from etter_obs._internal.metrics.exposition import MetricsEndpoint
+from etter_obs._internal.metrics.registry import MetricsRegistry, living
 from tests.app.asgi import request
 from tests.servers import Running, running
 from tests.waiting import eventually

@@ -14,7 +14,7 @@ from prometheus_client import make_asgi_app
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from etter_obs.context import current_request
+from etter_obs._internal.context import current_request
 from tests.app.asgi import observed, request, scrape
 
 OPENMETRICS = [(b"accept", b"application/openmetrics-text")]

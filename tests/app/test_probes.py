@@ -146,7 +146,7 @@ async def asked(app: Any, path: str, headers: Any = ()) -> tuple[int, bytes]:
 
 def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     """Return what is logged of probes at a level."""
-    ours = [r for r in caplog.records if r.name == "etter_obs.requests.probes"]
+    ours = [r for r in caplog.records if r.name == "etter_obs.requests"]
     return [record.getMessage() for record in ours if record.levelno == level]
 
 
@@ -288,7 +288,7 @@ async def test_the_start_says_where_ours_are_and_where_they_gave_way(
         by_routes(app)
         yield
 
-    caplog.set_level(logging.INFO, "etter_obs.requests.probes")
+    caplog.set_level(logging.INFO, "etter_obs.requests")
     app = FastAPI(lifespan=lifespan)
     with observed(app):
         messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])

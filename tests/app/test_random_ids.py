@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 
-from etter_obs.random_ids import random_ids
+from etter_obs._internal.random_ids import random_ids
 
 
 def test_a_forked_child_has_ids_of_its_own() -> None:

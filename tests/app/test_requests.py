@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import PlainTextResponse, Response
 
 from etter_obs import Observability
-from etter_obs.context import current_request
+from etter_obs._internal.context import current_request
 from tests.app.apps import make_app
 from tests.app.asgi import observed, request, scope, scrape
 

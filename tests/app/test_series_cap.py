@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Response
 
-from etter_obs import conventions
-from etter_obs.conventions import Label, Rule
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.metrics.render import render
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.prometheus.promtool import Question, ask
-from etter_obs.slo.rules.recording import rules
-from etter_obs.slo.spec import selectors
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Label, Rule
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.metrics.render import render
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.prometheus.promtool import Question, ask
+from etter_obs._internal.slo.rules.recording import rules
+from etter_obs._internal.slo.spec import selectors
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 from tests.app.asgi import Metrics, observed, parse, request, scrape
 from tests.slo.specs import text_of

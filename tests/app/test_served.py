@@ -20,7 +20,7 @@ import uvicorn
 import websockets
 from fastapi import FastAPI, Request, WebSocket
 
-from etter_obs.context import current_request
+from etter_obs._internal.context import current_request
 from tests.app.asgi import observed, scrape
 from tests.servers import running
 from tests.waiting import eventually

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine
 
 from etter_obs import Settings, SettingsError, SpecError, setup_observability
-from etter_obs.bundle import default_spec_path
+from etter_obs._internal.bundle import default_spec_path
 from tests.app.apps import make_app
 from tests.app.asgi import observed, request, scope, scrape
 from tests.servers import running

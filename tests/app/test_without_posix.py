@@ -97,7 +97,7 @@ def test_one_process_is_whole_and_says_what_is_off(tmp_path: Path) -> None:
 def test_the_command_line_works(tmp_path: Path) -> None:
     """`init`, then `generate --check`, end with 0."""
     script = """
-from etter_obs.cli import main
+from etter_obs._internal.cli import main
 for command in (["init"], ["generate", "--check"]):
     try:
         main(command)

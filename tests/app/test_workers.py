@@ -17,10 +17,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from etter_obs import SettingsError, conventions, setup_observability
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.metrics.render import render
-from etter_obs.settings import Settings
+from etter_obs import SettingsError, setup_observability
+from etter_obs._internal import conventions
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.metrics.render import render
+from etter_obs._internal.settings import Settings
 from tests.app.asgi import Metrics, parse
 from tests.app.counting import TRACE, work
 from tests.services import free_port

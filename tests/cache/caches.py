@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic_core import TzInfo
 
-from etter_obs.cache import Cache
-from etter_obs.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.cache import Cache
+from etter_obs._internal.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
+from etter_obs._internal.metrics.registry import MetricsRegistry
 
 
 class Gate:

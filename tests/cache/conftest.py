@@ -10,8 +10,8 @@ import pytest
 import redis
 import redis.asyncio
 
-from etter_obs.cache import bind
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.cache import bind
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, cache_of
 from tests.services import Redis
 

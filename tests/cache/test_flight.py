@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from etter_obs import cached
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, counts
 from tests.services import Redis
 from tests.waiting import eventually
@@ -143,8 +143,8 @@ SCRIPT = """\
 import asyncio, sys, redis.asyncio
 from tests.cache.caches import cache_of
 from etter_obs import cached
-from etter_obs.cache import bind
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.cache import bind
+from etter_obs._internal.metrics.registry import MetricsRegistry
 
 @cached(name="shared", ttl=60)
 async def work(seconds: float, url: str) -> int:

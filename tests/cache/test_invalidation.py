@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etter_obs import ainvalidate, cached, invalidate
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, counts
 from tests.services import Redis
 

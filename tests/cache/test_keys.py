@@ -25,9 +25,9 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PrivateAttr, SecretB
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from etter_obs import cached
-from etter_obs.cache import bind
-from etter_obs.conventions import NotKept
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.cache import bind
+from etter_obs._internal.conventions import NotKept
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import RAN, cache_of, counts, not_kept, said
 from tests.services import Redis
 
@@ -424,8 +424,8 @@ SCRIPT = """\
 import sys, redis
 from tests.cache import test_keys as t
 from tests.cache.caches import RAN, cache_of
-from etter_obs.cache import bind
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.cache import bind
+from etter_obs._internal.metrics.registry import MetricsRegistry
 client = redis.Redis.from_url(sys.argv[1])
 bind(cache_of(client, MetricsRegistry("etter"), timeout=30))
 for value in ({"b", "a", "c", "d"}, t.Login(user="u"), t.Point({1, 2}, t.Colour.RED), t.Number,

@@ -14,13 +14,13 @@ import redis
 import redis.asyncio
 from fastapi import FastAPI
 
-from etter_obs import conventions
-from etter_obs.cache import instrument_redis, redis_check
-from etter_obs.conventions import HealthReason
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.redaction.redactor import Redactor
-from etter_obs.settings import Settings
-from etter_obs.tracing import Tracing
+from etter_obs._internal import conventions
+from etter_obs._internal.cache import instrument_redis, redis_check
+from etter_obs._internal.conventions import HealthReason
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.redaction.redactor import Redactor
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.tracing import Tracing
 from tests.services import Receiver, Redis
 from tests.tracing.observed import observed
 from tests.waiting import eventually

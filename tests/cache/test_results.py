@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, computed_field, field_serializer
 
 from etter_obs import cached
-from etter_obs.conventions import NotKept
-from etter_obs.metrics.registry import MetricsRegistry
+from etter_obs._internal.conventions import NotKept
+from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import RAN, counts, not_kept, said
 
 if TYPE_CHECKING:

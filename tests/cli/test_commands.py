@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.tool_lookup import how_to_get
+from etter_obs._internal.tool_lookup import how_to_get
 from stack.build import binary
 from stack.versions import IMAGES, build_of
 from tests.command_line import run

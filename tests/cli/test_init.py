@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etter_obs.secret_files import ensure_secrets
+from etter_obs._internal.secret_files import ensure_secrets
 from stack.build import binary
 from stack.check import checks
 from stack.layout import CHECKOUT

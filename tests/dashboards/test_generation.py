@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.conventions import Dashboard
-from etter_obs.dashboards import dashboards
-from etter_obs.dashboards.lint.model import BoardView
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.spec.models import Spec
-from etter_obs.text.yaml import GENERATED
+from etter_obs._internal.conventions import Dashboard
+from etter_obs._internal.dashboards import dashboards
+from etter_obs._internal.dashboards.lint.model import BoardView
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.text.yaml import GENERATED
 from tests.slo.specs import error_of, text_of
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from etter_obs.cli import main
-from etter_obs.dashboards.lint import RULES, lint
-from etter_obs.dashboards.lint.colour_vision import difference
-from etter_obs.dashboards.lint.model import BoardView
-from etter_obs.dashboards.toolkit.palette import BAD, GOOD, PALETTE, WARN
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.cli import main
+from etter_obs._internal.dashboards.lint import RULES, lint
+from etter_obs._internal.dashboards.lint.colour_vision import difference
+from etter_obs._internal.dashboards.lint.model import BoardView
+from etter_obs._internal.dashboards.toolkit.palette import BAD, GOOD, PALETTE, WARN
+from etter_obs._internal.slo.spec.models import Spec
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]

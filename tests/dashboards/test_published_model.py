@@ -15,8 +15,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 
-from etter_obs.conventions import Dashboard
-from etter_obs.dashboards.lint.model import BoardView, Json
+from etter_obs._internal.conventions import Dashboard
+from etter_obs._internal.dashboards.lint.model import BoardView, Json
 
 
 @pytest.fixture(scope="module", autouse=True)

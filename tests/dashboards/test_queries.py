@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etter_obs.conventions import METRICS, MetricKind
-from etter_obs.dashboards.lint.finding import Known
-from etter_obs.dashboards.lint.model import BoardView
-from etter_obs.dashboards.lint.rendered_queries import Query, listed_by, panel_queries
-from etter_obs.dashboards.toolkit.promql_names import metric_names
-from etter_obs.slo.alerts.burn_rate import alerts
-from etter_obs.slo.rules.recording import rules
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.conventions import METRICS, MetricKind
+from etter_obs._internal.dashboards.lint.finding import Known
+from etter_obs._internal.dashboards.lint.model import BoardView
+from etter_obs._internal.dashboards.lint.rendered_queries import Query, listed_by, panel_queries
+from etter_obs._internal.dashboards.toolkit.promql_names import metric_names
+from etter_obs._internal.slo.alerts.burn_rate import alerts
+from etter_obs._internal.slo.rules.recording import rules
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 from tests.e2e.allowed_empty import PANELS, VALUES
 

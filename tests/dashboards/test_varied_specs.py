@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from etter_obs.dashboards import dashboards
-from etter_obs.dashboards.lint import lint
-from etter_obs.dashboards.lint.model import BoardView
-from etter_obs.slo.loading.loader import parse_specs
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.dashboards import dashboards
+from etter_obs._internal.dashboards.lint import lint
+from etter_obs._internal.dashboards.lint.model import BoardView
+from etter_obs._internal.slo.loading.loader import parse_specs
+from etter_obs._internal.slo.spec.models import Spec
 from tests.slo.specs import dumped, spec_of, spec_trees
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etter_obs.redaction.sql import KINDS, Statements, describe
+from etter_obs._internal.redaction.sql import KINDS, Statements, describe
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import pytest
 
 from demo.history import STEP, backfill, sample_times
 from demo.incidents import INCIDENTS, Events, events
-from etter_obs.conventions import Dashboard, Label, Rule
-from etter_obs.dashboards.lint.rendered_queries import panel_queries
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.rules.recording import groups
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.conventions import Dashboard, Label, Rule
+from etter_obs._internal.dashboards.lint.rendered_queries import panel_queries
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.rules.recording import groups
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 from stack.native import running
 from tests.waiting import eventually

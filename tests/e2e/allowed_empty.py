@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from etter_obs.conventions import UNMATCHED
+from etter_obs._internal.conventions import UNMATCHED
 
 SELECTORS: Final[dict[str, str]] = {
     "sha256!=": "it looks for an app whose slo.yaml is not that of the rules; here there is none",

@@ -20,7 +20,7 @@ from demo.backend import Backend, backend_running
 from demo.measurements import Prometheus
 from demo.processes import child
 from demo.receiver import Receiver
-from etter_obs.conventions import REQUESTS, UNMATCHED, Label
+from etter_obs._internal.conventions import REQUESTS, UNMATCHED, Label
 from examples.etter_backend.embedded import redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything

@@ -11,9 +11,9 @@ import pytest
 
 from demo.processes import ROOT
 from demo.receiver import Delivery
-from etter_obs.conventions import Alert, Dashboard
-from etter_obs.dashboards.lint.rendered_queries import panel_queries
-from etter_obs.slo.prometheus.api import Prometheus
+from etter_obs._internal.conventions import Alert, Dashboard
+from etter_obs._internal.dashboards.lint.rendered_queries import panel_queries
+from etter_obs._internal.slo.prometheus.api import Prometheus
 from tests.e2e.conftest import Observed, load, observing
 from tests.waiting import eventually
 

@@ -23,12 +23,12 @@ import pytest
 import yaml
 
 from demo.receiver import Delivery
-from etter_obs.conventions import Alert, Dashboard, Label
-from etter_obs.dashboards.lint.model import BoardView, expression_of
-from etter_obs.dashboards.lint.rendered_queries import fill, opening_values, panel_queries
-from etter_obs.slo.alerts.alertmanager import alertmanager
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.spec.receivers import Receiver, Receivers, Slack
+from etter_obs._internal.conventions import Alert, Dashboard, Label
+from etter_obs._internal.dashboards.lint.model import BoardView, expression_of
+from etter_obs._internal.dashboards.lint.rendered_queries import fill, opening_values, panel_queries
+from etter_obs._internal.slo.alerts.alertmanager import alertmanager
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.spec.receivers import Receiver, Receivers, Slack
 from stack.native import running
 from tests.e2e.conftest import Observed
 from tests.e2e.test_every_query import ask

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from etter_obs.conventions import LogField
-from etter_obs.dashboards.lint.model import BoardView, Json
-from etter_obs.dashboards.lint.rendered_queries import (
+from etter_obs._internal.conventions import LogField
+from etter_obs._internal.dashboards.lint.model import BoardView, Json
+from etter_obs._internal.dashboards.lint.rendered_queries import (
     Query,
     listed_by,
     opening_values,

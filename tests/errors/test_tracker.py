@@ -14,12 +14,12 @@ import pytest
 import sentry_sdk
 from opentelemetry import propagate
 
-from etter_obs.context import RequestContext, current_request
-from etter_obs.conventions import TELEMETRY_DROPPED
-from etter_obs.errors import ErrorTracker
-from etter_obs.logs import Redactor
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.context import RequestContext, current_request
+from etter_obs._internal.conventions import TELEMETRY_DROPPED
+from etter_obs._internal.errors import ErrorTracker
+from etter_obs._internal.logs import Redactor
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 from tests.errors.sentry_receiver import SentryReceiver, sentry_receiver
 from tests.logs.receivers import hanging_receiver
 from tests.logs.secrets import EXAMPLES
@@ -366,10 +366,10 @@ def test_a_forked_child_reports_its_own(receiver: SentryReceiver) -> None:
     """A child forked after its parent reported sends its own event, and the parent's once."""
     script = f"""
 import os
-from etter_obs.errors import ErrorTracker
-from etter_obs.logs import Redactor
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.errors import ErrorTracker
+from etter_obs._internal.logs import Redactor
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 settings = Settings(error_tracking_enabled=True, sentry_dsn={receiver.dsn!r})
 tracker = ErrorTracker(settings, "shop", "test", MetricsRegistry("etter"), Redactor())
 tracker.capture(ValueError("parent"))
@@ -394,10 +394,10 @@ def test_a_missing_sdk_is_one_warning_with_its_remedy(receiver: SentryReceiver) 
     script = f"""
 import sys
 sys.modules["sentry_sdk"] = None
-from etter_obs.errors import ErrorTracker
-from etter_obs.logs import Redactor
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.errors import ErrorTracker
+from etter_obs._internal.logs import Redactor
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 settings = Settings(error_tracking_enabled=True, sentry_dsn={receiver.dsn!r})
 for _ in range(2):
     tracker = ErrorTracker(settings, "shop", "test", MetricsRegistry("etter"), Redactor())

@@ -6,7 +6,7 @@ import httpx
 from httpx._types import HeaderTypes
 from starlette.types import Receive, Scope, Send
 
-from etter_obs.health import Health
+from etter_obs._internal.health import Health
 
 
 async def ask(

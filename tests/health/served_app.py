@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from starlette.types import Message, Receive, Scope, Send
 
-from etter_obs.health import Health
-from etter_obs.settings import Settings
+from etter_obs._internal.health import Health
+from etter_obs._internal.settings import Settings
 
 health = Health(Settings.from_env())
 health.add("database", lambda: False, critical=False)

@@ -9,10 +9,10 @@ import time
 import pytest
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 
-from etter_obs.context import RequestContext, current_request
-from etter_obs.conventions import HealthReason, HealthStatus
-from etter_obs.health import Health
-from etter_obs.settings import Settings
+from etter_obs._internal.context import RequestContext, current_request
+from etter_obs._internal.conventions import HealthReason, HealthStatus
+from etter_obs._internal.health import Health
+from etter_obs._internal.settings import Settings
 
 SECRET = "postgresql://etter:hunter2@db.internal/etter"
 

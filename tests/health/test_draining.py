@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from etter_obs.conventions import HealthReason
-from etter_obs.health import Health
-from etter_obs.settings import Settings
+from etter_obs._internal.conventions import HealthReason
+from etter_obs._internal.health import Health
+from etter_obs._internal.settings import Settings
 from tests.health.serving import GUNICORN, UVICORN, answer, served
 from tests.services import free_port
 from tests.waiting import eventually
@@ -124,8 +124,8 @@ def test_the_default_action_still_ends_a_process() -> None:
     """Where nobody handled SIGTERM, the process still dies of it, as its parent can see."""
     code = (
         "import asyncio, signal\n"
-        "from etter_obs.health import Health\n"
-        "from etter_obs.settings import Settings\n"
+        "from etter_obs._internal.health import Health\n"
+        "from etter_obs._internal.settings import Settings\n"
         "async def main():\n"
         "    Health(Settings()).start()\n"
         "    signal.raise_signal(signal.SIGTERM)\n"

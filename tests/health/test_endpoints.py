@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from etter_obs.conventions import HealthReason
-from etter_obs.health import Health
-from etter_obs.settings import Settings
+from etter_obs._internal.conventions import HealthReason
+from etter_obs._internal.health import Health
+from etter_obs._internal.settings import Settings
 from tests.health.asking import ask
 
 SECRET = "postgresql://etter:hunter2@db.internal/etter"

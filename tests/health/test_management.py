@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from etter_obs.health import Health
-from etter_obs.settings import Settings
+from etter_obs._internal.health import Health
+from etter_obs._internal.settings import Settings
 from tests.health.serving import answer, served
 from tests.services import free_port
 from tests.waiting import eventually

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from etter_obs import conventions
-from etter_obs.conventions import HealthReason
-from etter_obs.health import Health
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import HealthReason
+from etter_obs._internal.health import Health
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 
 
 async def test_each_run_is_counted_with_its_reason() -> None:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from etter_obs.conventions import LOG_LINES, TELEMETRY_DROPPED
-from etter_obs.logs import LogPipeline
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.conventions import LOG_LINES, TELEMETRY_DROPPED
+from etter_obs._internal.logs import LogPipeline
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 
 
 class Logged:

@@ -16,7 +16,7 @@ import structlog
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
-from etter_obs.logs import get_logger
+from etter_obs._internal.logs import get_logger
 from tests.logs.pipelines import Logged
 
 logger = get_logger("tests.beside")

@@ -16,11 +16,11 @@ import pytest
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
-from etter_obs.context import RequestContext, current_request
-from etter_obs.conventions import LogField
-from etter_obs.logs import get_logger
-from etter_obs.logs.stdlib import ACCESS_LOGGERS
-from etter_obs.settings import Settings
+from etter_obs._internal.context import RequestContext, current_request
+from etter_obs._internal.conventions import LogField
+from etter_obs._internal.logs import get_logger
+from etter_obs._internal.logs.stdlib import ACCESS_LOGGERS
+from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 
 EVERY_LINE = {

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
-from etter_obs.context import RequestContext, current_request
-from etter_obs.logs import fields as names
-from etter_obs.logs import get_logger
-from etter_obs.logs.otlp_wire import Encoder
-from etter_obs.settings import Settings
-from etter_obs.settings.parsers import OtlpProtocol
+from etter_obs._internal.context import RequestContext, current_request
+from etter_obs._internal.logs import fields as names
+from etter_obs._internal.logs import get_logger
+from etter_obs._internal.logs.otlp_wire import Encoder
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.settings.parsers import OtlpProtocol
 from tests.logs.pipelines import Logged
 from tests.logs.receivers import grpc_receiver, hanging_receiver, http_receiver
 from tests.relay import relay
@@ -188,9 +188,9 @@ def test_a_forked_child_sends_its_own(tmp_path: Path, protocol: OtlpProtocol) ->
     with receiver as received:
         script = f"""
 import os
-from etter_obs.logs import LogPipeline, get_logger
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.logs import LogPipeline, get_logger
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 endpoint, protocol = {received.endpoint!r}, {protocol!r}
 settings = Settings(apm_enabled=True, otlp_endpoint=endpoint, otlp_protocol=protocol)
 pipeline = LogPipeline(settings, "shop", "test", MetricsRegistry("etter"))

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from opentelemetry import trace
 
 from etter_obs import Settings, SettingsError, get_logger
-from etter_obs.logs import REDACTED, Redactor
+from etter_obs._internal.logs import REDACTED, Redactor
 from etter_obs.testing.logs import recording_logs
 from tests.errors.sentry_receiver import sentry_receiver
 from tests.logs.pipelines import Logged

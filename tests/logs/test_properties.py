@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etter_obs.logs import get_logger
-from etter_obs.settings import Settings
+from etter_obs._internal.logs import get_logger
+from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 from tests.logs.secrets import planted
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from etter_obs.batch_worker import BackgroundWorker
-from etter_obs.conventions import LOG_QUEUE
-from etter_obs.logs import LogPipeline, get_logger
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.conventions import LOG_QUEUE
+from etter_obs._internal.logs import LogPipeline, get_logger
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 from tests.waiting import eventually, usual
 
@@ -25,11 +25,11 @@ logger = get_logger("tests.queue")
 
 PREAMBLE = """
 import json, logging, os, sys, threading, time
-from etter_obs.conventions import LOG_QUEUE
-from etter_obs.logs import LogPipeline, get_logger
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
-from etter_obs.conventions import TELEMETRY_DROPPED
+from etter_obs._internal.conventions import LOG_QUEUE
+from etter_obs._internal.logs import LogPipeline, get_logger
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.conventions import TELEMETRY_DROPPED
 registry = MetricsRegistry("etter")
 logger = get_logger("child")
 pipeline = LogPipeline(Settings(), "shop", "test", registry)

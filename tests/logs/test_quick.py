@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etter_obs.context import RequestContext
-from etter_obs.logs import Redactor
-from etter_obs.logs.fast_render import QuickRenderer
-from etter_obs.logs.record import Entry, Site, SpanIds
-from etter_obs.logs.render import Renderer
+from etter_obs._internal.context import RequestContext
+from etter_obs._internal.logs import Redactor
+from etter_obs._internal.logs.fast_render import QuickRenderer
+from etter_obs._internal.logs.record import Entry, Site, SpanIds
+from etter_obs._internal.logs.render import Renderer
 from tests.logs.secrets import planted
 
 MAX_BYTES = 1024

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from etter_obs.logs import REDACTED, Redactor
-from etter_obs.redaction.plain_values import cut
-from etter_obs.redaction.secret_names import is_sensitive
+from etter_obs._internal.logs import REDACTED, Redactor
+from etter_obs._internal.redaction.plain_values import cut
+from etter_obs._internal.redaction.secret_names import is_sensitive
 from tests.logs.secrets import EXAMPLES
 
 redactor = Redactor()

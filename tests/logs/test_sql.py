@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from etter_obs.settings import Settings
+from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 
 SECRET = "Hunter2Zq9"

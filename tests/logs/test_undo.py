@@ -13,9 +13,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from etter_obs.logs import LogPipeline, get_logger
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.settings import Settings
+from etter_obs._internal.logs import LogPipeline, get_logger
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 
 logger = get_logger("tests.undo")

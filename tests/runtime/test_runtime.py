@@ -13,10 +13,10 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from etter_obs import conventions
-from etter_obs.conventions import Metric
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.runtime import Runtime, instrument_runtime
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Metric
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.runtime import Runtime, instrument_runtime
 from tests.waiting import eventually
 
 

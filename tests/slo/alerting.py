@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from etter_obs.slo.loading.loader import parse_specs
+from etter_obs._internal.slo.loading.loader import parse_specs
 from stack.build import binary
 from tests.services import free_port
 from tests.slo.specs import ROOT, generated, text_of, written

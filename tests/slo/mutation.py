@@ -29,11 +29,11 @@ from typing import Any
 
 import yaml
 
-from etter_obs.slo.alerts.burn_rate import alerts
-from etter_obs.slo.alerts.stack import stack
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.rule_tests import rule_tests, stack_tests
-from etter_obs.slo.rules.recording import rules
+from etter_obs._internal.slo.alerts.burn_rate import alerts
+from etter_obs._internal.slo.alerts.stack import stack
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.rule_tests import rule_tests, stack_tests
+from etter_obs._internal.slo.rules.recording import rules
 from stack.build import binary
 from tests.slo.mutants import Mutant, Rule, mutants
 

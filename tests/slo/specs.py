@@ -11,17 +11,17 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from etter_obs import conventions
-from etter_obs.conventions import Label, MetricKind
-from etter_obs.generate.scrape import scrape
-from etter_obs.slo.alerts.alertmanager import alertmanager
-from etter_obs.slo.alerts.burn_rate import alerts
-from etter_obs.slo.alerts.stack import stack
-from etter_obs.slo.loading.loader import SpecError, parse_specs
-from etter_obs.slo.loading.validation import RESERVED
-from etter_obs.slo.rule_tests import rule_tests, stack_tests
-from etter_obs.slo.rules.recording import rules
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Label, MetricKind
+from etter_obs._internal.generate.scrape import scrape
+from etter_obs._internal.slo.alerts.alertmanager import alertmanager
+from etter_obs._internal.slo.alerts.burn_rate import alerts
+from etter_obs._internal.slo.alerts.stack import stack
+from etter_obs._internal.slo.loading.loader import SpecError, parse_specs
+from etter_obs._internal.slo.loading.validation import RESERVED
+from etter_obs._internal.slo.rule_tests import rule_tests, stack_tests
+from etter_obs._internal.slo.rules.recording import rules
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 
 ROOT = Path(__file__).resolve().parents[2]

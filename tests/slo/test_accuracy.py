@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etter_obs.conventions import Rule
-from etter_obs.slo.loading.loader import load_spec
-from etter_obs.slo.prometheus.promtool import Question, Sample, ask
-from etter_obs.slo.rules.recording import rules
+from etter_obs._internal.conventions import Rule
+from etter_obs._internal.slo.loading.loader import load_spec
+from etter_obs._internal.slo.prometheus.promtool import Question, Sample, ask
+from etter_obs._internal.slo.rules.recording import rules
 from stack.build import binary
 from tests.slo.events import EVALUATION, Instance, Request, Run, steady
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.slo.alerts.burn_rate import slo_alerts
-from etter_obs.slo.alerts.rule import AlertRule, Firing, annotations_of
-from etter_obs.slo.alerts.service import service_alerts
-from etter_obs.slo.alerts.stack import stack_alerts
-from etter_obs.slo.loading.loader import load_specs
-from etter_obs.slo.prometheus.promtool import Question, ask
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.slo.alerts.burn_rate import slo_alerts
+from etter_obs._internal.slo.alerts.rule import AlertRule, Firing, annotations_of
+from etter_obs._internal.slo.alerts.service import service_alerts
+from etter_obs._internal.slo.alerts.stack import stack_alerts
+from etter_obs._internal.slo.loading.loader import load_specs
+from etter_obs._internal.slo.prometheus.promtool import Question, ask
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 from tests.slo.specs import SHIPPED, generated, spec_of, written
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etter_obs import conventions
-from etter_obs.conventions import Alert
-from etter_obs.generate import scrape
-from etter_obs.generate.plan import plan
-from etter_obs.generate.prometheus_rule import prometheus_rules
-from etter_obs.generate.writer import write
-from etter_obs.settings import Settings
-from etter_obs.slo.loading.loader import load_specs, parse_specs
-from etter_obs.text.yaml import GENERATED
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Alert
+from etter_obs._internal.generate import scrape
+from etter_obs._internal.generate.plan import plan
+from etter_obs._internal.generate.prometheus_rule import prometheus_rules
+from etter_obs._internal.generate.writer import write
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.slo.loading.loader import load_specs, parse_specs
+from etter_obs._internal.text.yaml import GENERATED
 from stack.build import binary
 from tests.slo.specs import ROOT, SHIPPED, generated, promtool, spec_of, text_of, written
 

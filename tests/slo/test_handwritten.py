@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etter_obs.conventions import Rule
-from etter_obs.slo.prometheus.promtool import Question, ask
-from etter_obs.slo.rules import recording
-from etter_obs.slo.spec import selectors
-from etter_obs.slo.spec.models import Spec
+from etter_obs._internal.conventions import Rule
+from etter_obs._internal.slo.prometheus.promtool import Question, ask
+from etter_obs._internal.slo.rules import recording
+from etter_obs._internal.slo.spec import selectors
+from etter_obs._internal.slo.spec.models import Spec
 from stack.build import binary
 from tests.command_line import run
 from tests.slo.specs import generated, promtool, spec_of, text_of, written

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etter_obs.slo.analysis.reach_table import remarks
-from etter_obs.slo.loading.loader import SpecError, parse_specs
+from etter_obs._internal.slo.analysis.reach_table import remarks
+from etter_obs._internal.slo.loading.loader import SpecError, parse_specs
 from tests.slo.specs import BASE, dumped, error_of, text_of
 
 SLI: Final = "sli: { requests: { bad_status: 5xx } }"

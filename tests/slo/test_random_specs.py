@@ -12,8 +12,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from etter_obs.slo.loading.loader import SpecError, parse_specs
-from etter_obs.text.yaml import GENERATED
+from etter_obs._internal.slo.loading.loader import SpecError, parse_specs
+from etter_obs._internal.text.yaml import GENERATED
 from tests.slo.specs import (
     BASE,
     SHIPPED,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from etter_obs.cli import main
+from etter_obs._internal.cli import main
 from stack.build import binary
 from stack.native import running
 

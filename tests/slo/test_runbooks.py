@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from etter_obs.conventions import Label
-from etter_obs.dashboards import dashboards
-from etter_obs.generate.plan import plan
-from etter_obs.generate.writer import write
-from etter_obs.slo.alerts.runbooks import runbooks
-from etter_obs.slo.loading.loader import parse_specs
+from etter_obs._internal.conventions import Label
+from etter_obs._internal.dashboards import dashboards
+from etter_obs._internal.generate.plan import plan
+from etter_obs._internal.generate.writer import write
+from etter_obs._internal.slo.alerts.runbooks import runbooks
+from etter_obs._internal.slo.loading.loader import parse_specs
 from tests.slo.specs import generated, spec_of, text_of
 
 MARKER = "<!-- End of the generated part. -->"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
-from etter_obs.generate.schema import schema
+from etter_obs._internal.generate.schema import schema
 from tests.slo.specs import ROOT, SHIPPED, dumped, spec_trees
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())

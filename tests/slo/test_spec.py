@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.slo.loading.loader import SpecError, load_spec, load_specs, parse_specs
-from etter_obs.slo.spec.buckets import db_buckets, request_buckets
+from etter_obs._internal.slo.loading.loader import SpecError, load_spec, load_specs, parse_specs
+from etter_obs._internal.slo.spec.buckets import db_buckets, request_buckets
 from tests.slo.specs import ROOT, SHIPPED, error_of, spec_of, text_of
 
 SLI = "requests: { bad_status: 5xx }"

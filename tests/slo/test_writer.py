@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs.generate.plan import Change, plan
-from etter_obs.generate.writer import write
-from etter_obs.slo.loading.loader import SpecError, load_specs, parse_specs
+from etter_obs._internal.generate.plan import Change, plan
+from etter_obs._internal.generate.writer import write
+from etter_obs._internal.slo.loading.loader import SpecError, load_specs, parse_specs
 from tests.slo.specs import SHIPPED
 
 fork = multiprocessing.get_context("fork")

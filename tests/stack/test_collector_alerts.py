@@ -13,11 +13,11 @@ import httpx
 import pytest
 import yaml
 
-from etter_obs.conventions import Alert
-from etter_obs.conventions.external import Collector
-from etter_obs.slo.alerts.stack import stack_alerts
-from etter_obs.slo.loading.loader import load_specs
-from etter_obs.text.promql import equals
+from etter_obs._internal.conventions import Alert
+from etter_obs._internal.conventions.external import Collector
+from etter_obs._internal.slo.alerts.stack import stack_alerts
+from etter_obs._internal.slo.loading.loader import load_specs
+from etter_obs._internal.text.promql import equals
 from stack.layout import Ports
 from tests.collector import collector
 from tests.logs.receivers import hanging_receiver

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from demo.backend import backend_running
-from etter_obs.conventions import Alert
+from etter_obs._internal.conventions import Alert
 from stack.native import Stack, running
 from tests.command_line import run
 from tests.services import free_port

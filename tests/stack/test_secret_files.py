@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from etter_obs.secret_files import ensure_secrets
+from etter_obs._internal.secret_files import ensure_secrets
 from stack.layout import CHECKOUT
 
 

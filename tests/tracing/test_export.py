@@ -16,12 +16,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from etter_obs import setup_observability
-from etter_obs.conventions import TELEMETRY_DROPPED
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.redaction.redactor import Redactor
-from etter_obs.settings import Settings
-from etter_obs.settings.parsers import OtlpProtocol
-from etter_obs.tracing import Tracing
+from etter_obs._internal.conventions import TELEMETRY_DROPPED
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.redaction.redactor import Redactor
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.settings.parsers import OtlpProtocol
+from etter_obs._internal.tracing import Tracing
 from tests.relay import relay
 from tests.services import Receiver, otlp_grpc_receiver, otlp_http_receiver
 from tests.tracing.observed import observed, settings_for

@@ -19,13 +19,14 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from sqlalchemy import create_engine, text
 
-from etter_obs import conventions, setup_observability
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.redaction.redactor import Redactor
-from etter_obs.settings import Settings
-from etter_obs.tracing import Tracing
-from etter_obs.tracing.httpx_client import MAX_HOSTS, instrument_httpx
-from etter_obs.tracing.outgoing import merged
+from etter_obs import setup_observability
+from etter_obs._internal import conventions
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.redaction.redactor import Redactor
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.tracing import Tracing
+from etter_obs._internal.tracing.httpx_client import MAX_HOSTS, instrument_httpx
+from etter_obs._internal.tracing.outgoing import merged
 from tests.services import Receiver, free_port
 from tests.tracing.observed import Client, observed, settings_for
 

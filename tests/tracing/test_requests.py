@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from etter_obs.context import current_request
+from etter_obs._internal.context import current_request
 from tests.services import Receiver, otlp_http_receiver
 from tests.tracing.observed import observed
 

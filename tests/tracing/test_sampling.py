@@ -12,7 +12,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from etter_obs.tracing.sampling import HeadSampler, official_sampler
+from etter_obs._internal.tracing.sampling import HeadSampler, official_sampler
 
 SAMPLERS = st.sampled_from(
     [

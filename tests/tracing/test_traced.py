@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from opentelemetry import trace
 
 from etter_obs import traced
-from etter_obs.metrics.registry import MetricsRegistry
-from etter_obs.redaction.redactor import Redactor
-from etter_obs.tracing import Tracing
+from etter_obs._internal.metrics.registry import MetricsRegistry
+from etter_obs._internal.redaction.redactor import Redactor
+from etter_obs._internal.tracing import Tracing
 from tests.services import Received, Receiver
 from tests.tracing.observed import observed, settings_for
 

@@ -1,0 +1,219 @@
+"""What tells one call of a ``cached`` function from every other, and which tags it has."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from enum import Enum
+from functools import partial
+from string import Formatter
+from typing import Any, Final, NamedTuple
+
+from etter_obs._internal.cache.digest import NoStableFormError, feed, module_of
+
+_CONSTANTS: Final = (
+    *(types.NoneType, bool, int, float, complex, str, bytes, Enum, type),
+    *(types.BuiltinFunctionType, types.ModuleType),
+)
+"""What a function may close over. Anything else may say something different at the next call."""
+_OPEN: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_DIGITS: Final = 40
+
+
+class Call(NamedTuple):
+    """A call: hexadecimal digits that no other call has, and the call's tags."""
+
+    digits: str
+    tags: tuple[str, ...]
+
+
+class Calls:
+    """The calls of one function.
+
+    Args:
+        function: sync or async.
+        key: takes some of the function's parameters, by name; what it returns is all that tells
+            two results apart. None: every argument, and what the function closes over.
+        tags: names, with ``{parameter}`` in place of an argument.
+
+    ``inner`` is the function without what is around it.
+
+    Raises:
+        ValueError: ``key`` or a tag asks for what is no parameter of the function.
+        TypeError: ``tags`` is one text instead of several.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        key: Callable[..., object] | None,
+        tags: Sequence[str],
+    ) -> None:
+        if isinstance(tags, str):
+            raise TypeError(f"tags={tags!r}: it takes several; write tags=[{tags!r}]")
+        self._signature = inspect.signature(function)
+        self.inner, self._held = _taken_apart(function)
+        self._start = hashlib.sha256()
+        feed(self._start.update, (_names(self.inner), tuple(tags), key is None))
+        parameters = self._signature.parameters.values()
+        self._plain = [p.name for p in parameters]
+        self._takes_any = any(p.kind in _OPEN for p in parameters)
+        rest = [p.name for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
+        self._rest = rest[0] if rest else None
+        self._key = key
+        self._tags = tuple(tags)
+        self._asked = self._key_names(key) if key else None
+        for tag in tags:
+            for _, field, _, _ in Formatter().parse(tag):
+                if field is not None:
+                    self._check(re.split(r"[.\[]", field)[0], f"the tag {tag!r}")
+
+    def of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Return what tells the call with these arguments from others.
+
+        Raises:
+            NoStableFormError: an argument, or what the function closes over, has no stable form.
+            Exception: whatever ``key`` or the formatting of a tag raises.
+        """
+        given = len(args) + len(kwargs)
+        if given == len(self._plain) and not self._takes_any:  # as most calls: no default is needed
+            named = dict(zip(self._plain, args, strict=False))
+            with suppress(KeyError):
+                for name in self._plain[len(args) :]:
+                    named[name] = kwargs[name]
+                return self._call(named, args, kwargs)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError:  # the function says so itself, or a decorator adds the rest
+            return self._call({"*": args, "**": kwargs}, args, kwargs)
+        bound.apply_defaults()
+        return self._call(bound.arguments, args, kwargs)
+
+    def to_forget(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Return the call whose result is to be forgotten.
+
+        With ``key`` only what that and the tags ask for must be there.
+
+        Raises:
+            TypeError: the function does not take these arguments, or one is missing.
+            Exception: as in :meth:`of`.
+        """
+        if self._key is None:
+            self._signature.bind(*args, **kwargs)
+            return self.of(args, kwargs)
+        bound = self._signature.bind_partial(*args, **kwargs)
+        given = set(bound.arguments)
+        bound.apply_defaults()
+        missing = [
+            name
+            for name in self._asked or ()
+            if name not in given
+            and self._signature.parameters[name].default is inspect.Parameter.empty
+        ]
+        if missing:
+            raise TypeError(f"missing what key= asks for: {', '.join(missing)}")
+        return self._call(bound.arguments, args, kwargs)
+
+    def _call(self, arguments: Mapping[str, Any], args: Any, kwargs: Any) -> Call:
+        named = arguments
+        if self._rest is not None:
+            named = {**arguments, **arguments.get(self._rest, {})}
+        state = self._start.copy()
+        if self._key is None:
+            for name, value in arguments.items():
+                feed(state.update, name)
+                try:
+                    feed(state.update, value)
+                except NoStableFormError as error:
+                    raise NoStableFormError(f"the argument {name} is or holds {error}") from None
+            for name, value in _closed_over(self.inner):
+                feed(state.update, _constant(name, value))
+            if self._held:
+                feed(state.update, self._held)
+        elif self._asked is None:
+            feed(state.update, self._key(*args, **kwargs))
+        else:
+            asked = {name: named[name] for name in self._asked if name in named}
+            feed(state.update, self._key(**asked))
+        tags = tuple([tag.format_map(named) for tag in self._tags])
+        return Call(state.hexdigest()[:_DIGITS], tags)
+
+    def _key_names(self, key: Callable[..., object]) -> tuple[str, ...] | None:
+        """Return the parameters that ``key`` asks for; None: it takes what the function takes."""
+        try:
+            wanted = inspect.signature(key).parameters.values()
+        except ValueError:
+            raise ValueError(
+                f"key={key!r} does not say what it takes; write a lambda, such as "
+                "key=lambda user_id: user_id"
+            ) from None
+        if any(parameter.kind in _OPEN for parameter in wanted):
+            return None
+        for parameter in wanted:
+            if parameter.default is inspect.Parameter.empty:
+                self._check(parameter.name, "key")
+        return tuple(parameter.name for parameter in wanted)
+
+    def _check(self, name: str, who: str) -> None:
+        known = self._signature.parameters
+        if not name.isidentifier() or (name not in known and self._rest is None):
+            raise ValueError(
+                f"{who} asks for {name!r}, which is no parameter of "
+                f"{self.inner.__qualname__}; it has {', '.join(known) or 'none'}"
+            )
+
+
+def _taken_apart(function: Any) -> tuple[Any, list[object]]:
+    """Return the innermost function, and what partials and methods around it hold."""
+    held: list[object] = []
+    while True:
+        if isinstance(function, partial):
+            held += [function.args, function.keywords]
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            held.append(function.__self__)
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif hasattr(function, "__qualname__"):
+            return function, held
+        else:  # an object that can be called
+            held.append(function)
+            function = type(function)
+
+
+def _names(function: Any) -> object:
+    """Return what a function is called; for one that shares its name with others, also where."""
+    shared = "<" in function.__qualname__  # a lambda, or within a function
+    code: types.CodeType | None = getattr(function, "__code__", None)
+    place = list(code.co_positions()) if shared and code else None
+    return module_of(function), function.__qualname__, place
+
+
+def _closed_over(function: Any) -> Iterator[tuple[str, object]]:
+    """Yield the variables of functions around this one that it reads, with what they hold now."""
+    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None)
+    for name, cell in zip(code.co_freevars, cells, strict=True) if code and cells else ():
+        if name != "__class__":  # super()'s; self tells it
+            try:
+                yield name, cell.cell_contents
+            except ValueError:  # not set yet
+                yield name, None
+
+
+def _constant(name: str, value: object, around: tuple[object, ...] = ()) -> object:
+    if isinstance(value, types.FunctionType):
+        inner, held = _taken_apart(value)
+        if inner in around:  # it calls itself
+            return ()
+        others = [_constant(name, cell, (*around, inner)) for name, cell in _closed_over(inner)]
+        return _names(inner), others, held
+    if isinstance(value, _CONSTANTS):
+        return value
+    raise NoStableFormError(
+        f"the function reads {name} of the function around it, a {type(value).__name__}"
+    )

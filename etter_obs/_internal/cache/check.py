@@ -1,0 +1,44 @@
+"""A health check for Redis."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.exceptions import AuthenticationError, MaxConnectionsError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from etter_obs._internal.conventions import HealthReason
+
+
+def redis_check(client: Any) -> Callable[[], HealthReason | Awaitable[HealthReason]]:
+    """Return a check for ``Health.add``: coroutine function for an async client, else a function.
+
+    It pings over the client's own pool, past its metrics. A pool without a free connection is
+    ``POOL_EXHAUSTED``; a server that cannot be reached raises ``ConnectionError``.
+    """
+    ping = type(client).execute_command
+
+    def judge(error: RedisConnectionError) -> HealthReason:
+        if isinstance(error, MaxConnectionsError):
+            return HealthReason.POOL_EXHAUSTED
+        if isinstance(error, AuthenticationError):
+            raise error
+        raise ConnectionError("Redis does not answer") from error
+
+    def check() -> HealthReason:
+        try:
+            ping(client, "PING")
+        except RedisConnectionError as error:
+            return judge(error)
+        return HealthReason.OK
+
+    async def check_async() -> HealthReason:
+        try:
+            await ping(client, "PING")
+        except RedisConnectionError as error:
+            return judge(error)
+        return HealthReason.OK
+
+    return check_async if inspect.iscoroutinefunction(ping) else check

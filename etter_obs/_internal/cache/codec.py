@@ -1,0 +1,108 @@
+"""Results of ``cached`` functions as JSON, which are kept only if they come back as they were."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Final, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from etter_obs._internal.cache.digest import NoStableFormError, changed, digest
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Longest result that is kept: a longer one takes Redis, and all who wait for it, too long."""
+_BY_NAME: Final = "by_name" in inspect.signature(TypeAdapter.validate_json).parameters
+"""Since pydantic 2.11 fields can be read by name whatever their aliases are."""
+_READ: Final[dict[str, Any]] = {"by_alias": False, "by_name": True} if _BY_NAME else {}
+_WRITE: Final[dict[str, Any]] = {
+    "by_alias": not _BY_NAME,
+    "exclude_unset": True,  # so that a model comes back with the same fields set
+    "round_trip": True,
+    "warnings": False,  # what does not fit the annotation does not come back as it was
+}
+_EXACT: Final = ConfigDict(
+    ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
+)
+_ANNOTATED: Final = b"a"
+_PLAIN: Final = b"p"
+
+
+class NotKeptError(Exception):
+    """A result would not come back as it is; ``str()`` says why, without anything of the result."""
+
+
+class Codec:
+    """The results of one function: of the type that its return annotation names, or plain JSON."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._adapters: dict[bytes, TypeAdapter[Any]] | None = None
+        self._unreadable = ""
+
+    def encode(self, result: Any) -> bytes:
+        """Return the bytes from which :meth:`decode` makes the same result.
+
+        Raises:
+            NotKeptError: it cannot.
+        """
+        try:
+            before = digest(result)
+        except NoStableFormError as error:
+            raise NotKeptError(f"the result is or holds {error}") from None
+        why = ""
+        for mark, adapter in self._forms().items():
+            try:
+                data = adapter.dump_json(result, **_WRITE)
+                after = adapter.validate_json(data, **_READ)
+                if digest(after) != before:
+                    why = (
+                        why or f"the result comes back from JSON changed: {changed(result, after)}"
+                    )
+                    continue
+            except Exception as error:  # noqa: BLE001  # a model runs code of the app's
+                why = why or f"the result does not come back from JSON: {type(error).__name__}"
+                continue
+            if len(data) > MAX_BYTES:
+                raise NotKeptError(f"the result takes {len(data)} bytes, of at most {MAX_BYTES}")
+            return mark + data
+        raise NotKeptError(f"{why}{self._unreadable}")
+
+    def decode(self, data: bytes) -> Any:
+        """Return the result that was kept.
+
+        Raises:
+            Exception: the bytes are of an older version of its type, or of somebody else.
+        """
+        return self._forms()[data[:1]].validate_json(data[1:], **_READ)
+
+    def _forms(self) -> dict[bytes, TypeAdapter[Any]]:
+        if self._adapters is None:
+            adapters: dict[bytes, TypeAdapter[Any]] = {}
+            try:
+                hint = _returned(self._function)
+                if hint is not Any:
+                    adapters[_ANNOTATED] = _adapter(hint)
+            except Exception as error:  # noqa: BLE001  # not importable, a type of no schema
+                self._unreadable = f"; its return annotation is unreadable ({type(error).__name__})"
+            adapters[_PLAIN] = _adapter(Any)
+            self._adapters = adapters
+        return self._adapters
+
+
+def _returned(function: Any) -> Any:
+    # Of the return annotation alone: another may name what only a type checker imports.
+    alone = SimpleNamespace(
+        __annotations__={"return": function.__annotations__.get("return", Any)},
+    )
+    hints = get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)
+    return hints["return"]
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(hint, config=_EXACT)
+    except PydanticUserError:  # a model has a configuration of its own
+        return TypeAdapter(hint)

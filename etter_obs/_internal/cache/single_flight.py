@@ -1,0 +1,223 @@
+"""One call of a ``cached`` function: looked up, else computed by one caller while others wait.
+
+The course of a call is written once, as a generator of steps; :func:`fly` takes the steps of a sync
+function, :func:`fly_async` those of a coroutine function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from etter_obs._internal.conventions import NotKept
+
+if TYPE_CHECKING:
+    from etter_obs._internal.cache.results import Results
+    from etter_obs._internal.cache.store import Begun, Cache, Entry, Script
+
+LONGEST_COMPUTATION: Final = 600
+"""Seconds after which a result is no longer stored: what marks it as invalidated may have gone."""
+OTHERS_SECONDS: Final = 2
+"""How long another process is left alone with a computation."""
+_PATIENCE: Final = 30.0
+"""Seconds to wait for another caller in this process, whose end is always noticed."""
+_POLL_SECONDS: Final = 0.05
+_computing: Final[ContextVar[frozenset[str]]] = ContextVar(
+    "etter_obs_computing", default=frozenset()
+)
+"""What this context computes: who needs it itself must not wait for it."""
+
+
+class Outcome(NamedTuple):
+    """What a call came to, and whether others find it in Redis."""
+
+    value: Any = None
+    error: Exception | None = None
+    is_stored: bool = False
+
+
+class Step(Protocol):
+    """Something that takes time, in a thread or in an event loop."""
+
+    def take(self) -> Any:
+        """Take it in this thread."""
+
+    async def take_async(self) -> Any:
+        """Take it in the event loop."""
+
+
+Flight = Generator[Step, Any, Outcome]
+
+
+def fly(flight: Flight) -> Any:
+    """Return what the call returns, or raise what it raises."""
+    try:
+        step = next(flight)
+        while True:
+            step = flight.send(step.take())
+    except StopIteration as done:
+        outcome: Outcome = done.value
+    finally:
+        flight.close()
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
+
+
+async def fly_async(flight: Flight) -> Any:
+    """Return what the call returns, or raise what it raises."""
+    try:
+        step = next(flight)
+        while True:
+            step = flight.send(await step.take_async())
+    except StopIteration as done:
+        outcome: Outcome = done.value
+    finally:
+        flight.close()
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
+
+
+def flight(
+    cache: Cache, entry: Entry, results: Results, call: Callable[[], Any], *, waits: bool
+) -> Flight:
+    """Return the steps of one call.
+
+    Args:
+        cache: where results are.
+        entry: the call's keys.
+        results: of the function.
+        call: calls the function.
+        waits: whether this caller may wait for another's computation.
+    """
+    until = time.monotonic() + _PATIENCE
+    waits = waits and entry.value not in _computing.get()
+    while True:
+        found = results.decode((yield _Ask(cache, cache.look_up(entry))))
+        if found is not None:
+            cache.count(entry.name, hit=True)
+            return Outcome(*found)
+        # Nobody waits for a result that he would not find afterwards.
+        if not waits or cache.is_away or not results.are_kept:
+            return (yield from _compute(cache, entry, results, call, waits=False))
+        mine: Future[bool] = Future()
+        other = cache.flights.setdefault(entry.value, mine)
+        if other is mine:
+            break
+        left = until - time.monotonic()
+        if left <= 0 or not (yield _Wait(other, left)):
+            return (yield from _compute(cache, entry, results, call, waits=False))
+    look_again = True  # unless something else comes out of it, it was cancelled: who comes next?
+    try:
+        outcome = yield from _compute(cache, entry, results, call, waits=True)
+        look_again = outcome.is_stored
+        return outcome
+    finally:
+        del cache.flights[entry.value]
+        mine.set_result(look_again)
+
+
+def _compute(
+    cache: Cache, entry: Entry, results: Results, call: Callable[[], Any], *, waits: bool
+) -> Flight:
+    until = time.monotonic() + OTHERS_SECONDS
+    while True:
+        begun: Begun | None = yield _Ask(cache, cache.begin(entry, results.longest()))
+        if begun is None:
+            break
+        found = results.decode(begun.data)
+        if found is not None:
+            cache.count(entry.name, hit=True)
+            return Outcome(*found, is_stored=True)
+        if begun.leads or not waits or time.monotonic() >= until:
+            break
+        yield _Sleep(_POLL_SECONDS)
+    cache.count(entry.name, hit=False)
+    token = _computing.set(_computing.get() | {entry.value})
+    try:
+        outcome: Outcome = yield _Call(call)
+    finally:
+        with suppress(ValueError):  # closed by somebody else than who began
+            _computing.reset(token)
+    stored = yield from _keep(cache, entry, results, outcome, begun)
+    return outcome._replace(is_stored=stored)
+
+
+def _keep(
+    cache: Cache, entry: Entry, results: Results, outcome: Outcome, begun: Begun | None
+) -> Generator[Step, Any, bool]:
+    """Store what came out, if it can be; return whether it is."""
+    data = None if outcome.error else results.encode(outcome.value, cache)
+    is_late = begun is not None and time.monotonic() - begun.at > LONGEST_COMPUTATION
+    if data is None or begun is None or is_late:
+        if data is not None:
+            cache.count_not_kept(entry.name, NotKept.LATE if is_late else NotKept.REDIS)
+        if begun is not None and begun.leads:
+            yield _Ask(cache, cache.give_up(entry))
+        return False
+    if (yield _Ask(cache, cache.keep(entry, begun, data, results.lifetime(outcome.value)))):
+        return True
+    cache.count_not_kept(entry.name, NotKept.REDIS)
+    return False
+
+
+class _Ask(NamedTuple):
+    cache: Cache
+    script: Script[Any]
+
+    def take(self) -> Any:
+        return self.cache.run(self.script)
+
+    async def take_async(self) -> Any:
+        return await self.cache.run_async(self.script)
+
+
+class _Call(NamedTuple):
+    call: Callable[[], Any]
+
+    def take(self) -> Outcome:
+        try:
+            return Outcome(self.call())
+        except Exception as error:  # noqa: BLE001  # raised again when the flight has landed
+            return Outcome(error=error)
+
+    async def take_async(self) -> Outcome:
+        try:
+            return Outcome(await self.call())
+        except Exception as error:  # noqa: BLE001
+            return Outcome(error=error)
+
+
+class _Wait(NamedTuple):
+    """For another caller, at most so many seconds: whether to look again."""
+
+    other: Future[bool]
+    seconds: float
+
+    def take(self) -> bool:
+        with suppress(TimeoutError):
+            return self.other.result(self.seconds)
+        return False
+
+    async def take_async(self) -> bool:
+        # Shielded: who leaves while he waits must not cancel it for the others.
+        waiting = asyncio.shield(asyncio.wrap_future(self.other))
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(waiting, self.seconds)
+        return False
+
+
+class _Sleep(NamedTuple):
+    seconds: float
+
+    def take(self) -> None:
+        time.sleep(self.seconds)
+
+    async def take_async(self) -> None:
+        await asyncio.sleep(self.seconds)

@@ -1,0 +1,136 @@
+"""``etter-obs check``."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+
+from etter_obs._internal.cli.common import (
+    BAD_INPUT,
+    DRIFT,
+    clear_errors,
+    judged_specs,
+    program_option,
+    project_options,
+    same_project,
+)
+from etter_obs._internal.tool_lookup import find_program, how_to_get
+
+_TOO_OLD: Final = 'parse error: unexpected identifier "anchored"'
+"""What a promtool says of the newest PromQL that rules are made of, if it does not know it."""
+
+
+class _Judgement(NamedTuple):
+    """What a program is asked to judge."""
+
+    what: str
+    program: str
+    arguments: list[str]
+
+
+@click.command()
+@program_option("promtool")
+@program_option("amtool")
+@click.option("--tests/--no-tests", default=True, help="Run the generated rule tests too.")
+@click.option("--require", is_flag=True, help="Exit with 2 where promtool or amtool is missing.")
+@project_options
+def check(
+    promtool: Path | None,
+    amtool: Path | None,
+    tests: bool,
+    require: bool,
+    root: Path,
+    environment: str | None,
+) -> None:
+    """Check slo.yaml, drift, and every file by its own program.
+
+    promtool and amtool are those on the PATH, else those that `make stack` built. Where one is
+    missing, it says what was not checked and how to get the program; with --require it fails then.
+
+    \b
+      etter-obs check
+      etter-obs check --require                       in CI
+      etter-obs check --no-tests
+      etter-obs check --promtool ~/bin/promtool --amtool ~/bin/amtool
+    """
+    from etter_obs._internal.generate.plan import plan
+
+    with clear_errors():
+        specs = judged_specs(root, environment, promtool)
+        changes = plan(specs).changes(root)
+        if changes:
+            for change in changes:
+                click.echo(f"{root / change.path}: {change.what}", err=True)
+            click.echo(f"run `etter-obs generate{same_project(root, environment)}` first", err=True)
+            raise SystemExit(DRIFT)
+        click.echo("slo.yaml and what follows from it agree")
+        programs = {
+            "promtool": promtool or find_program("promtool"),
+            "amtool": amtool or find_program("amtool"),
+        }
+        failed = False
+        left_out: dict[str, list[str]] = {}
+        for judgement in _judgements(root, tests):
+            binary = programs[judgement.program]
+            if binary is None:
+                left_out.setdefault(judgement.program, []).append(judgement.what)
+                continue
+            complaint = _complaint(binary, judgement)
+            click.echo(f"{judgement.what}: {'good' if complaint is None else 'FAILED'}")
+            failed |= complaint is not None
+            if complaint and _TOO_OLD in complaint:
+                click.echo(_advice_on_age(binary, judgement.program), err=True)
+                break
+            if complaint:
+                click.echo(complaint, err=True)
+        for name, whats in left_out.items():
+            click.echo(
+                f"{' and '.join(whats)}: not checked, {name} is not on the PATH. "
+                f"Either of these brings it:\n{how_to_get(name)}\n"
+                f"  then put it on the PATH, or: --{name} ./{name}",
+                err=True,
+            )
+    raise SystemExit(DRIFT if failed else BAD_INPUT if require and left_out else 0)
+
+
+def _judgements(root: Path, tests: bool) -> Iterator[_Judgement]:
+    rules = [
+        str(path)
+        for folder in ("prometheus/rules", "alerts/rules")
+        for path in sorted((root / folder).glob("*.yml"))
+    ]
+    lint = ["check", "rules", "--lint=all", "--lint-fatal"]
+    yield _Judgement("rules", "promtool", [*lint, *rules])
+    cases = sorted(map(str, (root / "alerts/tests").glob("*.yml")))
+    if tests and cases:
+        yield _Judgement("rule tests", "promtool", ["test", "rules", *cases])
+    routing = str(root / "alerts/alertmanager.yml")
+    yield _Judgement("routing", "amtool", ["check-config", routing])
+
+
+def _complaint(binary: Path, judgement: _Judgement) -> str | None:
+    """Run a checker; return what it said if it refuses, else None."""
+    try:
+        done = subprocess.run(  # noqa: S603  # the program that the user names, no shell
+            [binary, *judgement.arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        click.echo(f"--{judgement.program} {binary}: cannot be run: {error.strerror}", err=True)
+        raise SystemExit(BAD_INPUT) from None
+    return f"{done.stdout}{done.stderr}" if done.returncode else None
+
+
+def _advice_on_age(binary: Path, name: str) -> str:
+    return (
+        f"{binary}: too old for rules that count exactly. Either of these brings one that is not:\n"
+        f"{how_to_get(name)}\n"
+        "  or set `rule_form: portable` in slo.yaml, if your Prometheus is as old"
+    )

@@ -1,0 +1,123 @@
+"""What the commands share: options, and errors as one message with an exit code."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from etter_obs._internal.bundle import PROJECT_FOLDER, project_root
+from etter_obs._internal.slo.loading.loader import SpecError, load_specs
+from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.tool_lookup import find_program
+
+DRIFT: Final = 1
+BAD_INPUT: Final = 2
+
+Command = Callable[..., Any]
+
+
+class BadInput(click.ClickException):
+    """Something given to a command is wrong; ends it with code 2."""
+
+    exit_code = BAD_INPUT
+
+    def show(self, file: Any = None) -> None:
+        """Print the message as it is: its lines begin with their places."""
+        click.echo(self.format_message(), err=True)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what a user can mend into one message; anything else is a bug and may show itself."""
+    try:
+        yield
+    except SpecError as error:
+        raise BadInput(str(error)) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise BadInput(f"{place}{error.strerror or error}") from None
+
+
+def _project(_: object, __: object, value: Path | None) -> Path:
+    return value or project_root(Path())
+
+
+def _environment(_: object, __: object, value: str | None) -> str | None:
+    from etter_obs._internal.slo.spec.fields import wrong_name
+
+    if value is not None and (why := wrong_name(value)):
+        raise click.BadParameter(why)
+    return value
+
+
+def project_options(command: Command) -> Command:
+    """Add ``--dir`` and ``--environment``."""
+    for option in (
+        click.option(
+            "--environment",
+            metavar="NAME",
+            callback=_environment,
+            help="Environment whose overrides hold (default: the one slo.yaml names).",
+        ),
+        click.option(
+            "--dir",
+            "root",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            callback=_project,
+            help=f"The folder with slo.yaml (default: {PROJECT_FOLDER}/, else the current one).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def same_project(root: Path, environment: str | None = None) -> str:
+    """Return the options with which another command works on this project from here too."""
+    found = project_root(Path()).resolve() == root.resolve()
+    where = "" if found else f" --dir {shlex.quote(str(root))}"
+    return where + (f" --environment {environment}" if environment else "")
+
+
+def program_option(name: str) -> Callable[[Command], Command]:
+    """Add the option that names the program ``name``; its value is an absolute path."""
+
+    def absolute(_: object, __: object, value: Path | None) -> Path | None:
+        return value and value.absolute()  # "promtool" here is a file, and not one on the PATH
+
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        callback=absolute,
+        help=f"Where {name} is.",
+    )
+
+
+def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
+    """Read ``slo.yaml`` in ``root``.
+
+    Raises:
+        SpecError: see ``load_specs``.
+    """
+    return load_specs(root / "slo.yaml", environment)
+
+
+def judged_specs(
+    root: Path, environment: str | None, promtool: Path | None = None
+) -> tuple[Spec, ...]:
+    """Like :func:`read_specs`; ``promtool``, else the one at hand, has parsed the PromQL in it.
+
+    Raises:
+        SpecError: see ``load_specs``; also where promtool
+                refuses an expression.
+    """
+    from etter_obs._internal.slo.analysis.promql_check import (
+        judge,
+    )  # only where it is wanted: --help needs no rules
+
+    program = promtool or find_program("promtool")
+    return load_specs(root / "slo.yaml", environment, judge(program) if program else None)

@@ -1,0 +1,87 @@
+"""A health check that tells a full pool from a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.util import greenlet_spawn
+
+from etter_obs._internal.conventions import HealthReason
+from etter_obs._internal.database.pool import as_sync, pool_state
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import Pool
+
+_STEP: Final = 0.05
+
+
+def database_check(
+    engine: Engine | AsyncEngine, *, patience: float = 1.0
+) -> Callable[[], HealthReason | Awaitable[HealthReason]]:
+    """Return a check for ``Health.add``: coroutine function for an async engine, else a function.
+
+    It takes a connection from the pool, as a request would, and pings the server with it. A pool
+    that has none to give for ``patience`` seconds is ``POOL_EXHAUSTED`` where the server answers on
+    a connection beside the pool; a server that does not answer raises ``ConnectionError``. The
+    check's own timeout bounds it.
+
+    Args:
+        engine: sync or async.
+        patience: seconds to wait for a connection; a pool that is full for a moment is healthy.
+    """
+    sync_engine: Engine = as_sync(engine)
+
+    dialect = sync_engine.dialect
+
+    def ping(pool: Pool) -> None:
+        try:
+            connection = pool.connect()
+            try:
+                answers = dialect.do_ping(connection.dbapi_connection)  # type: ignore[arg-type]
+            finally:
+                connection.close()
+        except (
+            dialect.loaded_dbapi.OperationalError,
+            dialect.loaded_dbapi.InterfaceError,
+        ) as error:
+            raise ConnectionError("the database does not answer") from error
+        if not answers:  # SQLAlchemy before 2.0.3 catches the driver's error itself
+            raise ConnectionError("the database does not answer")
+
+    def ping_beside() -> None:
+        own = sync_engine.pool.recreate()
+        try:
+            ping(own)
+        finally:
+            own.dispose()
+
+    def exhausted() -> bool:
+        state = pool_state(sync_engine.pool)
+        return state is not None and state.exhausted
+
+    def check() -> HealthReason:
+        give_up = time.monotonic() + patience
+        while exhausted():
+            if time.monotonic() > give_up:
+                ping_beside()
+                return HealthReason.POOL_EXHAUSTED
+            time.sleep(_STEP)
+        ping(sync_engine.pool)
+        return HealthReason.OK
+
+    async def check_async() -> HealthReason:
+        give_up = time.monotonic() + patience
+        while exhausted():
+            if time.monotonic() > give_up:
+                await greenlet_spawn(ping_beside)
+                return HealthReason.POOL_EXHAUSTED
+            await asyncio.sleep(_STEP)
+        await greenlet_spawn(ping, sync_engine.pool)
+        return HealthReason.OK
+
+    return check_async if dialect.is_async else check

@@ -1,0 +1,9 @@
+"""Health: four endpoints, checks that cannot hang, draining, and a port for operators."""
+
+from __future__ import annotations
+
+from etter_obs._internal.health.checks import CheckCallable
+from etter_obs._internal.health.outcome import Outcome, Summary
+from etter_obs._internal.health.service import Health
+
+__all__ = ["CheckCallable", "Health", "Outcome", "Summary"]

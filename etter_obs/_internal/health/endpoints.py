@@ -1,0 +1,134 @@
+"""A health endpoint as a bare ASGI app: no route, no schema, no middleware of the app.
+
+Two shapes of the same answer: the guide's (section 9.2), and ``application/health+json`` where the
+client's Accept header names it (draft-inadarei-api-health-check-06).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from etter_obs._internal.conventions import HealthReason, HealthStatus
+from etter_obs._internal.health.outcome import Summary
+
+Answer = Callable[[], Awaitable[Summary]]
+
+_JSON: Final = b"application/json"
+_HEALTH_JSON: Final = b"application/health+json"
+_DRAFT_STATUS: Final = {
+    HealthStatus.HEALTHY: "pass",
+    HealthStatus.DEGRADED: "warn",
+    HealthStatus.UNHEALTHY: "fail",
+}
+
+
+class HealthEndpoint:
+    """Answers GET and HEAD with what ``answer`` says.
+
+    Args:
+        answer: gives the summary to show.
+        before: called at each request, before anything else.
+        may_see: whether the request may see the answer; None lets everyone.
+        token_is_set: whether a refused client is told to bring a token.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        before: Callable[[], None] | None,
+        may_see: Callable[[Scope], bool] | None,
+        token_is_set: bool,
+    ) -> None:
+        self._answer = answer
+        self._before = before
+        self._may_see = may_see
+        self._token_is_set = token_is_set
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        if self._before is not None:
+            self._before()
+        headers = [(b"cache-control", b"no-store"), (b"vary", b"accept")]
+        media_type = _JSON
+        if scope["method"] not in ("GET", "HEAD"):
+            status, body = 405, {"detail": "GET or HEAD"}
+            headers.append((b"allow", b"GET, HEAD"))
+        elif self._may_see is not None and not self._may_see(scope):
+            status, body = self._refusal(headers)
+        else:
+            summary = await self._answer()
+            status = 503 if summary.status is HealthStatus.UNHEALTHY else 200
+            if _wants_health_json(scope):
+                media_type, body = _HEALTH_JSON, _draft_shape(summary)
+            else:
+                body = _guide_shape(summary)
+        content = orjson.dumps(body)
+        headers += [
+            (b"content-type", media_type),
+            (b"content-length", str(len(content)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content}
+        )
+
+    def _refusal(self, headers: list[tuple[bytes, bytes]]) -> tuple[int, dict[str, Any]]:
+        if self._token_is_set:
+            headers.append((b"www-authenticate", b"Bearer"))
+            return 401, {"detail": "send the health token as Authorization: Bearer"}
+        return 403, {"detail": "open to loopback and to the management port; else set a token"}
+
+
+def _wants_health_json(scope: Scope) -> bool:
+    """Whether an Accept header names the type without refusing it (RFC 9110, section 12.5.1)."""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            for item in value.lower().split(b","):
+                media_type, *parameters = (part.strip() for part in item.split(b";"))
+                if media_type == _HEALTH_JSON:
+                    return not any(p.replace(b".", b"").strip(b"0") == b"q=" for p in parameters)
+    return False
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _guide_shape(summary: Summary) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": summary.status, "timestamp": _now()}
+    if summary.reason is not HealthReason.OK:
+        body["reason"] = summary.reason
+    if summary.outcomes is not None:
+        body["checks"] = {
+            name: HealthStatus.HEALTHY.value
+            if outcome.healthy
+            else f"{HealthStatus.UNHEALTHY}: {outcome.reason}"
+            for name, outcome in summary.outcomes.items()
+        }
+    return body
+
+
+def _draft_shape(summary: Summary) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": _DRAFT_STATUS[summary.status]}
+    if summary.reason is not HealthReason.OK:
+        body["output"] = summary.reason
+    if summary.outcomes is not None:
+        body["checks"] = {
+            f"{name}:responseTime": [
+                {
+                    "status": "pass" if outcome.healthy else "fail",
+                    "observedValue": round(outcome.duration * 1_000, 3),
+                    "observedUnit": "ms",
+                    "time": outcome.at.isoformat(timespec="milliseconds"),
+                }
+                | ({} if outcome.healthy else {"output": outcome.reason})
+            ]
+            for name, outcome in summary.outcomes.items()
+        }
+    return body

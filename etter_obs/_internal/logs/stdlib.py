@@ -1,0 +1,303 @@
+"""Leads what the standard library's logging module takes into the pipeline.
+
+Handlers, loggers and levels are the app's and stay as they are, whoever configures them and when:
+a server after it has imported the app, ``dictConfig`` or Alembic's ``fileConfig`` while it starts.
+Two methods are wrapped instead. ``Logger.callHandlers`` takes each record that reaches the root
+logger; ``Handler.handle`` keeps handlers that write to the console silent, and takes what comes to
+one of them on another way. All other handlers get every record, in their own format.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any, Final
+
+from etter_obs._internal.logs.consoles import writes_to_console
+from etter_obs._internal.logs.record import Site
+from etter_obs._internal.logs.taps import takers
+from etter_obs._internal.logs.wrapped_method import WrappedMethod
+from etter_obs._internal.redaction.plain_values import plain_fields
+
+ACCESS_LOGGERS: Final = frozenset(
+    {"uvicorn.access", "gunicorn.access", "hypercorn.access", "granian.access"}
+)
+"""Servers' access logs; on the console, ours takes their place."""
+
+_OWN_FIELDS: Final = frozenset(
+    vars(logging.LogRecord("", 0, "", 0, "", None, None)).keys()
+    | {"message", "asctime", "taskName", "color_message", "stack_info"}
+)
+"""Attributes of every record, and uvicorn's coloured copy of its message: none of the caller's."""
+_LOGURU_SINKS: Final = "loguru._simple_sinks"
+_MAX_FRAMES: Final = 16
+
+
+class _Seen(str):
+    """The level's name on a record that was looked at: handlers of the console leave it alone.
+
+    To all others it is that name. It goes with the copy that a ``QueueHandler`` makes for another
+    thread, and not into another process.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+class _State:
+    """What was found, to be given back."""
+
+    level = logging.WARNING
+    set_level = logging.WARNING
+
+
+_state: Final = _State()
+# What threads are doing, by their idents: a context variable would be copied into tasks that begin
+# meanwhile, and is not empty as quickly.
+_handing_on: Final[set[int]] = set()
+"""Threads whose next record is of a line that was taken before it became a record."""
+_handling: Final[dict[int, logging.LogRecord]] = {}
+"""Records whose handlers run."""
+
+
+def attach() -> None:
+    """Begin to take records."""
+    _CALL_HANDLERS.put()
+    _HANDLE.put()
+    _state.level = logging.getLogger().level
+
+
+def use_level(level: str) -> None:
+    """Give the root logger ``level``."""
+    root = logging.getLogger()
+    root.setLevel(level)
+    _state.set_level = root.level
+
+
+def detach() -> None:
+    """Take no more, and give the root logger its level back, unless somebody has changed it."""
+    _CALL_HANDLERS.remove()
+    _HANDLE.remove()
+    root = logging.getLogger()
+    if root.level == _state.set_level:
+        root.setLevel(_state.level)
+
+
+# -- records --------------------------------------------------------------------------------------
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """Return the record's message; a format that does not fit its arguments is shown as it is."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  # logging must not raise into the code that logs
+        return str(record.msg)
+
+
+def fields_of(record: logging.LogRecord, limit: int) -> dict[str, Any]:
+    """Return what the caller passed as ``extra``."""
+    extra = {key: value for key, value in vars(record).items() if key not in _OWN_FIELDS}
+    return plain_fields(extra, limit) if extra else {}
+
+
+def exception_in(record: logging.LogRecord) -> object:
+    """Return the record's exception: as text where it comes from another process or a queue."""
+    return record.exc_info or (record.exc_text or "").strip()
+
+
+def site_of(record: logging.LogRecord) -> Site:
+    """Return where the record was made."""
+    return Site(record.pathname, record.funcName or "", record.lineno)
+
+
+def is_handled_here(message: str) -> bool:
+    """Tell whether this thread is calling the handlers of a record that says ``message``.
+
+    A handler that gives records to another library of logging makes lines that were taken already.
+    """
+    record = _handling.get(get_ident())
+    return record is not None and message_of(record) in message
+
+
+# -- lines of structlog, for handlers of logging ---------------------------------------------------
+
+
+def way_of(logger: logging.Logger) -> tuple[int, bool]:
+    """Return ``logger``'s lowest level, and whether its records go anywhere but to the console.
+
+    The level is its own, or that of the nearest above it but the root: the root's is for what is
+    logged by the logging module.
+    """
+    elsewhere = logging.Logger.callHandlers is not _CALL_HANDLERS.alone
+    level, reached, node = 0, True, logger
+    while True:
+        if reached:
+            if node.handlers and not elsewhere:
+                elsewhere = not all(map(writes_to_console, node.handlers))
+            reached = node.propagate
+        above = node.parent
+        if above is None:
+            return level, elsewhere
+        level = level or node.level
+        node = above
+
+
+def hand_on(
+    logger: logging.Logger, level: int, message: Any, fields: dict[str, Any], site: Site
+) -> None:
+    """Give a line that was taken already to the handlers of ``logger`` that are no console's.
+
+    ``fields`` may hold an ``exc_info``; the others become attributes of the record.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    info = fields.pop("exc_info", None)
+    if isinstance(info, BaseException):
+        info = (type(info), info, info.__traceback__)
+    elif not isinstance(info, tuple):
+        info = sys.exc_info() if info else None
+    record = logger.makeRecord(
+        logger.name, level, site.filename, site.line, message, (), info, site.function
+    )
+    vars(record).update({key: fields[key] for key in fields.keys() - _OWN_FIELDS})
+    _mark(record)
+    logger.callHandlers(record)
+
+
+@contextmanager
+def handing_on() -> Iterator[None]:
+    """Within it, the first record that this thread makes is of a line that was taken already."""
+    _handing_on.add(get_ident())
+    try:
+        yield
+    finally:
+        _handing_on.discard(get_ident())
+
+
+# -- what is put around logging's own methods -----------------------------------------------------
+
+
+def _around_call_handlers(original: Callable[..., None]) -> Callable[..., None]:
+    def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802
+        if not takers:
+            original(logger, record)
+            return
+        if _handing_on and get_ident() in _handing_on:
+            _handing_on.discard(get_ident())
+            _mark(record)
+        elif type(record.levelname) is not _Seen and _look_at(logger, record):
+            return
+        thread = get_ident()
+        before = _handling.get(thread)
+        _handling[thread] = record
+        try:
+            original(logger, record)
+        finally:
+            if before is None:
+                del _handling[thread]
+            else:
+                _handling[thread] = before
+
+    return _as_of_logging(callHandlers)
+
+
+def _around_handle(original: Callable[..., bool]) -> Callable[..., bool]:
+    def handle(handler: logging.Handler, record: logging.LogRecord) -> bool:
+        if not takers or not writes_to_console(handler):
+            return original(handler, record)
+        # Other than by a logger that leads to the root: by one of its own, or from a queue.
+        if type(record.levelname) is not _Seen:
+            _take_first([_filtered(handler, record)])
+        return False
+
+    return _as_of_logging(handle)
+
+
+def _as_of_logging(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as one of logging's file.
+
+    Handlers that look for the code that logs, as the one that loguru's manual shows, step over the
+    frames of that file.
+    """
+    code = function.__code__
+    function.__code__ = code.replace(co_filename=logging.addLevelName.__code__.co_filename)
+    return function
+
+
+_CALL_HANDLERS: Final = WrappedMethod(logging.Logger, "callHandlers", _around_call_handlers)
+_HANDLE: Final = WrappedMethod(logging.Handler, "handle", _around_handle)
+
+
+def _look_at(logger: logging.Logger, record: logging.LogRecord) -> bool:
+    """Take a record that reaches the root, unless all handlers of a console there refuse it.
+
+    What does not reach it is taken if it comes to a handler of a console. Returns whether all is
+    done: nobody else handles the record.
+    """
+    handlers: list[logging.Handler] = []
+    node = logger
+    while True:
+        if node.handlers:
+            handlers += node.handlers
+        if node.parent is None:
+            break
+        if not node.propagate:
+            return False
+        node = node.parent
+    if not handlers:
+        _take(record)
+        return _CALL_HANDLERS.alone is not None
+    consoles = list(filter(writes_to_console, handlers))
+    _take_first([_filtered(one, record) for one in consoles] or [record])
+    _mark(record)
+    return len(consoles) == len(handlers) and _CALL_HANDLERS.alone is not None
+
+
+def _filtered(handler: logging.Handler, record: logging.LogRecord) -> logging.LogRecord | None:
+    """Return the record as filters of ``handler`` leave it, None where they refuse it."""
+    try:
+        # From Python 3.12 on they may give another record in its place.
+        accepted: object = handler.filter(record)
+    except Exception:  # noqa: BLE001  # the filter's, which is not to cost the line
+        return record
+    if isinstance(accepted, logging.LogRecord):
+        return accepted
+    return record if accepted else None
+
+
+def _take_first(records: list[logging.LogRecord | None]) -> None:
+    """Take one line, of the first record that is left."""
+    for record in filter(None, records):
+        _take(record)
+        return
+
+
+def _take(record: logging.LogRecord) -> None:
+    taker = takers[-1:]
+    taken = record.name in ACCESS_LOGGERS or (hasattr(record, "extra") and _is_of_loguru(record))
+    if taker and not taken:
+        taker[0].take_record(record)
+    _mark(record)
+
+
+def _mark(record: logging.LogRecord) -> None:
+    record.levelname = _Seen(record.levelname)
+
+
+def _is_of_loguru(record: logging.LogRecord) -> bool:
+    """Tell whether loguru made the record, for one of its sinks: the line was taken from loguru."""
+    if not isinstance(getattr(record, "extra", None), dict):
+        return False
+    frame = sys._getframe(1)
+    for _ in range(_MAX_FRAMES):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+        if frame.f_globals.get("__name__") == _LOGURU_SINKS:
+            return True
+    return False

@@ -1,0 +1,140 @@
+"""The text that Prometheus reads, made piece by piece so that nobody has to wait for the whole.
+
+Formats: OpenMetrics 1.0.0 (prometheus.io/docs/specs/om/open_metrics_spec) and Prometheus's text
+format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from etter_obs._internal.conventions import METRICS, Metric, MetricKind
+from etter_obs._internal.metrics.cells import Labels, Peer, Record
+from etter_obs._internal.metrics.children import exemplar_of
+from etter_obs._internal.metrics.registry import MetricsRegistry
+
+_SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+_PIECE: Final = 4096
+"""Characters of what is exposed for others, yielded at once."""
+_ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+
+
+def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -> Iterator[str]:
+    """Yield the exposition in small pieces, one label set each, after the scrape's callbacks.
+
+    ``foreign`` is what others have to expose, in the same format. An empty piece is only an
+    occasion to pause.
+    """
+    registry.refresh()
+    peers = registry.peers()
+    for peer, _ in peers:
+        for _ in peer.refresh():
+            yield ""
+    # Every metric there is: another worker may count what this one has not begun to.
+    for metric in METRICS:
+        name = metric.name(registry.prefix)
+        bounds = registry.bounds(metric)
+        head = _head(metric, name, openmetrics)
+        for labels, records in _gather(registry, metric, peers):
+            text = _label_text(metric, labels)
+            if metric.kind is MetricKind.HISTOGRAM:
+                piece = _histogram(name, text, bounds, records, openmetrics)
+            else:
+                value = _combine(metric, records)
+                if value is None:
+                    continue
+                braced = f"{{{text}}}" if text else ""
+                piece = f"{name}{braced} {_number(value)}\n"
+            yield head + piece
+            head = ""
+    for start in range(0, len(foreign), _PIECE):
+        yield foreign[start : start + _PIECE]
+    if openmetrics:
+        yield "# EOF\n"
+
+
+def _head(metric: Metric, name: str, openmetrics: bool) -> str:
+    kind = str(metric.kind)
+    if openmetrics:
+        name = name.removesuffix("_total").removesuffix("_info")
+    elif metric.kind is MetricKind.INFO:
+        kind = "gauge"
+    help_ = metric.help.translate(_ESCAPES)
+    return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n"
+
+
+def _gather(
+    registry: MetricsRegistry, metric: Metric, peers: Sequence[tuple[Peer, bool]]
+) -> Iterator[tuple[Labels, list[Record]]]:
+    """Yield every label set of a metric with the records that count for it."""
+    live_only = metric.kind in (MetricKind.GAUGE, MetricKind.INFO)
+    sources = [registry.cells.records.get(metric.suffix, {})]
+    sources += [
+        peer.records.get(metric.suffix, {}) for peer, alive in peers if alive or not live_only
+    ]
+    if len(sources) == 1:
+        for labels, record in tuple(sources[0].items()):
+            yield labels, [record]
+        return
+    every = dict.fromkeys(labels for source in sources for labels in tuple(source))
+    for labels in every:
+        yield labels, [source[labels] for source in sources if labels in source]
+
+
+def _combine(metric: Metric, records: list[Record]) -> float | None:
+    """Return what the workers' values make together, None where none has been set."""
+    if metric.across == "latest":
+        when, value = max((record[1], record[0]) for record in records)
+        return value if when else None
+    if metric.kind is MetricKind.COUNTER:
+        return sum([record[0] for record in records])
+    values = [record[0] for record in records if record[1]]
+    if not values:
+        return None
+    if metric.across == "sum":
+        return sum(values)
+    return max(values) if metric.across == "max" else min(values)
+
+
+def _histogram(
+    name: str, text: str, bounds: tuple[float, ...], records: list[Record], openmetrics: bool
+) -> str:
+    buckets = len(bounds) + 1
+    rows = [record[: 2 * buckets + 1].tolist() for record in records]
+    summed = rows[0] if len(rows) == 1 else [sum(column) for column in zip(*rows, strict=True)]
+    bucket = f'{name}_bucket{{{text}{"," if text else ""}le="'
+    lines = []
+    total = 0.0
+    for index in range(buckets):
+        total += summed[index]
+        le = repr(bounds[index]) if index < len(bounds) else "+Inf"
+        # The times of exemplars follow the counts and the sum.
+        exemplar = (
+            _exemplar(records, buckets, index)
+            if openmetrics and (summed[buckets + 1 + index])
+            else ""
+        )
+        lines.append(f'{bucket}{le}"}} {total!r}{exemplar}\n')
+    braced = f"{{{text}}}" if text else ""
+    lines.append(f"{name}_count{braced} {total!r}\n")
+    lines.append(f"{name}_sum{braced} {_number(summed[buckets])}\n")
+    return "".join(lines)
+
+
+def _exemplar(records: list[Record], buckets: int, bucket: int) -> str:
+    found = [found for r in records if (found := exemplar_of(r, buckets, bucket)) is not None]
+    if not found:
+        return ""
+    at, value, trace_id = max(found)
+    return f' # {{trace_id="{trace_id}"}} {value!r} {at:.3f}'
+
+
+def _label_text(metric: Metric, labels: Labels) -> str:
+    pairs = zip(metric.labels, labels, strict=True)
+    return ",".join([f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs])
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    return _SPECIAL.get(text, text)

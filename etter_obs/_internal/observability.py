@@ -1,0 +1,174 @@
+"""The handle of an observed app: its parts, what it observes, how it ends."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from etter_obs._internal.app_resources import AppSide
+from etter_obs._internal.lifecycle import AppLifecycle
+from etter_obs._internal.parts import Parts
+from etter_obs._internal.request_path import observed
+from etter_obs._internal.requests.middleware import ObservabilityMiddleware
+from etter_obs._internal.requests.stack import wrap_stack
+from etter_obs._internal.settings import Settings
+from etter_obs._internal.shutdown_deadline import ShutdownDeadline
+from etter_obs._internal.slo.spec.models import Spec
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
+
+
+class Observability:
+    """The handle of an observed app.
+
+    Attributes:
+        settings: read from the environment.
+        spec: read from slo.yaml.
+        metrics: the registry behind ``/metrics``.
+        logs: the log pipeline.
+        tracing: decides what is sampled, and exports spans.
+        errors: reports errors to Sentry.
+        health: the checks and their endpoints; ``health.add(name, check)`` registers your own.
+    """
+
+    def __init__(self, settings: Settings, spec: Spec, app_file: str | None = None) -> None:
+        self.settings = settings
+        self.spec = spec
+        self._app_file = app_file
+        self._deadline = ShutdownDeadline()
+        self._parts = parts = Parts(settings, spec, self._deadline, self.shutdown)
+        self.metrics = parts.metrics
+        self.logs = parts.logs
+        self.tracing = parts.tracing
+        self.errors = parts.errors
+        self.health = parts.health
+        self._side: Callable[[], AppSide | None] = lambda: None
+
+    def flush(self, deadline: float, *, send: bool = True) -> bool:
+        """Write and send what waits, all signals side by side.
+
+        Args:
+            deadline: seconds for all of them together.
+            send: False writes log lines and sends nothing.
+
+        Returns:
+            Whether everything was written and sent.
+        """
+        return self._parts.flush(deadline, send=send)
+
+    def shutdown(self, deadline: float | None = None) -> None:
+        """Flush, then undo every patch.
+
+        All signals share the deadline, and a back end that is known to be down is not waited for.
+        What remains is counted as dropped. A second call does nothing; afterwards
+        ``setup_observability`` may be called again.
+
+        Args:
+            deadline: seconds; default ``ETTER_OBS_SHUTDOWN_DEADLINE``.
+        """
+        if not self._deadline.has_begun:
+            seconds = self.settings.shutdown_deadline if deadline is None else deadline
+            self._deadline.begin(seconds)
+            for part in (self.logs, self.tracing, self.errors):
+                part.wake()
+        if (side := self._side()) is not None:
+            side.close()
+        self._parts.undo.close()
+
+    def on_shutdown(self, undo: Callable[[], object]) -> None:
+        """Have ``shutdown`` call ``undo``, before it undoes what was done earlier.
+
+        What ``undo`` refers to is kept until then.
+        """
+        self._parts.undo.callback(undo)
+
+    def observe(self, app: Starlette) -> None:
+        """Put the middleware around everything that the app brings, now or when it starts."""
+        side = AppSide.of(app)
+        self._side = weakref.ref(side)
+        lifecycle = AppLifecycle(
+            self._parts,
+            self.settings,
+            self.spec,
+            deadline=self._deadline,
+            side=self._side,
+            app_file=self._app_file,
+        )
+        self.health.leave_checks_to(side)
+        side.callback(self.tracing.adopt(app))
+
+        def around(inner: ASGIApp) -> ObservabilityMiddleware:
+            return observed(
+                app,
+                inner,
+                parts=self._parts,
+                settings=self.settings,
+                spec=self.spec,
+                side=side,
+                lifecycle=lifecycle,
+            )
+
+        side.callback(wrap_stack(app, around))
+        stack = app.middleware_stack
+        if isinstance(stack, ObservabilityMiddleware):  # set up late, while the app runs
+            lifecycle.begin_late(app, stack)
+        elif self.settings.management_port is not None:
+            lifecycle.begin_without_lifespan()
+
+    def observe_engine(self, engine: Engine | AsyncEngine, *, name: str | None = None) -> None:
+        """Measure a SQLAlchemy engine, and check the health of its database, which is critical.
+
+        Observing the same engine again changes nothing. One that is observed while the app runs, in
+        its lifespan for example, is forgotten when the app starts anew.
+
+        Args:
+            engine: sync or async.
+            name: of the health check and of the label ``pool``; an older engine of that name is no
+                longer observed. Default: ``database``, then ``database-2`` and so on.
+
+        Raises:
+            ImportError: SQLAlchemy is older than the lowest that works; the message has the line
+                that installs another.
+        """
+        self._parts.clients.add_engine(engine, name)
+
+    def observe_redis(self, client: Redis | AsyncRedis, *, name: str | None = None) -> None:
+        """Measure a Redis client and check its health; ``cached`` functions use the first one.
+
+        Observing the same client again changes nothing. One that is observed while the app runs, in
+        its lifespan for example, is forgotten when the app starts anew.
+
+        Args:
+            client: of redis-py, sync or async.
+            name: of the health check; an older client of that name is no longer observed.
+                Default: ``redis``, then ``redis-2`` and so on.
+
+        Raises:
+            ImportError: redis-py is older than the lowest that works; the message has the line that
+                installs another.
+        """
+        self._parts.clients.add_redis(client, name)
+
+    def observe_all(
+        self,
+        engine: Engine | AsyncEngine | Mapping[str, Engine | AsyncEngine] | None,
+        redis: Redis | AsyncRedis | Mapping[str, Redis | AsyncRedis] | None,
+    ) -> None:
+        """Observe what ``setup_observability`` takes: an engine, a client, or several by name."""
+        if isinstance(engine, Mapping):
+            for name, one in engine.items():
+                self.observe_engine(one, name=name)
+        elif engine is not None:
+            self.observe_engine(engine)
+        if isinstance(redis, Mapping):
+            for name, client in redis.items():
+                self.observe_redis(client, name=name)
+        elif redis is not None:
+            self.observe_redis(redis)

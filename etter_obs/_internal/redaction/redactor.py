@@ -1,0 +1,169 @@
+"""One set of rules that keeps secrets out of logs, spans and error reports.
+
+A value is hidden when the key it stands under names a secret, or when its text has the shape of
+one. Both rules err on the side of hiding: a log line that says too little can be repaired, a leaked
+password cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
+
+from etter_obs._internal.redaction.named_values import REDACTED
+from etter_obs._internal.redaction.patterns import Rules
+from etter_obs._internal.redaction.secret_names import SecretNames
+from etter_obs._internal.redaction.user_pattern import OwnPattern
+
+__all__ = ["REDACTED", "Redactor"]
+
+_MAX_DEPTH: Final = 12
+_MAX_REMEMBERED: Final = 4096
+_MAX_LENGTH: Final = 128
+_MAX_ENCODINGS: Final = 4
+_ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[0-7][0-9A-Fa-f][^\s\"'<>]*")
+# What calls itself so next to a `value` is its name: of a header, a cookie, a form's field.
+_NAMING: Final = ("name", "key")
+_INVALID: Final = {"loc", "msg", "input"}
+"""In what Pydantic and FastAPI tell of input that they refuse."""
+_CARDS: Final = range(10**12, 10**19)
+"""Whole numbers that have as many digits as a card's."""
+
+
+class Redactor:
+    """Hides secrets in text, in single values and in nested mappings.
+
+    Args:
+        names: names of secrets besides those that are known.
+        pattern: a regular expression of RE2 for what is secret besides, None for none.
+
+    Raises:
+        ValueError: ``pattern`` cannot be used; the text says what it takes.
+    """
+
+    def __init__(self, names: Iterable[str] = (), pattern: str | None = None) -> None:
+        self.names = SecretNames(names)
+        """Which names are of secrets."""
+        self.has_pattern = pattern is not None
+        """Whether a pattern of the app's own must see everything."""
+        self._rules = Rules(self.names)
+        self._hide_own = _as_it_is if pattern is None else OwnPattern(pattern).hide
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with every secret in it replaced by :data:`REDACTED`.
+
+        A text without any comes back as it is, the same object.
+        """
+        if not self.suspect(text):
+            return self._hide_own(text)
+        text = self._by_rules(text)
+        return _ENCODED.sub(self._decoded, text) if "%" in text else text
+
+    def suspect(self, text: str) -> bool:
+        """Tell, in about a microsecond, whether any rule but the app's own may find something."""
+        return self._rules.suspect(text)
+
+    def value(self, key: str, value: Any) -> Any:
+        """Return what may be shown of ``value``, which stands under ``key``.
+
+        Text, also as bytes, numbers, mappings and sequences are looked into; other objects come
+        back as they are.
+        """
+        return self._value(key, value, _MAX_DEPTH)
+
+    def mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of ``mapping`` without its secrets, at any depth, keys included."""
+        return self._mapping(mapping, _MAX_DEPTH)
+
+    def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        shown = {
+            self.text(key) if isinstance(key, str) else key: self._value(str(key), value, depth)
+            for key, value in mapping.items()
+        }
+        if "value" in shown and any(self.names.know(str(mapping.get(key, ""))) for key in _NAMING):
+            shown["value"] = REDACTED
+        if shown.keys() >= _INVALID:
+            shown["input"] = REDACTED
+        return shown
+
+    def _value(self, key: str, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if self.names.know(key):
+            return REDACTED
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int | float):
+            return REDACTED if self._is_secret(value) else value
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "backslashreplace")
+            shown = self.text(text)
+            return value if shown is text else shown
+        if depth == 0:
+            return REDACTED
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth - 1)
+        if isinstance(value, list | tuple):
+            items = self._items(value, depth - 1)
+            return tuple(items) if type(value) is tuple else items
+        return value
+
+    def _items(self, items: Sequence[Any], depth: int) -> list[Any]:
+        """Return what may be shown of ``items``; two may be a name and its value."""
+        name = ""
+        if len(items) == 2 and isinstance(items[0], str | bytes):
+            name = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
+        return [self._value(name if index else "", item, depth) for index, item in enumerate(items)]
+
+    def _is_secret(self, number: float) -> bool:
+        if self.has_pattern and self._hide_own(shown := str(number)) is not shown:
+            return True
+        if not _CARDS.start <= abs(number) < _CARDS.stop or number != int(number):
+            return False
+        digits = str(abs(int(number)))
+        return self.text(digits) is not digits
+
+    def _by_rules(self, text: str) -> str:
+        return self._hide_own(self._rules.apply(text))
+
+    def _decoded(self, match: re.Match[str]) -> str:
+        """Return a percent-encoded word as it is, or decoded and redacted where it holds a secret.
+
+        What was encoded twice is decoded twice. A space becomes a plus, as in a form, so that a
+        value does not end there; what is found with the spaces alone hides the whole word.
+        """
+        text, secret = match[0], False
+        for _ in range(_MAX_ENCODINGS):
+            decoded = unquote(text).replace(" ", "+")
+            if decoded == text:
+                return text if secret else match[0]
+            text = self._by_rules(decoded)
+            secret = secret or text != decoded
+            spaced = text.replace("+", " ")
+            if self._by_rules(spaced) != spaced:
+                return REDACTED
+        return REDACTED
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+class CleanTexts:
+    """Remembers texts in which no rule finds anything: routes, events and keys come again."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._suspect = redactor.suspect
+        self.known: set[str] = set()
+        """Texts that are known to be clean."""
+
+    def are(self, texts: list[str]) -> bool:
+        """Tell whether all of ``texts`` are clean, and remember it."""
+        if self._suspect("\n".join(texts)):
+            return False
+        if len(self.known) + len(texts) > _MAX_REMEMBERED:
+            self.known.clear()
+        self.known.update([text for text in texts if len(text) <= _MAX_LENGTH])
+        return True

@@ -1,0 +1,118 @@
+"""The way of a request through the parts: the middleware around everything that the app brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from etter_obs._internal import conventions
+from etter_obs._internal.context import RequestContext
+from etter_obs._internal.metrics.exposition import MetricsEndpoint
+from etter_obs._internal.requests.client_address import client_of
+from etter_obs._internal.requests.ids import id_taker
+from etter_obs._internal.requests.middleware import Lifecycle, ObservabilityMiddleware
+from etter_obs._internal.requests.priming import needs
+from etter_obs._internal.requests.probes import Probe, Probes
+from etter_obs._internal.requests.recorder import Recorder
+from etter_obs._internal.requests.response_headers import ResponseHeaders
+from etter_obs._internal.requests.routing import RouteTable
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from etter_obs._internal.app_resources import AppSide
+    from etter_obs._internal.parts import Parts
+    from etter_obs._internal.settings import Settings
+    from etter_obs._internal.slo.spec.models import Spec
+
+
+def observed(
+    app: Starlette,
+    inner: ASGIApp,
+    *,
+    parts: Parts,
+    settings: Settings,
+    spec: Spec,
+    side: AppSide,
+    lifecycle: Lifecycle,
+) -> ObservabilityMiddleware:
+    """Return the middleware around ``inner``; called when the app has all of its routes.
+
+    Args:
+        app: the app, whose routes answer first.
+        inner: the whole of its middleware stack.
+        parts: take what is measured.
+        settings: paths, tokens, proxies, headers.
+        spec: the routes that stream, the latency from which a request is slow.
+        side: keeps what refers to the app.
+        lifecycle: is called when the app starts and stops.
+    """
+    side.callback(parts.tracing.settle(inner))
+    parts.routes = RouteTable(app.routes)
+    parts.requests.prime(parts.routes.routes, needs(spec))
+    probes = side.probes = _probes(app, parts, settings)
+    side.callback(probes.install())
+    recorder = Recorder(
+        table=parts.routes,
+        requests=parts.requests,
+        tracing=parts.tracing,
+        access=parts.logs.access,
+        logs_all=settings.log_level in ("DEBUG", "INFO"),
+        finish_queries=_query_report(parts, settings),
+        client=client_of(settings.trusted_proxies),
+        report=_error_report(parts),
+        slow=_tightest_latency(spec),
+        streaming=frozenset(spec.streaming_routes),
+    )
+    parts.undo.callback(parts.metrics.on_scrape(recorder.flush))
+    parts.undo.callback(recorder.flush)
+    parts.flush_requests = recorder.flush
+    return ObservabilityMiddleware(
+        inner,
+        recorder=recorder,
+        probes=probes,
+        quiet=settings.quiet_paths,
+        lifecycle=lifecycle,
+        take_id=id_taker(parts.logs.redactor.text),
+        headers=ResponseHeaders(named) if (named := settings.response_headers) else None,
+    )
+
+
+def _probes(app: Starlette, parts: Parts, settings: Settings) -> Probes:
+    chosen = settings.health_path != conventions.Path.HEALTH
+    probes = {
+        path: Probe(answer, chosen=chosen, guarded=False)
+        for path, answer in parts.health.endpoints.items()
+    }
+    path = settings.metrics_path
+    if settings.metrics_enabled:
+        token = settings.metrics_token
+        endpoint = MetricsEndpoint(parts.metrics, token, settings.multiproc_dir)
+        parts.health.serve(path or conventions.Path.METRICS, endpoint)
+        if settings.management_port is None and path is not None:
+            chosen = path != conventions.Path.METRICS
+            probes[path] = Probe(endpoint, chosen=chosen, guarded=token is None)
+    return Probes(app, probes)
+
+
+def _query_report(parts: Parts, settings: Settings) -> Callable[[RequestContext], None]:
+    from etter_obs._internal.database.requests import RequestQueries
+
+    return RequestQueries(parts.metrics, settings.n_plus_one_threshold).finish
+
+
+def _error_report(parts: Parts) -> Callable[[BaseException, RequestContext], None]:
+    def report(error: BaseException, request: RequestContext) -> None:
+        parts.requests.exception(request.endpoint, error)
+        parts.errors.capture(error, request)
+
+    return report
+
+
+def _tightest_latency(spec: Spec) -> float:
+    """Return the lowest threshold, in seconds, above which a request is bad for some SLO."""
+    bounds = (slo.sli.kind.bucket(conventions.REQUEST_DURATION) for slo in spec.slos)
+    return min((float(bound) for bound in bounds if bound is not None), default=inf)

@@ -1,0 +1,149 @@
+"""One WebSocket connection, watched from the server's side of the app."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter, time_ns
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from etter_obs._internal.context import RequestContext
+from etter_obs._internal.conventions import UNMATCHED, KeptBecause, LogField
+from etter_obs._internal.metrics.children import Counter
+from etter_obs._internal.requests.exchange import says_gone
+from etter_obs._internal.requests.recorder import Recorder
+from etter_obs._internal.requests.response_headers import ResponseHeaders
+from etter_obs._internal.tracing.sampling import Decision
+
+METHOD: Final = "WEBSOCKET"
+"""What stands for a method in log lines."""
+_SWITCHING: Final = 101
+_DATA: Final = frozenset(("websocket.receive", "websocket.send"))
+_HEADED: Final = frozenset(("websocket.accept", "websocket.http.response.start"))
+
+_log = logging.getLogger("etter_obs.requests")
+
+
+class Connection(RequestContext):
+    """Counts one connection, from the handshake until either side closes it or the app ends."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        request_id: str,
+        headers: ResponseHeaders | None,
+    ) -> None:
+        self._start = perf_counter()
+        self._recorder = recorder
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._headers = headers
+        self._left = False
+        self._messages: Counter | None = None
+        self._status = 403  # what a server answers where the app closes before it accepts
+        self.decision = decision
+        super().__init__(
+            request_id,
+            decision.trace_id,
+            decision.span_id,
+            decision.sampled,
+            METHOD,
+            scope["path"],
+        )
+        recorder.requests.websockets.inc()
+
+    async def receive(self) -> Message:
+        """Pass a message to the app and count it."""
+        message = await self._receive()
+        if message["type"] in _DATA:
+            self._count()
+        elif message["type"] == "websocket.disconnect":
+            self._left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message to the server and count it; the handshake's answer gets the id."""
+        kind = message["type"]
+        if kind in _DATA:
+            self._count()
+        elif kind in _HEADED:
+            self._status = message.get("status", _SWITCHING)
+            if self._headers is not None:
+                headers = self._headers.among(message.get("headers") or (), self.request_id, None)
+                message = {**message, "headers": headers}
+        try:
+            await self._send(message)
+        except OSError:  # how servers say that the client is gone
+            self._left = True
+            raise
+
+    def abandon(self, error: BaseException | None) -> None:
+        """Record the connection, which is over: the app returned, or raised ``error``."""
+        if error is not None and self._left and says_gone(error):
+            error = None
+        recorder = self._recorder
+        self.finished = True
+        duration = perf_counter() - self._start
+        try:
+            recorder.requests.websockets.dec()
+            endpoint = self.endpoint = self._endpoint()
+            kept = self.sampled
+            if isinstance(error, Exception):
+                kept = kept or self._keep(endpoint, duration, error)
+                recorder.report(error, self)
+                self._status = 500
+            recorder.requests.websocket_duration.child(endpoint).observe(
+                duration, self.trace_id if kept else None
+            )
+            if isinstance(error, Exception) or recorder.logs_all:
+                recorder.access(self._line(endpoint, duration, error, kept))
+        except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
+            _log.warning("A connection could not be recorded", exc_info=True)
+
+    def _keep(self, endpoint: str, duration: float, error: Exception) -> bool:
+        """Leave a span of an unsampled connection that broke; tell whether there is one."""
+        end = time_ns()
+        return self._recorder.tracing.keep(
+            self.decision,
+            self._scope,
+            request_id=self.request_id,
+            endpoint=endpoint,
+            start_ns=end - int(duration * 1e9),
+            end_ns=end,
+            status=None,
+            exception=error,
+            reason=KeptBecause.ERROR,
+        )
+
+    def _endpoint(self) -> str:
+        return self._recorder.table.endpoint(self._scope) or UNMATCHED
+
+    def _count(self) -> None:
+        if self._messages is None:  # messages flow after the route is known
+            self._messages = self._recorder.requests.websocket_messages.child(self._endpoint())
+        self._messages.inc()
+
+    def _line(
+        self, endpoint: str, duration: float, error: BaseException | None, kept: bool
+    ) -> dict[str, object]:
+        fields: dict[str, object] = {
+            LogField.REQUEST_ID.value: self.request_id,
+            LogField.TRACE_ID.value: self.trace_id,
+            LogField.SPAN_ID.value: self.span_id,
+            LogField.TRACE_SAMPLED.value: kept,
+            LogField.METHOD.value: METHOD,
+            LogField.ENDPOINT.value: endpoint,
+            LogField.PATH.value: self.path,
+            LogField.STATUS_CODE.value: self._status,
+            LogField.DURATION_MS.value: round(duration * 1000, 3),
+            LogField.CLIENT_IP.value: self._recorder.client(self._scope),
+        }
+        if error is not None:
+            fields[LogField.ERROR_TYPE.value] = type(error).__name__
+        return fields

@@ -1,0 +1,260 @@
+"""One HTTP request and its response, watched from the server's side of the app."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from etter_obs._internal.context import RequestContext
+from etter_obs._internal.conventions import STATUS_CLIENT_CLOSED
+from etter_obs._internal.requests.response_headers import ResponseHeaders
+from etter_obs._internal.tracing.sampling import Decision
+
+_PATIENCE_SECONDS: Final = 0.1
+"""After how long it is worth a look whether the client still waits."""
+_NATIVE_SECONDS: Final = 0.01
+"""How long a server that is no Python (granian) may take to say what it knows."""
+_NOTHING: Final[Scope] = {}
+_FRAMEWORKS: Final = ("starlette.", "fastapi.")
+
+
+class Ledger(Protocol):
+    """What an exchange is written into."""
+
+    in_flight: int
+    """Requests that have begun and are not over."""
+    is_due: bool
+    """Whether what waits is going to be written without being asked for."""
+
+    def schedule(self) -> None:
+        """See to it that what waits is written soon."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Take up an exchange that is over."""
+
+    def report(self, error: BaseException, request: RequestContext) -> None:
+        """Take up an exception that left the app."""
+
+
+class Unrecorded:
+    """Takes requests that count in no metric, trace or access line; their errors are reported."""
+
+    is_due = True  # nothing waits, so nothing needs to be scheduled
+
+    def __init__(self, report: Callable[[BaseException, RequestContext], None]) -> None:
+        self.in_flight = 0
+        self.report = report
+
+    def schedule(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Do nothing but count the request out."""
+        self.in_flight -= 1
+
+
+class Exchange(RequestContext):
+    """Hands one request to the recorder, once: when its response is complete or will never be.
+
+    ``receive`` and ``send`` stand between the server and the app. Times are in seconds, sizes in
+    bytes; ``status`` and ``duration`` are known when the exchange is finished.
+    """
+
+    __slots__ = (
+        "_has_trailers",
+        "_headers",
+        "_held",
+        "_ledger",
+        "_left",
+        "_receive",
+        "_send",
+        "bytes_in",
+        "bytes_out",
+        "decision",
+        "duration",
+        "error",
+        "first_byte",
+        "scope",
+        "start",
+        "status",
+    )
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        decision: Decision,
+        request_id: str,
+        headers: ResponseHeaders | None,
+    ) -> None:
+        self.start = perf_counter()
+        self.status = self.bytes_in = self.bytes_out = 0
+        self.first_byte = 0.0  # it stays 0 where the response is sent at once
+        self.error: BaseException | None = None
+        self._left = self._has_trailers = False
+        self._held: list[Message] = []
+        self.scope = scope
+        self.decision = decision
+        self._ledger = ledger
+        self._receive = receive
+        self._send = send
+        self._headers = headers
+        # What super().__init__() does; to call it costs as much again.
+        self.request_id = request_id
+        self._trace_id = decision.trace_id
+        self._span_id = decision.span_id
+        self.sampled = decision.sampled
+        self.method = scope["method"]
+        self.path = scope["path"]
+        self.endpoint = None
+        self.bound = None
+        self.finished = False
+        self.queries = 0
+        self.statements = None
+        ledger.in_flight += 1
+        if not ledger.is_due:
+            ledger.schedule()
+
+    async def receive(self) -> Message:
+        """Pass a message to the app; notice a client that leaves."""
+        message = self._held.pop(0) if self._held else await self._receive()
+        if message["type"] == "http.request":
+            self.bytes_in += len(message.get("body", b""))
+        elif message["type"] == "http.disconnect" and not self.finished:
+            self._left = True
+        return message
+
+    async def send(self, message: Message) -> None:  # noqa: C901  # a call more costs every request
+        """Pass a message to the server; add the headers, and finish after the last byte."""
+        kind = message["type"]
+        complete = False
+        if kind == "http.response.start":
+            self.status = message["status"]
+            if "trailers" in message:
+                self._has_trailers = message["trailers"]
+            if self._headers is not None:
+                message["headers"] = self._headers.among(
+                    message.get("headers", ()), self.request_id, perf_counter() - self.start
+                )
+        elif kind == "http.response.body":
+            body = message.get("body")
+            more = message.get("more_body")
+            if body:
+                if more and not self.bytes_out:
+                    self.first_byte = perf_counter() - self.start
+                self.bytes_out += len(body)
+            complete = not (more or self._has_trailers)
+        elif kind == "http.response.trailers":
+            complete = not message.get("more_trailers", False)
+        elif kind == "http.response.pathsend":
+            complete = True
+        if complete and not self._left and perf_counter() - self.start > _PATIENCE_SECONDS:
+            self._left = await self._is_alone()
+        try:
+            await self._send(message)
+        except OSError:  # how servers say that the client is gone
+            self._left = not self.finished
+            raise
+        if complete:
+            if self.status >= 500:
+                # ServerErrorMiddleware answers from inside its ``except`` and raises afterwards.
+                error = sys.exception()
+                self.error = None if is_chosen(error) else error
+            elif self._left:
+                self.status = STATUS_CLIENT_CLOSED
+            self._finish()
+
+    def forget(self, unrecorded: Ledger) -> None:
+        """Write the request down nowhere: it turned out to be a probe."""
+        self._ledger.in_flight -= 1
+        unrecorded.in_flight += 1
+        self._ledger = unrecorded
+
+    async def answer_for(self, error: BaseException) -> None:
+        """Send a 500 where the app raised before it sent anything.
+
+        The server would send one itself, without the request's id.
+        """
+        if self.status or self._left or not isinstance(error, Exception):
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")]
+        with suppress(Exception):  # the server has gone, or answers by itself
+            await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+            await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
+
+    def abandon(self, error: BaseException | None) -> None:
+        """Take note that the app is done, or raised ``error``; its response may be incomplete."""
+        if error is not None or not self.finished:
+            self._end_early(error)
+        elif self.error is not None and self.status >= 500:  # a handler has answered it
+            self._ledger.report(self.error, self)
+        # Whoever keeps the context (a log line that waits) must not keep all that it knew.
+        self.error = None
+        self.scope = _NOTHING
+        self._receive = self._send = _is_over
+
+    async def _is_alone(self) -> bool:
+        """Tell whether the client is gone, of which the server speaks only when it is asked."""
+        while not self._held or self._held[-1]["type"] == "http.request":
+            # Servers in Python know when the loop has had a turn, native ones a little later.
+            asked = self._receive()
+            turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_SECONDS
+            asking = asyncio.ensure_future(asked)
+            try:
+                await asyncio.wait([asking], timeout=turn)
+            finally:
+                asking.cancel()
+            # Whatever a server says to being asked so late, the response must go out.
+            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+            if not asking.done() or asking.cancelled() or asking.exception() is not None:
+                return False
+            self._held.append(asking.result())  # the app's, should it ask for more
+            if self._held[-1].get("more_body"):
+                return False  # a body that nobody reads is not read here either
+        gone: bool = self._held[-1]["type"] == "http.disconnect"
+        return gone
+
+    def _end_early(self, error: BaseException | None) -> None:
+        gone = self._left and (error is None or says_gone(error))
+        if not self.finished:
+            self.status = STATUS_CLIENT_CLOSED if gone else 500
+            self.error = None if gone else error
+            self._finish()
+        if isinstance(error, Exception) and not gone:
+            self._ledger.report(error, self)
+
+    def _finish(self) -> None:
+        if not self.finished:
+            self.finished = True
+            self.duration = perf_counter() - self.start
+            self._ledger.add(self)
+
+
+async def _is_over(*_: object) -> Any:
+    raise RuntimeError("the request is over: the app has returned")
+
+
+def is_chosen(error: BaseException | None) -> bool:
+    """Tell whether it is the framework's own HTTPException: a status that the app has chosen.
+
+    One of a class of the app's own (a DatabaseError, say) is an error that has a status.
+    """
+    return isinstance(error, HTTPException) and type(error).__module__.startswith(_FRAMEWORKS)
+
+
+def says_gone(error: BaseException) -> bool:
+    """Tell whether an exception only repeats that the client is gone."""
+    return isinstance(error, OSError) or type(error).__name__ in (
+        "CancelledError",
+        "ClientDisconnect",
+        "WebSocketDisconnect",
+    )

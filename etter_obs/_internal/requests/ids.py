@@ -1,0 +1,32 @@
+"""The id of a request: the caller's where it can be used, else a new one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from etter_obs._internal.conventions import Header
+from etter_obs._internal.random_ids import random_ids
+
+REQUEST_ID: Final = Header.REQUEST_ID.lower().encode()
+"""Name of the header, as ASGI writes it."""
+_SAFE_ID: Final = re.compile(rb"[A-Za-z0-9._=:-]{1,64}")
+new_id: Final = random_ids(32)
+
+
+def id_taker(redact: Callable[[str], str]) -> Callable[[bytes], str]:
+    """Return a function that gives the request's id for what the caller sent as one.
+
+    An id from outside goes into headers, logs and spans, so it must be harmless in each: short, of
+    few characters, and nothing in which ``redact`` sees a secret, which would hide it everywhere.
+    """
+
+    def take(given: bytes) -> str:
+        if _SAFE_ID.fullmatch(given):
+            text = given.decode("ascii")
+            if redact(text) == text:
+                return text
+        return new_id()
+
+    return take

@@ -1,0 +1,272 @@
+"""The one middleware: pure ASGI, outside everything that the app brings.
+
+It stands outside ServerErrorMiddleware too, so that a 500 has its ids and is counted, and does
+everything in one pass: request id, trace, metrics, access log, errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Collection
+from contextvars import Context, copy_context
+from typing import Final, Protocol
+
+from opentelemetry.context import get_current
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from etter_obs._internal.context import RequestContext, current_request
+from etter_obs._internal.requests.connection import Connection
+from etter_obs._internal.requests.exchange import Exchange, Unrecorded
+from etter_obs._internal.requests.ids import REQUEST_ID, new_id
+from etter_obs._internal.requests.probes import Probes
+from etter_obs._internal.requests.recorder import Recorder
+from etter_obs._internal.requests.response_headers import NAME_OF, ResponseHeaders
+from etter_obs._internal.tracing import UNTRACED
+from etter_obs._internal.tracing.fastapi_instrumentor import span_around, without_span_of
+
+_LOG: Final = logging.getLogger("etter_obs.requests")
+_SEEN: Final = "etter_obs.exchange"
+"""Scope key: an outer instance already counts this request."""
+_LAST: Final = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
+_TEST_CLIENTS: Final = ("anyio.", "asgi_lifespan.")
+"""Modules of what Starlette's TestClient and asgi-lifespan receive from; no server's begin so."""
+_SERVERS_KEY: Final = "spec_version"
+"""Servers name the version of the specification in the scope; clients in the process do not."""
+
+
+class Lifecycle(Protocol):
+    """What wants to know of the app's start and end, inside the running loop."""
+
+    def starting(self) -> None:
+        """The server asks the app to start, or the first request is here."""
+
+    def started(self) -> None:
+        """The app has started."""
+
+    def stopping(self) -> None:
+        """The server asks the app to stop."""
+
+    async def stopped(self, *, in_process: bool) -> None:
+        """The app has stopped; ``in_process``: under a test client, that no one waits for."""
+
+
+class ObservabilityMiddleware:
+    """Observes every request of ``app``.
+
+    Args:
+        app: the whole of the app's own middleware stack.
+        recorder: writes requests and connections down.
+        probes: what answers at a path instead of the app.
+        quiet: paths whose requests, and those below them, stay out of request metrics, traces and
+            access log, whoever answers them.
+        lifecycle: is told when the app starts and stops.
+        take_id: gives the request's id for what a caller sent as one.
+        headers: those that responses get; None for none.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        recorder: Recorder,
+        probes: Probes,
+        quiet: Collection[str],
+        lifecycle: Lifecycle,
+        take_id: Callable[[bytes], str],
+        headers: ResponseHeaders | None,
+    ) -> None:
+        self.app = app  # so named that others, who walk a stack, find what is inside
+        self._recorder = recorder
+        self._tracing = recorder.tracing
+        self._probes = probes
+        self._quiet = re.compile(rf"(?:{'|'.join(map(re.escape, quiet))})(?:/|$)").match
+        # Enough of a path to tell nearly every request from a probe: a pattern costs too much.
+        self._start = slice(min((len(path) for path in quiet), default=0))
+        self._quiet_starts = frozenset(path[self._start] for path in quiet)
+        self._unrecorded = Unrecorded(recorder.report)
+        self._lifecycle = lifecycle
+        self._take_id = take_id
+        self._headers = headers
+        self._begun = False
+        self._is_off = False
+        self._origin = Context()
+        """What a request may find that was there before the first one."""
+        self._telling = recorder.tracing.carriers | {REQUEST_ID}
+        """Headers that tell something; most requests come without any of them."""
+
+    # In one piece: a call more costs every request.
+    async def __call__(  # noqa: C901
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request, WebSocket or lifespan."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        if not self._begun:
+            self.begin()
+        if self._is_off:
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"]
+        if scope.get("root_path"):
+            path = path.removeprefix(scope["root_path"])
+        if path[self._start] in self._quiet_starts and self._quiet(path):
+            await self._serve_quietly(path, scope, receive, send)
+            return
+        if _SEEN in scope:
+            await self.app(scope, receive, send)
+            return
+        if (outer := current_request.get()) is not None and await self._apart(
+            outer, scope, receive, send
+        ):
+            return
+        tracing = self._tracing
+        headers = scope["headers"]
+        if self._telling.isdisjoint(map(NAME_OF, headers)):
+            decision = tracing.untraced or tracing.begin()
+            request_id = new_id()
+        else:
+            decision = tracing.decide(headers)
+            given = dict(headers).get(REQUEST_ID)
+            request_id = new_id() if given is None else self._take_id(given)
+        around = span_around() if get_current() else None
+        if around is not None:
+            decision = around
+        elif tracing.is_excluded is not None and tracing.is_excluded(scope):
+            decision = tracing.excluded()
+        watched = (Exchange if kind == "http" else Connection)(
+            self._recorder, scope, receive, send, decision, request_id, self._headers
+        )
+        scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
+        token = current_request.set(watched)
+        try:
+            if decision is UNTRACED or around is not None:
+                await self.app(scope, watched.receive, watched.send)
+            elif decision.sampled:
+                await tracing.serve(
+                    self.app, scope, watched.receive, watched.send, decision, request_id
+                )
+            else:
+                carried = tracing.attach(decision, scope)
+                try:
+                    await self.app(scope, watched.receive, watched.send)
+                finally:
+                    tracing.detach(carried)
+        except BaseException as error:
+            if isinstance(watched, Exchange):
+                await watched.answer_for(error)
+            watched.abandon(error)
+            raise
+        else:
+            watched.abandon(None)
+        finally:
+            # A server runs each request in a task of its own. What it logs about the request after
+            # this has returned should still carry its ids, so they stay. A client in the same
+            # process may go on in this task: it finds its context as it left it.
+            if _SERVERS_KEY not in scope.get("asgi", ()):
+                current_request.reset(token)
+
+    async def _serve_quietly(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a probe: by our answer, or by the app, whose request gets its ids and no record."""
+        outer = current_request.get() if _SEEN in scope else None
+        if isinstance(outer, Exchange):
+            # A probe of a mounted app is no request of the outer one.
+            outer.forget(self._unrecorded)
+            self._tracing.forget()
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = self._probes.at(path, scope, self._inner_unrecorded)
+        await (answer or self._inner_unrecorded)(scope, receive, send)
+
+    async def _inner_unrecorded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _SEEN in scope:
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(REQUEST_ID)
+        request_id = new_id() if given is None else self._take_id(given)
+        decision = self._tracing.unsampled()
+        watched = Exchange(
+            self._unrecorded, scope, receive, send, decision, request_id, self._headers
+        )
+        scope[_SEEN] = True
+        token = current_request.set(watched)
+        carried = self._tracing.attach(decision, scope)
+        try:
+            await self.app(scope, watched.receive, watched.send)
+        except BaseException as error:
+            await watched.answer_for(error)
+            watched.abandon(error)
+            raise
+        else:
+            watched.abandon(None)
+        finally:
+            self._tracing.detach(carried)
+            current_request.reset(token)
+
+    async def _apart(
+        self, outer: RequestContext, scope: Scope, receive: Receive, send: Send
+    ) -> bool:
+        """Serve a request that begins in the context of another; tell whether it could be done.
+
+        The other one is over where a server went on reading from within it (uvicorn does, after a
+        large body): nothing of it may be seen. Otherwise its code, perhaps a task that outlives it,
+        calls an app in its own process: it gives what it knows, and must not come back with what it
+        was called for.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # another kind of loop
+            return False
+        is_next = outer.finished and _SERVERS_KEY in scope.get("asgi", ())
+        context = self._origin.copy() if is_next else copy_context()
+        context.run(current_request.set, None)
+        context.run(without_span_of, outer)
+        await asyncio.create_task(self(scope, receive, send), context=context)
+        if is_next:
+            current_request.set(context[current_request])  # for what the server logs afterwards
+        return True
+
+    def begin(self) -> None:
+        """Take note that the app's loop runs; the first call counts."""
+        if self._begun:
+            return
+        self._begun = True
+        self._origin = copy_context()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._is_off = True
+            _LOG.warning(
+                "etter-obs is off for this app, which runs on another event loop than asyncio "
+                "(trio, for example): requests are not measured, and neither /metrics nor /health "
+                "is served by it. Log lines are still written"
+            )
+            return
+        self._lifecycle.starting()
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lifecycle = self._lifecycle
+        in_process = type(getattr(receive, "__self__", None)).__module__.startswith(_TEST_CLIENTS)
+
+        async def observed_receive() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._begun = False  # a test client starts an app any number of times
+                self.begin()
+            elif message["type"] == "lifespan.shutdown" and not self._is_off:
+                lifecycle.stopping()
+            return message
+
+        async def observed_send(message: Message) -> None:
+            if not self._is_off:
+                if message["type"] == "lifespan.startup.complete":
+                    lifecycle.started()
+                elif message["type"] in _LAST:
+                    await lifecycle.stopped(in_process=in_process)
+            await send(message)
+
+        await self.app(scope, observed_receive, observed_send)

@@ -1,0 +1,213 @@
+"""What answers at a probe's path: the app where it serves the path itself, else this package.
+
+The app's routes always win, also those that are added after set-up and those of mounted apps. A
+route that takes any path (``/{path:path}``, an app mounted at ``/``) is asked first; where it
+answers 404, the package's answer is sent. What a middleware guards stays guarded: metrics without a
+token of their own are served from behind the app's middlewares.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.routing import BaseRoute, Host, Match, Mount, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_NOWHERE: Final = "etter-obs-8d41f0c6"
+"""A segment of a path that no app names: a route that takes it takes anything."""
+_NOT_FOUND: Final = 404
+_ANSWER: Final = "etter_obs.answer"
+"""Scope key: what answers where the app's router finds nothing."""
+_ELSEWHERE: Final = (
+    "Set ETTER_OBS_METRICS_PATH or ETTER_OBS_HEALTH_PATH to another path, or "
+    "ETTER_OBS_MANAGEMENT_PORT for a port apart from the app's"
+)
+
+_LOG: Final = logging.getLogger("etter_obs.requests")
+
+
+class Claim(Enum):
+    """How an app sees a path."""
+
+    NONE = "no route matches it"
+    ANY = "a route that takes any path matches it"
+    OWN = "a route of its own matches it"
+
+
+def claim_of(app: Starlette, scope: Scope) -> Claim:
+    """Return how an app, as it is now, sees the path of an HTTP scope.
+
+    A route whose path matches but whose method differs counts as the app's own, and so does one
+    that the router would redirect to by adding or removing a slash at the end.
+    """
+    found = _claim(app.routes, scope)
+    if found is Claim.NONE:
+        path: str = scope["path"]
+        other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+        found = _claim(app.routes, {**scope, "path": other})
+    if found is Claim.NONE and not _finds_nothing(app.router.default):
+        return Claim.ANY
+    return found
+
+
+def _claim(routes: Iterable[BaseRoute], scope: Scope) -> Claim:
+    for route in routes:
+        match, child = route.matches(scope)
+        if match is Match.NONE:
+            continue
+        inner = route.routes if isinstance(route, Mount | Host) else None
+        if inner:
+            return _claim(inner, {**scope, **child})
+        return Claim.OWN if route.matches(_elsewhere(scope))[0] is Match.NONE else Claim.ANY
+    return Claim.NONE
+
+
+def _elsewhere(scope: Scope) -> Scope:
+    """Return the scope of another path with as many segments."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    depth = path.removeprefix(root).strip("/").count("/") + 1
+    return {**scope, "path": root + f"/{_NOWHERE}" * depth}
+
+
+def _finds_nothing(default: ASGIApp) -> bool:
+    """Tell whether a router ends in Starlette's own 404, also behind the hook of ``Probes``."""
+    return getattr(default, "__func__", None) is Router.not_found or hasattr(default, _ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The package's answer at one path.
+
+    Args:
+        answer: the answer.
+        chosen: whether somebody set the path: then the answer goes before routes that take any.
+        guarded: whether the app's middlewares are passed first.
+    """
+
+    answer: ASGIApp
+    chosen: bool
+    guarded: bool
+
+
+class Probes:
+    """The package's answers on the app's port.
+
+    Args:
+        app: the app, whose routes may change at any time.
+        probes: by their paths.
+    """
+
+    def __init__(self, app: Starlette, probes: Mapping[str, Probe]) -> None:
+        self._app = app
+        self._probes = probes
+        self._said: dict[str, Claim] = {}
+        self._lost: set[str] = set()
+
+    def install(self) -> Callable[[], None]:
+        """Let the app's router pass on what it does not find; return the undo."""
+        router, default = self._app.router, self._app.router.default
+        if not _finds_nothing(default):
+            return lambda: None
+
+        async def end(scope: Scope, receive: Receive, send: Send) -> None:
+            await (scope.get(_ANSWER) or default)(scope, receive, send)
+
+        setattr(end, _ANSWER, True)
+        router.default = end
+
+        def undo() -> None:
+            if router.default is end:
+                router.default = default
+
+        return undo
+
+    def say(self) -> None:
+        """Log where the package answers, and where the app's own routes win."""
+        blank: dict[str, Any] = {"type": "http", "method": "GET", "root_path": "", "headers": []}
+        for path in self._probes:
+            self._claim(path, {**blank, "path": path})
+        ours = [path for path, claim in self._said.items() if claim is not Claim.OWN]
+        if ours:
+            _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
+
+    def at(self, path: str, scope: Scope, inner: ASGIApp) -> ASGIApp | None:
+        """Return what answers this HTTP scope in place of ``inner``, None where the app does.
+
+        Args:
+            path: the scope's path without the root path.
+            scope: the scope.
+            inner: the app.
+        """
+        probe = self._probes.get(path)
+        if probe is None:
+            return None
+        claim = self._claim(path, scope)
+        if claim is Claim.OWN:
+            return None
+        guarded = probe.guarded and bool(self._app.user_middleware)
+        if guarded or (claim is Claim.ANY and not probe.chosen):
+            return self._after(inner, path, probe)
+        return probe.answer
+
+    def _claim(self, path: str, scope: Scope) -> Claim:
+        """Return how the app sees the path; log it when the app has begun to serve it."""
+        claim = claim_of(self._app, scope)
+        if claim is not self._said.get(path):
+            self._said[path] = claim
+            if claim is Claim.OWN:
+                _LOG.warning(
+                    "The app serves %s itself, so etter-obs does not. %s", path, _ELSEWHERE
+                )
+        return claim
+
+    def _after(self, inner: ASGIApp, path: str, probe: Probe) -> ASGIApp:
+        """Return an app that sends what ``inner`` sends, or our answer where that has none."""
+
+        async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+            reached = refused = False
+
+            async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+                nonlocal reached
+                reached = True
+                await probe.answer(scope, receive, send)
+
+            seen = {**scope, _ANSWER: answer}
+
+            async def sent(message: Message) -> None:
+                nonlocal refused
+                if message["type"] == "http.response.start" and not reached:
+                    # A scope that a router has seen has passed the middlewares.
+                    refused = message["status"] == _NOT_FOUND or (probe.chosen and "router" in seen)
+                    if not refused:
+                        self._lose(path, probe, message["status"])
+                if not refused:
+                    await send(message)
+
+            await inner(seen, receive, sent)
+            if refused:
+                await probe.answer(scope, receive, send)
+
+        return asked
+
+    def _lose(self, path: str, probe: Probe, status: int) -> None:
+        """Log once that something in the app answered before us."""
+        if path in self._lost:
+            return
+        self._lost.add(path)
+        if self._said[path] is Claim.ANY and not probe.chosen:
+            who, remedy = "A route of the app that takes any path", _ELSEWHERE
+        else:
+            who = "A middleware of the app"
+            remedy = (
+                "Let it pass this path, or set ETTER_OBS_METRICS_TOKEN, with which it is not "
+                "asked, or ETTER_OBS_MANAGEMENT_PORT"
+            )
+        _LOG.warning("%s answered %s with %d, before etter-obs. %s", who, path, status, remedy)

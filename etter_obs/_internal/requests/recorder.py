@@ -1,0 +1,185 @@
+"""What is written down about a request that is over: metrics, a span where it matters, a log line.
+
+Requests are counted a few at a time, some milliseconds later, and before a scrape: one by one, with
+the processor's caches full of the app, the same work costs three times as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.types import Scope
+
+from etter_obs._internal.context import RequestContext
+from etter_obs._internal.conventions import UNMATCHED, KeptBecause, LogField
+from etter_obs._internal.metrics.requests import RequestMetrics, Seen
+from etter_obs._internal.requests.exchange import Exchange
+from etter_obs._internal.requests.routing import RouteTable
+from etter_obs._internal.tracing import Tracing
+
+_DELAY_SECONDS: Final = 0.05
+_MOST_WAITING: Final = 4_096
+_NOT_FOUND: Final = 404
+_NOT_ALLOWED: Final = 405
+_SERVER_ERROR: Final = 500
+
+# Plain strings: a member of a StrEnum hashes and renders more slowly.
+_REQUEST_ID: Final = LogField.REQUEST_ID.value
+_TRACE_ID: Final = LogField.TRACE_ID.value
+_SPAN_ID: Final = LogField.SPAN_ID.value
+_SAMPLED: Final = LogField.TRACE_SAMPLED.value
+_METHOD: Final = LogField.METHOD.value
+_ENDPOINT: Final = LogField.ENDPOINT.value
+_PATH: Final = LogField.PATH.value
+_STATUS: Final = LogField.STATUS_CODE.value
+_DURATION: Final = LogField.DURATION_MS.value
+_CLIENT: Final = LogField.CLIENT_IP.value
+_ERROR: Final = LogField.ERROR_TYPE.value
+
+_log = logging.getLogger("etter_obs.requests")
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorder:
+    """Writes requests down.
+
+    Args:
+        table: the app's routes.
+        requests: the request metrics.
+        tracing: makes the span of an unsampled request that went wrong.
+        access: takes the fields of an access line.
+        logs_all: whether requests that did not fail have an access line.
+        finish_queries: looks at the database statements of a request.
+        client: tells the client's address.
+        report: is told of exceptions that leave the app.
+        slow: the tightest latency target of the spec, in seconds.
+        streaming: routes that have no latency target.
+    """
+
+    table: RouteTable
+    requests: RequestMetrics
+    tracing: Tracing
+    access: Callable[[dict[str, Any]], None]
+    logs_all: bool
+    finish_queries: Callable[[RequestContext], None]
+    client: Callable[[Scope], str | None]
+    report: Callable[[BaseException, RequestContext], None]
+    slow: float
+    streaming: Collection[str]
+    in_flight: int = 0
+    """Requests in flight, counted in the event loop; the gauge follows with every flush."""
+    is_due: bool = False
+    """Whether a flush is scheduled."""
+    _waiting: deque[Seen] = field(default_factory=deque)
+    # Re-entrant: the handler of a signal may scrape while this thread counts.
+    _counting: threading.RLock = field(default_factory=threading.RLock)
+
+    def add(self, exchange: Exchange) -> None:
+        """Write a finished request down, whatever is wrong with that: its response is not."""
+        self.in_flight -= 1
+        try:
+            self._record(exchange)
+        except Exception:  # noqa: BLE001
+            _log.warning("A request could not be recorded", exc_info=True)
+        if not self.is_due:
+            self.schedule()
+        elif len(self._waiting) > _MOST_WAITING:
+            self.flush()  # the loop with the timer is gone
+
+    def flush(self) -> None:
+        """Count what waits. It may be called in any thread."""
+        self.is_due = False
+        waiting = self._waiting
+        alike: defaultdict[tuple[str, str, int], list[Seen]] = defaultdict(list)
+        with self._counting:
+            while waiting:
+                seen = waiting.popleft()
+                alike[seen[:3]].append(seen)
+            for key, several in alike.items():
+                try:
+                    self.requests.series(*key).count(several)
+                except Exception:  # noqa: BLE001  # what cannot be counted costs nothing else
+                    _log.warning("Requests could not be counted", exc_info=True)
+            self.requests.show_active(self.in_flight)
+
+    def schedule(self) -> None:
+        """Flush in some milliseconds."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # another kind of loop
+            self.flush()
+            return
+        self.is_due = True
+        loop.call_later(_DELAY_SECONDS, self.flush)
+
+    def _record(self, exchange: Exchange) -> None:
+        scope = exchange.scope
+        status, duration = exchange.status, exchange.duration
+        route = self.table.endpoint(scope)
+        if route is None and status != _NOT_FOUND:
+            # A middleware answered: a broken one must not hide its errors among the unmatched.
+            route = self.table.search(scope)
+        if _NOT_FOUND <= status <= _NOT_ALLOWED and route in self.table.files:
+            route = None
+        endpoint = exchange.endpoint if exchange.endpoint and route else route
+        exchange.endpoint = endpoint = endpoint or UNMATCHED
+        kept = exchange.sampled or (
+            (status >= _SERVER_ERROR or duration > self.slow) and self._keep(exchange, endpoint)
+        )
+        self._waiting.append(
+            (
+                exchange.method,
+                endpoint,
+                status,
+                duration,
+                exchange.first_byte or duration,
+                exchange.bytes_in,
+                exchange.bytes_out,
+            )
+        )
+        if kept:
+            series = self.requests.series(exchange.method, endpoint, status)
+            series.mark(duration, exchange.trace_id)
+        if exchange.queries:
+            self.finish_queries(exchange)
+        if self.logs_all or status >= _SERVER_ERROR:
+            fields = {
+                _REQUEST_ID: exchange.request_id,
+                _TRACE_ID: exchange.trace_id,
+                _SPAN_ID: exchange.span_id,
+                _SAMPLED: kept,
+                _METHOD: exchange.method,
+                _ENDPOINT: endpoint,
+                _PATH: exchange.path,
+                _STATUS: status,
+                _DURATION: round(duration * 1000, 3),
+                _CLIENT: self.client(scope),
+            }
+            if exchange.error is not None:
+                fields[_ERROR] = type(exchange.error).__name__
+            self.access({**exchange.bound, **fields} if exchange.bound else fields)
+
+    def _keep(self, exchange: Exchange, endpoint: str) -> bool:
+        """Leave a span of an unsampled request that went wrong; tell whether there is one."""
+        reason = KeptBecause.ERROR if exchange.status >= _SERVER_ERROR else KeptBecause.LATENCY
+        if reason is KeptBecause.LATENCY and endpoint in self.streaming:
+            return False
+        end = time.time_ns()
+        return self.tracing.keep(
+            exchange.decision,
+            exchange.scope,
+            request_id=exchange.request_id,
+            endpoint=endpoint,
+            start_ns=end - int(exchange.duration * 1e9),
+            end_ns=end,
+            status=exchange.status,
+            exception=exchange.error,
+            reason=reason,
+        )

@@ -1,0 +1,104 @@
+"""``setup_observability``: reads the environment and the spec, and observes an app."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from etter_obs._internal.bundle import default_spec_path
+from etter_obs._internal.observability import Observability
+from etter_obs._internal.process_exit import before_exit
+from etter_obs._internal.settings import Settings, SettingsError
+from etter_obs._internal.slo.loading.loader import SpecError, load_specs
+from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.startup_errors import end_without_traceback
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from starlette.applications import Starlette
+
+_observed: Final[weakref.WeakKeyDictionary[Starlette, Observability]] = weakref.WeakKeyDictionary()
+_left_behind: Final[deque[Observability]] = deque()
+"""Of apps that are gone and were not shut down. The next app's set-up does that: the garbage
+collector, which finds them, may run anywhere and must not wait."""
+_LEFT_SECONDS: Final = 0.5
+"""How long each of them may take to send what is left."""
+
+
+def setup_observability(
+    app: Starlette,
+    *,
+    engine: Engine | AsyncEngine | Mapping[str, Engine | AsyncEngine] | None = None,
+    redis: Redis | AsyncRedis | Mapping[str, Redis | AsyncRedis] | None = None,
+    settings: Settings | None = None,
+) -> Observability:
+    """Observe a FastAPI (or Starlette) app: logs, metrics, traces, errors, health.
+
+    All else comes from the environment. Call it before or after routes and middleware are added,
+    at import, in a factory or in the lifespan. A further call for the same app adds its engines and
+    clients, and returns the first call's handle. A process that does not catch what is wrong with
+    its variables or slo.yaml prints that alone and exits with 2. A part that a variable switches on
+    and whose packages are not installed is left out, with one warning.
+
+    Args:
+        app: the app, before or after its start.
+        engine: SQLAlchemy engine, sync or async, or several by name; measured and checked.
+        redis: client of redis-py, sync or async, or several by name, likewise. ``cached`` functions
+            keep their results in the first one.
+        settings: in place of the environment; a further call ignores it.
+
+    Returns:
+        The handle: ``obs.health.add(…)``, ``obs.shutdown()``.
+
+    Raises:
+        SettingsError: an environment variable holds a value that it cannot take.
+        SpecError: slo.yaml says something that cannot be right.
+    """
+    while _left_behind:
+        _left_behind.popleft().shutdown(_LEFT_SECONDS)
+    known = _observed.get(app)
+    if known is not None:
+        known.observe_all(engine, redis)
+        return known
+    try:
+        settings = settings or Settings.from_env()
+        observability = Observability(settings, _spec(settings), _file_of_the_caller())
+    except (SettingsError, SpecError) as error:
+        end_without_traceback(error)
+        raise
+    try:
+        observability.observe(app)
+        observability.observe_all(engine, redis)
+    except BaseException:
+        observability.shutdown()
+        raise
+    _observed[app] = observability
+    app_is_gone = weakref.finalize(app, _left_behind.append, observability)
+    app_is_gone.atexit = False
+    observability.on_shutdown(app_is_gone.detach)
+    observability.on_shutdown(partial(_forget, weakref.ref(app)))
+    observability.on_shutdown(before_exit(observability.shutdown))
+    return observability
+
+
+def _file_of_the_caller() -> str | None:
+    file = sys._getframe(2).f_globals.get("__file__")
+    return file if isinstance(file, str) else None
+
+
+def _forget(app: weakref.ref[Starlette]) -> None:
+    if (known := app()) is not None:
+        _observed.pop(known, None)
+
+
+def _spec(settings: Settings) -> Spec:
+    specs = load_specs(settings.slo_file or default_spec_path(), settings.environment)
+    named = [spec for spec in specs if spec.service == settings.service_name]
+    return (named or specs)[0]

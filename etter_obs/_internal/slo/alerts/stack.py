@@ -1,0 +1,289 @@
+"""Alerts about what watches: a silent observer looks like a healthy service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from etter_obs._internal.conventions import Alert, Dashboard, Label
+from etter_obs._internal.slo.alerts.burn_rate import alert_group
+from etter_obs._internal.slo.alerts.rule import GREW, GREW_BY, GROWS, AlertRule, Example, Firing
+from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.slo.spec.policy import Severity
+from etter_obs._internal.text.promql import equals, matches, series
+from etter_obs._internal.text.yaml import yaml_document
+
+PATH: Final = "alerts/rules/stack.yml"
+SERVICE: Final = "stack"
+"""The service label of these alerts."""
+_NONE: Final = "none"
+_WINDOW: Final = "15m"
+_PROMETHEUS: Final = equals(Label.JOB, "prometheus")
+_ALERTMANAGER: Final = equals(Label.JOB, "alertmanager")
+_COLLECTOR: Final = equals(Label.JOB, "otel-collector")
+_LOKI: Final = equals(Label.JOB, "loki")
+_TO_ALERTMANAGER: Final = "prometheus-to-alertmanager"
+_SIGNALS: Final = ("spans", "log_records", "metric_points")
+
+
+def stack(spec: Spec) -> dict[str, str]:
+    """Return the rule file of the stack's own alerts."""
+    return {PATH: yaml_document({"groups": [alert_group(spec, SERVICE, stack_alerts(spec))]})}
+
+
+def stack_alerts(spec: Spec) -> list[AlertRule]:
+    """Return the alerts about Prometheus, Alertmanager, the collector and Loki."""
+    labels = {
+        Label.SERVICE.value: SERVICE,
+        Label.ENVIRONMENT.value: spec.environment,
+        Label.TEAM.value: spec.team,
+    }
+    return [
+        _watchdog(labels),
+        *_prometheus(labels),
+        *_delivery(labels),
+        *_pipeline(labels),
+    ]
+
+
+def _watchdog(labels: dict[str, str]) -> AlertRule:
+    return AlertRule(
+        name=Alert.WATCHDOG,
+        expr="vector(1)",
+        severity=_NONE,
+        labels=labels,
+        summary="The alert pipeline works",
+        description="This alert always fires. When it stops arriving, Prometheus, Alertmanager or "
+        "the way to the receiver is broken, and no other alert would arrive either.",
+        queries={"Prometheus is up": series("up", (_PROMETHEUS,))},
+    )
+
+
+def _ticket(
+    name: str,
+    expr: str,
+    labels: dict[str, str],
+    summary: str,
+    description: str,
+    samples: Mapping[str, Mapping[str, str]],
+    query: str,
+) -> AlertRule:
+    """Return an alert on a counter that should not grow.
+
+    ``samples`` are series of it, one for each branch of ``expr``, with the labels that the branch
+    returns for it.
+    """
+    return AlertRule(
+        name=name,
+        expr=expr,
+        severity=Severity.TICKET.value,
+        labels=labels,
+        summary=summary,
+        description=description,
+        dashboard=Dashboard.TELEMETRY,
+        queries={"what is counted": query},
+        example=Example(
+            fires=[Firing({sample: GROWS}, labels, GREW_BY) for sample, labels in samples.items()],
+            quiet=[dict.fromkeys(samples, GREW)],
+        ),
+    )
+
+
+def _grows(selector: str, *by: str) -> str:
+    return f"sum by ({', '.join(by)}) (increase({selector}[{_WINDOW}])) > 0"
+
+
+def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
+    def own(metric: str, *matchers: str) -> str:
+        return series(metric, (_PROMETHEUS, *matchers))
+
+    group = equals("rule_group", "g")
+    missed, failed = (
+        "prometheus_rule_group_iterations_missed_total",
+        "prometheus_rule_evaluation_failures_total",
+    )
+    limits = (
+        "prometheus_target_scrapes_exceeded_sample_limit_total",
+        "prometheus_target_scrapes_exceeded_body_size_limit_total",
+        "prometheus_target_scrape_pool_exceeded_label_limits_total",
+    )
+    # Infrastructure's jobs carry no environment; the services have ServiceDown.
+    target = series("up", (equals(Label.ENVIRONMENT, ""),))
+    reloaded = (
+        f"{{{matches('__name__', '(prometheus|alertmanager)_config_last_reload_successful')}}}"
+    )
+    return [
+        _ticket(
+            Alert.RULE_EVALUATIONS_MISSED,
+            _grows(own(missed), "rule_group"),
+            labels,
+            "Prometheus misses evaluations of {{ $labels.rule_group }}",
+            "Each missed evaluation loses the events of its 30 seconds from every SLO of the "
+            "group. Prometheus is overloaded or was stopped.",
+            {own(missed, group): {"rule_group": "g"}},
+            f"increase({own(missed)}[{_WINDOW}])",
+        ),
+        _ticket(
+            Alert.RULE_EVALUATIONS_FAILING,
+            _grows(own(failed), "rule_group"),
+            labels,
+            "Rules of {{ $labels.rule_group }} fail",
+            "What they record is missing, what they would alert on is not seen.",
+            {own(failed, group): {"rule_group": "g"}},
+            f"increase({own(failed)}[{_WINDOW}])",
+        ),
+        _ticket(
+            Alert.SCRAPE_LIMIT_EXCEEDED,
+            " or ".join(f"increase({own(limit)}[{_WINDOW}]) > 0" for limit in limits),
+            labels,
+            "Prometheus refuses whole scrapes",
+            "A target exposes more samples, bytes or labels than its limit; none of it is stored. "
+            "A label holds values without bound, or the limit is too low.",
+            {own(limit): {Label.JOB.value: "prometheus"} for limit in limits},
+            " or ".join(own(limit) for limit in limits),
+        ),
+        AlertRule(
+            name=Alert.TARGET_DOWN,
+            expr=f"{target} == 0",
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="{{ $labels.job }} ({{ $labels.instance }}) is not scraped",
+            description="A part of the stack does not answer Prometheus for five minutes.",
+            lasting="5m",
+            queries={"targets": target},
+            example=Example(
+                fires=[
+                    Firing(
+                        {'up{job="loki",instance="a"}': "0x120"},
+                        {Label.JOB.value: "loki", Label.INSTANCE.value: "a"},
+                    )
+                ],
+                quiet=[
+                    {
+                        'up{job="loki",instance="a"}': "1x120",
+                        'up{job="shop",environment="test",instance="a"}': "0x120",
+                    }
+                ],
+            ),
+        ),
+        AlertRule(
+            name=Alert.CONFIG_RELOAD_FAILED,
+            expr=f"{reloaded} == 0",
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="{{ $labels.job }} runs with an old configuration",
+            description="Its last reload failed, so a changed rule or route is not in force.",
+            lasting="5m",
+            queries={"reloads": reloaded},
+            example=Example(
+                fires=[
+                    Firing({_reload(job): "0x120"}, {Label.JOB.value: job})
+                    for job in ("prometheus", "alertmanager")
+                ],
+                quiet=[{_reload("prometheus"): "1x120", _reload("alertmanager"): "1x120"}],
+            ),
+        ),
+    ]
+
+
+def _reload(job: str) -> str:
+    return series(f"{job}_config_last_reload_successful", (equals(Label.JOB, job),))
+
+
+def _delivery(labels: dict[str, str]) -> list[AlertRule]:
+    failed = series("alertmanager_notifications_failed_total", (_ALERTMANAGER,))
+    dropped = series("prometheus_notifications_dropped_total", (_PROMETHEUS,))
+    slack = failed.replace("}", f",{equals('integration', 'slack')}}}")
+    lost = f"sum(increase({dropped}[{_WINDOW}])) > 0"
+    return [
+        _ticket(
+            Alert.ALERT_DELIVERY_FAILING,
+            # Both branches name the hop that fails by the same label, for the texts.
+            f"{_grows(failed, 'integration')}\nor\n"
+            f'label_replace({lost}, "integration", "{_TO_ALERTMANAGER}", "", "")',
+            labels,
+            "Alerts do not reach people ({{ $labels.integration }})",
+            f"Notifications failed within 15 minutes. {_TO_ALERTMANAGER}: Prometheus cannot reach "
+            "Alertmanager. Any other name: Alertmanager cannot deliver through that integration. "
+            "Check the secret of the receiver, the receiver itself and the network in between.",
+            {
+                slack: {"integration": "slack"},
+                dropped: {"integration": _TO_ALERTMANAGER},
+            },
+            f"{failed} or {dropped}",
+        )
+    ]
+
+
+def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
+    def collector(metric: str, *matchers: str) -> str:
+        return series(metric, (_COLLECTOR, *matchers))
+
+    send = [f"otelcol_exporter_send_failed_{signal}" for signal in _SIGNALS]
+    full = [f"otelcol_exporter_enqueue_failed_{signal}" for signal in _SIGNALS]
+    refused = [f"otelcol_receiver_refused_{signal}" for signal in _SIGNALS]
+    size, capacity = (collector(f"otelcol_exporter_queue_{what}") for what in ("size", "capacity"))
+    through_loki = {"exporter": "otlp_http/loki"}
+    loki = equals("exporter", through_loki["exporter"])
+    discarded = series("loki_discarded_samples_total", (_LOKI,))
+    return [
+        AlertRule(
+            name=Alert.COLLECTOR_EXPORT_FAILING,
+            expr="\nor\n".join(
+                [
+                    *(_grows(collector(name), "exporter") for name in (*send, *full)),
+                    f"max by (exporter) ({size} / {capacity}) > 0.5",
+                ]
+            ),
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="The collector cannot deliver through {{ $labels.exporter }}",
+            description="Traces or logs were given up, or wait in a queue that is half full: what "
+            "they are sent to is down or too slow.",
+            queries={"how full its queues are": f"{size} / {capacity}"},
+            example=Example(
+                fires=[
+                    *(
+                        Firing({collector(name, loki): GROWS}, through_loki)
+                        for name in (*send, *full)
+                    ),
+                    Firing(
+                        {
+                            collector("otelcol_exporter_queue_size", loki): "6x120",
+                            collector("otelcol_exporter_queue_capacity", loki): "10x120",
+                        },
+                        through_loki,
+                    ),
+                ],
+                quiet=[
+                    {
+                        **{collector(name, loki): GREW for name in (*send, *full)},
+                        size: "4x120",
+                        capacity: "10x120",
+                    }
+                ],
+            ),
+        ),
+        _ticket(
+            Alert.COLLECTOR_REFUSING,
+            "\nor\n".join(_grows(collector(name), "receiver") for name in refused),
+            labels,
+            "The collector refuses data ({{ $labels.receiver }})",
+            "It is short of memory or its exporters' queues are full; senders retry, then drop.",
+            {collector(name, equals("receiver", "otlp")): {"receiver": "otlp"} for name in refused},
+            " or ".join(collector(name) for name in refused),
+        ),
+        _ticket(
+            Alert.LOGS_DISCARDED,
+            _grows(discarded, "reason"),
+            labels,
+            "Loki discards log lines: {{ $labels.reason }}",
+            "Lines arrived and were not stored: a limit of Loki's was reached.",
+            {
+                series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited"))): {
+                    "reason": "rate_limited"
+                }
+            },
+            f"increase({discarded}[{_WINDOW}])",
+        ),
+    ]

@@ -1,0 +1,172 @@
+"""What every kind of SLI provides. A new kind is a subclass in a module of this package.
+
+Three shapes that all kinds keep: ``or 0 * total`` is absent where there is no data, so that missing
+data never looks like health; a comparison drops NaN; instances are summed before any division.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from etter_obs._internal.conventions import Label, Metric, metric_by_suffix
+from etter_obs._internal.slo.kinds.checks import Problem
+from etter_obs._internal.slo.kinds.timeline import Series, Step
+from etter_obs._internal.slo.spec.fields import Model
+from etter_obs._internal.slo.spec.policy import EVALUATION_INTERVAL, PORTABLE_RANGE
+from etter_obs._internal.slo.spec.user_promql import filled
+from etter_obs._internal.text.promql import equals, scraped
+from etter_obs._internal.text.units import duration_text
+
+if TYPE_CHECKING:
+    from etter_obs._internal.slo.spec.models import Slo, Spec
+
+BREAKDOWN_LABELS: Final = (Label.ENDPOINT, Label.QUERY_TYPE, Label.CACHE_KEY, Label.SLO)
+"""Labels by which bad events are broken down; a series carries one of them."""
+ROUTE: Final = "/companies/{company_id}"
+"""The route of synthetic series where the SLI names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliExpressions:
+    """The PromQL of one SLI.
+
+    Attributes:
+        total: counts the events of one evaluation interval.
+        bad: counts the bad ones of them.
+        value: what a saturation SLI measures (recorded, then compared with its bound).
+        histogram: selectors of the count and of the threshold's bucket.
+        failures: selector of the bad requests.
+        has_routes: whether ``histogram`` and ``failures`` carry the label ``endpoint``.
+    """
+
+    total: str
+    bad: str
+    value: str | None = None
+    histogram: tuple[str, str] | None = None
+    failures: str | None = None
+    has_routes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """What the bad events of an SLI are made of: series of ``metric``, told apart by ``label``.
+
+    With ``within`` (the matcher of a bucket) ``metric`` is a histogram, and what is bad is its
+    count without that bucket.
+    """
+
+    metric: Metric
+    label: Label
+    matchers: tuple[str, ...] = ()
+    within: str | None = None
+
+
+class SliKind(Model):
+    """A kind of SLI. Its fields are what slo.yaml may say."""
+
+    counts: ClassVar[str]
+    """What one event is, for the documentation."""
+    is_event_based: ClassVar[bool] = True
+    """Whether it counts events of users, not slices of time."""
+
+    @property
+    def interval(self) -> Decimal:
+        """Seconds that one sample of the base recordings covers."""
+        return EVALUATION_INTERVAL
+
+    # -- at the desk: rules, their tests, dashboards ----------------------------------------------
+
+    def problems(self, spec: Spec) -> Iterator[Problem]:
+        """Yield what is wrong with an SLI whose fields are each right: (path, message)."""
+        yield from ()
+
+    @abstractmethod
+    def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
+        """Return the PromQL of the SLI."""
+
+    def user_expressions(self, spec: Spec) -> dict[str, str]:
+        """Return the user's PromQL as the rules contain it, by field; each an instant vector."""
+        return {}
+
+    @abstractmethod
+    def synthetic_series(
+        self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
+    ) -> Series:
+        """Return the series that the SLI reads over ``steps``, one sample per ``seconds``.
+
+        Empty where the SLI's PromQL has a shape for which none can be found.
+        """
+
+    def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:
+        """Return labels that take an event of ``selector`` out of the SLI."""
+        return []
+
+    def bad_series_marks(self) -> tuple[str, ...]:
+        """Return what marks the series that exist only after the first bad event."""
+        return ()
+
+    def breakdown(self, spec: Spec) -> Breakdown | None:
+        """Return what its bad events are made of, None where they cannot be told apart."""
+        return None
+
+    # -- in the app: which series must exist at 0 before the first event --------------------------
+
+    def reads(self, metric: Metric) -> bool:
+        """Return whether the SLI reads ``metric``."""
+        return False
+
+    def covers(self, route: str) -> bool:
+        """Return whether requests of ``route`` (a template) count in the SLI."""
+        return True
+
+    def failures(self) -> Iterator[int]:
+        """Yield status codes that are bad and known in advance."""
+        yield from ()
+
+    def bucket(self, metric: Metric) -> Decimal | None:
+        """Return the bound in seconds that the histogram ``metric`` needs, None where none."""
+        return None
+
+
+def increase(spec: Spec, selector: str) -> str:
+    """Count the events of one evaluation interval, over all instances.
+
+    Exact: ``anchored`` takes the sample at the interval's start as it is, without extrapolation, so
+    that adjacent intervals neither lose nor repeat an event. Portable: a smoothed rate.
+    """
+    if spec.rule_form == "exact":
+        return f"sum(increase({selector}[{duration_text(EVALUATION_INTERVAL)}] anchored))"
+    return f"sum(rate({selector}[{duration_text(PORTABLE_RANGE)}])) * {EVALUATION_INTERVAL}"
+
+
+def or_zero(bad: str, total: str) -> str:
+    """Return ``bad``, or 0 where only ``total`` exists."""
+    return f"({bad}) or 0 * ({total})"
+
+
+def fill(line: str, spec: Spec) -> str:
+    """Fill the placeholders of a user's PromQL; the loader has refused every other one."""
+    window = (
+        f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
+        if spec.rule_form == "exact"
+        else f"[{duration_text(PORTABLE_RANGE)}]"
+    )
+    return filled(line, selector=",".join(scraped(spec.service, spec.environment)), interval=window)
+
+
+def full_name(suffix: str, spec: Spec) -> str:
+    """Return the exposed name of a metric of the product, or of one of the user's own."""
+    metric = metric_by_suffix(suffix)
+    return metric.name(spec.metric_prefix) if metric else suffix
+
+
+def own(spec: Spec, *labels: tuple[str, str]) -> list[str]:
+    """Return matchers of a synthetic series of the service, with ``labels``."""
+    return [
+        *scraped(spec.service, spec.environment),
+        *(equals(label, value) for label, value in labels),
+    ]

@@ -1,0 +1,164 @@
+"""SLI kind ``latency``: events of a histogram against a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from etter_obs._internal import conventions
+from etter_obs._internal.conventions import Label, Metric, MetricKind, metric_by_suffix
+from etter_obs._internal.slo.kinds.base import (
+    BREAKDOWN_LABELS,
+    ROUTE,
+    Breakdown,
+    SliExpressions,
+    SliKind,
+    full_name,
+    increase,
+    own,
+)
+from etter_obs._internal.slo.kinds.checks import Problem, metric_problems
+from etter_obs._internal.slo.kinds.timeline import Series, Step, counter
+from etter_obs._internal.slo.spec.fields import Latency, MetricName, Route
+from etter_obs._internal.text.promql import (
+    differs,
+    equals,
+    matches_not,
+    none_of,
+    one_of,
+    scraped,
+    series,
+)
+from etter_obs._internal.text.units import le_text
+
+if TYPE_CHECKING:
+    from etter_obs._internal.slo.spec.models import Slo, Spec
+
+_WITHOUT_FAILURES = matches_not(Label.STATUS_CLASS, f"5xx|{conventions.STATUS_CLIENT_CLOSED}")
+"""Failures count in availability, and an answer that nobody waited for in nothing."""
+
+
+class LatencySli(SliKind):
+    """Events of a histogram; those slower than the threshold are bad."""
+
+    counts: ClassVar[str] = "events of a histogram"
+
+    threshold: Latency
+    metric: MetricName = Field(
+        default=conventions.REQUEST_DURATION.suffix,
+        description="A histogram of the product (without prefix), or one of own_metrics.",
+    )
+    routes: tuple[Route, ...] = Field(default=(), description="Only these route templates.")
+
+    @property
+    def _labels(self) -> tuple[Label, ...]:
+        metric = metric_by_suffix(self.metric)
+        return metric.labels if metric else ()
+
+    def problems(self, spec: Spec) -> Iterator[Problem]:
+        """Yield a metric that is no histogram of seconds, and routes that have no latency."""
+        yield from metric_problems(("metric",), self.metric, MetricKind.HISTOGRAM, spec)
+        metric = metric_by_suffix(self.metric)
+        if metric is not None and self.routes and Label.ENDPOINT not in metric.labels:
+            message = f"{self.metric} has no label {Label.ENDPOINT}, so no route can be chosen"
+            yield ("routes",), message
+        if metric is not None and not metric.suffix.endswith("_seconds"):
+            message = f"{self.metric} measures no time; a latency needs a histogram of seconds"
+            yield ("metric",), message
+        if both := set(self.routes) & set(spec.streaming_routes):
+            yield ("routes",), f"{sorted(both)} streams (streaming_routes) and so has no latency"
+
+    def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
+        """Count events, and those without the threshold's bucket."""
+        common = [*scraped(spec.service, spec.environment)]
+        if Label.ENDPOINT in self._labels:
+            common.append(differs(Label.ENDPOINT, conventions.UNMATCHED))
+            if spec.streaming_routes:
+                common.append(none_of(Label.ENDPOINT, spec.streaming_routes))
+        if self.routes:
+            common.append(one_of(Label.ENDPOINT, self.routes))
+        if Label.STATUS_CLASS in self._labels:
+            common.append(_WITHOUT_FAILURES)
+        name = full_name(self.metric, spec)
+        count = series(f"{name}_count", common)
+        within = series(f"{name}_bucket", [*common, self._within])
+        total = increase(spec, count)
+        # Not `or 0 * total`: without its bucket the SLI must be absent, not healthy. Clamped,
+        # because a restart that only one of the two counters shows as a reset would give less than
+        # none.
+        return SliExpressions(
+            total,
+            f"clamp_min({total} - {increase(spec, within)}, 0)",
+            histogram=(count, within),
+            has_routes=Label.ENDPOINT in self._labels,
+        )
+
+    @property
+    def _within(self) -> str:
+        return equals("le", le_text(self.threshold))
+
+    def synthetic_series(
+        self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
+    ) -> Series:
+        """Return a histogram with the threshold's bucket."""
+        name = full_name(self.metric, spec)
+        values = {
+            Label.ENDPOINT: self.routes[-1] if self.routes else ROUTE,
+            Label.STATUS_CLASS: "2xx",
+        }
+        known = self._labels
+        if metric_by_suffix(self.metric) is None and self.routes:
+            known = (Label.ENDPOINT,)
+        labels = [(label.value, values.get(label, "x")) for label in known]
+        common = own(spec, (Label.INSTANCE, "a"), *labels)
+        everything = counter(steps, seconds, "all")
+        return {
+            series(f"{name}_count", common): everything,
+            series(f"{name}_bucket", [*common, self._within]): counter(steps, seconds, "good"),
+            series(f"{name}_bucket", [*common, equals("le", "+Inf")]): everything,
+        }
+
+    def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:
+        """Return failures, streams, and requests to unknown or other routes."""
+        found: list[tuple[str, str]] = []
+        if f"{Label.STATUS_CLASS}=" in selector:
+            found += [(Label.ENDPOINT, conventions.UNMATCHED), (Label.STATUS_CLASS, "5xx")]
+            found.append((Label.STATUS_CLASS, str(conventions.STATUS_CLIENT_CLOSED)))
+            found += [(Label.ENDPOINT, route) for route in spec.streaming_routes[:1]]
+        if self.routes:
+            found.append((Label.ENDPOINT, "/not-listed"))
+        return found
+
+    def breakdown(self, spec: Spec) -> Breakdown | None:
+        """Break slow events down by route or by another label of the histogram."""
+        metric = metric_by_suffix(self.metric)
+        if metric is None:
+            return None
+        label = next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
+        if label is None:
+            return None
+        matchers: list[str] = []
+        if label is Label.ENDPOINT:
+            matchers.append(
+                one_of(label, self.routes)
+                if self.routes
+                else none_of(label, [conventions.UNMATCHED, *spec.streaming_routes])
+            )
+        if Label.STATUS_CLASS in metric.labels:
+            matchers.append(_WITHOUT_FAILURES)
+        return Breakdown(metric, label, tuple(matchers), within=self._within)
+
+    def reads(self, metric: Metric) -> bool:
+        """Return whether ``metric`` is the SLI's histogram."""
+        return metric.suffix == self.metric
+
+    def covers(self, route: str) -> bool:
+        """Return whether the SLI has no list of routes, or ``route`` is on it."""
+        return not self.routes or route in self.routes
+
+    def bucket(self, metric: Metric) -> Decimal | None:
+        """Return the threshold where ``metric`` is the SLI's histogram."""
+        return self.threshold if self.reads(metric) else None

@@ -1,0 +1,93 @@
+"""SLI kind ``ratio``: two counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar
+
+from etter_obs._internal.conventions import Label, Metric, MetricKind, metric_by_suffix
+from etter_obs._internal.slo.kinds.base import (
+    BREAKDOWN_LABELS,
+    Breakdown,
+    SliExpressions,
+    SliKind,
+    full_name,
+    increase,
+    or_zero,
+    own,
+)
+from etter_obs._internal.slo.kinds.checks import Problem, metric_problems
+from etter_obs._internal.slo.kinds.timeline import Series, Share, Step, counter
+from etter_obs._internal.slo.spec.fields import MetricName
+from etter_obs._internal.text.promql import scraped, series
+
+if TYPE_CHECKING:
+    from etter_obs._internal.slo.spec.models import Slo, Spec
+
+
+class Ratio(SliKind):
+    """Two counters: good and bad, bad and total, or good and total."""
+
+    counts: ClassVar[str] = "what two counters count"
+
+    good: MetricName | None = None
+    bad: MetricName | None = None
+    total: MetricName | None = None
+
+    def problems(self, spec: Spec) -> Iterator[Problem]:
+        """Yield what does not make two different counters."""
+        given = [name for name in ("good", "bad", "total") if getattr(self, name) is not None]
+        if len(given) != 2:
+            yield (), "two of good, bad and total; the third follows"
+        for name in given:
+            yield from metric_problems((name,), getattr(self, name), MetricKind.COUNTER, spec)
+        if len({getattr(self, name) for name in given}) < len(given):
+            yield (given[-1],), "the same counter twice makes no ratio"
+
+    def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
+        """Count what the two counters count."""
+
+        def count(suffix: str) -> str:
+            selector = series(full_name(suffix, spec), scraped(spec.service, spec.environment))
+            return increase(spec, selector)
+
+        if self.total is None:
+            good, bad = count(self.good or ""), count(self.bad or "")
+            # Each side may be absent until its first event; the sum must not be.
+            total = f"({or_zero(good, bad)}) + ({or_zero(bad, good)})"
+            return SliExpressions(total, or_zero(bad, good))
+        total = count(self.total)
+        if self.bad is not None:
+            return SliExpressions(total, or_zero(count(self.bad), total))
+        good = or_zero(count(self.good or ""), total)
+        return SliExpressions(total, f"clamp_min({total} - ({good}), 0)")
+
+    def synthetic_series(
+        self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
+    ) -> Series:
+        """Return the counters that the SLI names."""
+        given: dict[Share, str | None] = {"good": self.good, "bad": self.bad, "all": self.total}
+        return {
+            series(full_name(suffix, spec), own(spec, (Label.INSTANCE, "a"))): counter(
+                steps, seconds, share
+            )
+            for share, suffix in given.items()
+            if suffix is not None
+        }
+
+    def bad_series_marks(self) -> tuple[str, ...]:
+        """Return the name of the counter of bad events."""
+        return () if self.bad is None else (self.bad,)
+
+    def breakdown(self, spec: Spec) -> Breakdown | None:
+        """Break bad events down where the SLI names their counter and it has a label for that."""
+        metric = None if self.bad is None else metric_by_suffix(self.bad)
+        if metric is None:
+            return None
+        label = next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
+        return None if label is None else Breakdown(metric, label)
+
+    def reads(self, metric: Metric) -> bool:
+        """Return whether ``metric`` is one of the counters."""
+        return metric.suffix in (self.good, self.bad, self.total)

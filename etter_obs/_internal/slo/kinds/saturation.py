@@ -1,0 +1,137 @@
+"""SLI kind ``saturation``: a measured value in slices of time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from etter_obs._internal.conventions import Label, Rule
+from etter_obs._internal.conventions.external import Job, Node
+from etter_obs._internal.slo.kinds.base import SliExpressions, SliKind, fill, or_zero, own
+from etter_obs._internal.slo.kinds.checks import Problem, promql_problems
+from etter_obs._internal.slo.kinds.timeline import Series, Step, gauge, integral, slices
+from etter_obs._internal.slo.spec.fields import SELECTOR_HELP, Bound, Expression, Slice
+from etter_obs._internal.slo.spec.policy import SCRAPE_INTERVAL
+from etter_obs._internal.slo.spec.selectors import recorded
+from etter_obs._internal.text.promql import equals, matches_not, series
+from etter_obs._internal.text.units import decimal_text, duration_text
+
+if TYPE_CHECKING:
+    from etter_obs._internal.slo.spec.models import Slo, Spec
+
+_DISKS: Final = "loop.*|ram.*|zram.*|sr.*|fd.*"
+"""Devices that are no disks."""
+_SHORTEST_COUNTED: Final = 60
+"""Seconds that a rate needs: a shorter slice may hold a single scrape, which makes none."""
+_ONE_GAUGE: Final = re.compile(
+    r"^(?:max|min|avg|sum) ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector ?\} ?\)$"
+)
+
+
+class Saturation(SliKind):
+    """A measured value in slices of time; a slice whose average breaks the bound is bad."""
+
+    counts: ClassVar[str] = "slices of time"
+    is_event_based: ClassVar[bool] = False
+
+    query: Expression | None = Field(
+        default=None,
+        description=f"PromQL. {SELECTOR_HELP}",
+    )
+    resource: Literal["cpu", "memory", "disk-io"] | None = Field(
+        default=None, description="A resource of the hosts, from node_exporter."
+    )
+    below: Bound | None = Field(default=None, description="Good while less than this.")
+    above: Bound | None = Field(default=None, description="Good while more than this.")
+    slice: Slice = Decimal(60)
+
+    @property
+    def interval(self) -> Decimal:
+        """Seconds of a slice."""
+        return self.slice
+
+    def problems(self, spec: Spec) -> Iterator[Problem]:
+        """Yield fields that contradict each other, and faults of the query."""
+        if (self.query is None) == (self.resource is None):
+            yield (), "either query or resource"
+        if (self.below is None) == (self.above is None):
+            yield (), "either below or above"
+        if self.resource is not None and self.below is not None and self.below > 1:
+            message = f"{self.resource} is a share of the whole; write a percentage, 70% say"
+            yield ("below",), message
+        if self.resource in ("cpu", "disk-io") and self.slice < _SHORTEST_COUNTED:
+            yield ("slice",), f"{self.resource} is told over a minute or more; write 1m say"
+        if self.query is not None:
+            yield from promql_problems(("query",), self.query, ("$selector",), spec)
+
+    def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
+        """Count slices, and those whose average breaks the bound."""
+        value = self.user_expressions(spec).get("query") or self._resource(spec)
+        measured = recorded(Rule.SATURATION, spec, slo)
+        bad = (
+            f"{measured} >= {decimal_text(self.below)}"
+            if self.below is not None
+            else f"{measured} <= {decimal_text(self.above or Decimal(0))}"
+        )
+        # `>= -Inf` holds for every number and not for NaN.
+        total = f"count({measured} >= -Inf)"
+        return SliExpressions(total, or_zero(f"count({bad})", total), value=value)
+
+    def user_expressions(self, spec: Spec) -> dict[str, str]:
+        """Return the average of the user's query over a slice."""
+        return {} if self.query is None else {"query": self._average(fill(self.query, spec))}
+
+    def _average(self, query: str) -> str:
+        window = f"{duration_text(self.slice)}:{duration_text(SCRAPE_INTERVAL)}"
+        return f"avg_over_time(({query})[{window}])"
+
+    def _resource(self, spec: Spec) -> str:
+        def node(metric: str, *matchers: str) -> str:
+            return series(metric, (equals(Label.JOB, Job.NODE), *matchers))
+
+        window = duration_text(self.slice)
+        counted = f"[{window}] anchored" if spec.rule_form == "exact" else f"[{window}]"
+        if self.resource == "cpu":
+            idle = node(Node.CPU, equals("mode", "idle"))
+            # Of a host's first sample `anchored` makes a rate of 0, and so a processor 100 % busy.
+            known = f" and {idle} offset {window}" if spec.rule_form == "exact" else ""
+            return f"1 - avg(rate({idle}{counted}){known})"
+        if self.resource == "memory":
+            available = node(Node.MEMORY_AVAILABLE)
+            return self._average(f"avg(1 - {available} / {node(Node.MEMORY_TOTAL)})")
+        busy = node(Node.DISK_BUSY, matches_not("device", _DISKS))
+        return f"avg(max by ({Label.INSTANCE}) (rate({busy}{counted})))"
+
+    def synthetic_series(
+        self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
+    ) -> Series:
+        """Return the resource's or the query's own series; else the recording of the value."""
+        bound = self.below if self.below is not None else self.above or Decimal(1)
+        good, bad = bound * Decimal("0.99"), bound * Decimal("1.01")
+        if self.below is None:
+            good, bad = bad, good
+        runs = list(slices(steps, seconds, self.slice, good, bad))
+        host = (equals(Label.JOB, Job.NODE), equals(Label.INSTANCE, "a"))
+        if self.resource == "cpu":
+            idle = [(1 - value, count) for value, count in runs]
+            selector = series(Node.CPU, (*host, equals("cpu", "0"), equals("mode", "idle")))
+            return {selector: integral(idle, seconds)}
+        if self.resource == "disk-io":
+            return {
+                series(Node.DISK_BUSY, (*host, equals("device", "sda"))): integral(runs, seconds)
+            }
+        if self.resource == "memory":
+            free = [((1 - value) * 1_000_000, count) for value, count in runs]
+            whole = sum(count for _, count in runs)
+            return {
+                series(Node.MEMORY_AVAILABLE, host): gauge(free),
+                series(Node.MEMORY_TOTAL, host): f"1000000x{whole}",
+            }
+        match = _ONE_GAUGE.match(self.query or "")
+        if match is None:
+            return {recorded(Rule.SATURATION, spec, slo): gauge(runs)}
+        return {series(match[1], own(spec, (Label.INSTANCE, "a"))): gauge(runs)}

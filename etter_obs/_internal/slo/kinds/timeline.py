@@ -1,0 +1,91 @@
+"""A timeline of events, and the series in promtool's notation that it produces.
+
+Values are exact decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Literal
+
+from etter_obs._internal.text.units import decimal_text
+
+Share = Literal["bad", "good", "all", "none"]
+"""Which of the events a series counts."""
+
+Series = dict[str, str]
+"""Selector → values, one for each ``step_seconds`` from 0 on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stretch of time: its length in seconds, events per second, the share of them that is bad.
+
+    For a saturation SLI ``rate`` has no meaning, and the share is that of bad slices.
+    """
+
+    seconds: Decimal
+    rate: Decimal
+    bad: Decimal
+
+    def samples(self, step_seconds: Decimal) -> int:
+        """Return how many samples cover the step; at least one."""
+        return max(1, int((self.seconds / step_seconds).to_integral_value(ROUND_CEILING)))
+
+
+def counter(steps: Sequence[Step], step_seconds: Decimal, share: Share) -> str:
+    """Return a counter of all, good or bad events."""
+    value, parts = Decimal(0), ["0"]
+    for step in steps:
+        part = {"all": Decimal(1), "good": 1 - step.bad, "bad": step.bad}.get(share, Decimal(0))
+        each = _addable(step.rate * step_seconds * part)
+        count = step.samples(step_seconds)
+        parts.append(ramp(value, each, count))
+        value += each * count
+    return " ".join(parts)
+
+
+def ramp(value: Decimal, each: Decimal, count: int) -> str:
+    """Return ``count`` samples that rise by ``each`` from ``value`` on."""
+    return f"{decimal_text(value + each)}+{decimal_text(each)}x{count - 1}"
+
+
+def gauge(runs: Sequence[tuple[Decimal, int]]) -> str:
+    """Return a gauge that holds each value for so many samples."""
+    first = decimal_text(runs[0][0])
+    return " ".join([first, *(f"{decimal_text(value)}x{count - 1}" for value, count in runs)])
+
+
+def integral(runs: Sequence[tuple[Decimal, int]], seconds: Decimal) -> str:
+    """Return the counter whose rate is the value."""
+    value, parts = Decimal(0), ["0"]
+    for rate, count in runs:
+        each = _addable(rate * seconds)
+        parts.append(ramp(value, each, count))
+        value += each * count
+    return " ".join(parts)
+
+
+def slices(
+    steps: Sequence[Step], seconds: Decimal, slice_: Decimal, good: Decimal, bad: Decimal
+) -> Iterator[tuple[Decimal, int]]:
+    """Yield values with their number of samples; the bad slices of a step are evenly spread."""
+    per_slice = max(1, int(slice_ / seconds))
+    for step in steps:
+        count = max(1, step.samples(seconds) // per_slice)
+        if step.bad in (0, 1):
+            yield (bad if step.bad else good), count * per_slice
+            continue
+        worse = [int((i + 1) * step.bad) > int(i * step.bad) for i in range(count)]
+        start = 0
+        for index in range(1, count + 1):
+            if index == count or worse[index] != worse[start]:
+                yield (bad if worse[start] else good), (index - start) * per_slice
+                start = index
+
+
+def _addable(value: Decimal) -> Decimal:
+    """Round to a multiple of 2^-16: promtool adds floats, and an error looks like a reset."""
+    return (value * 65536).to_integral_value() / 65536

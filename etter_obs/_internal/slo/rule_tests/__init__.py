@@ -1,0 +1,47 @@
+"""Generated tests of the generated rules, for ``promtool test rules``.
+
+Every number of a timeline follows from the tier, so the tests prove the policy, not the text of
+the rule: a fault must be told once the long window holds enough of it, not before; the alert must
+end when the short window has forgotten, not before; just under the threshold, and with one bad
+event less than the guard asks for, nothing may be heard. Series that must not count (other jobs,
+scanners, clients that left) fail all the while.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from etter_obs._internal.slo.alerts import stack
+from etter_obs._internal.slo.alerts.service import service_alerts
+from etter_obs._internal.slo.rule_tests.burn import tier_document
+from etter_obs._internal.slo.rule_tests.examples import examples
+from etter_obs._internal.slo.rule_tests.signals import slo_document
+from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.slo.spec.reachability import tiers_of
+
+_DIRECTORY: Final = "alerts/tests"
+
+
+def rule_tests(spec: Spec) -> dict[str, str]:
+    """Return the test files of a service: one for each SLO, each tier of it, and the service."""
+    files = {
+        f"{_DIRECTORY}/{spec.service}.yml": examples(
+            spec, service_alerts(spec), f"{spec.service}.yml", f"{spec.service}/alerts"
+        )
+    }
+    for slo in spec.slos:
+        if slo.alerting.mode == "off":
+            continue
+        name = f"{_DIRECTORY}/{spec.service}.{slo.name}"
+        files[f"{name}.yml"] = slo_document(spec, slo)
+        for tier in tiers_of(slo, spec.period):
+            files[f"{name}.{tier.name}.yml"] = tier_document(spec, slo, tier)
+    return files
+
+
+def stack_tests(spec: Spec) -> dict[str, str]:
+    """Return the test file of the stack's own alerts."""
+    name = stack.SERVICE
+    return {
+        f"{_DIRECTORY}/{name}.yml": examples(spec, stack.stack_alerts(spec), f"{name}.yml", name)
+    }

@@ -1,0 +1,135 @@
+"""The enabled side of tracing: the SDK's provider and what hangs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.util._once import Once
+
+from etter_obs._internal.newest_app import Newest
+from etter_obs._internal.redaction.sql import describe
+from etter_obs._internal.tracing.export import BoundedSpans, DropCounter, otlp_exporter_factory
+from etter_obs._internal.tracing.ids import PresetIds
+from etter_obs._internal.tracing.late_spans import LateSpans
+from etter_obs._internal.tracing.redaction import LENGTHS, Lengths, Redact
+from etter_obs._internal.tracing.sampling import official_sampler
+from etter_obs._internal.tracing.server import Endpoint, ServerSpans
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from etter_obs._internal.settings import Settings
+
+_STATEMENTS: Final = ("db.query.text", "db.statement")  # older OpenTelemetry has no constants
+"""The text of a statement in the stable conventions, and in the old ones that a user may want."""
+
+
+class Pipeline:
+    """Provider, server spans, late spans and export, all for one app."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resource: Resource,
+        make_exporter: Callable[[], SpanExporter] | None,
+        redact: Redact,
+        dropped: DropCounter,
+        endpoint: Endpoint,
+    ) -> None:
+        lengths = _lengths()
+        ids = PresetIds()
+        self.spans = BoundedSpans(
+            settings,
+            make_exporter or otlp_exporter_factory(settings),
+            without_sql_values(redact),
+            dropped,
+            lengths,
+        )
+        self.provider = TracerProvider(
+            sampler=official_sampler(settings.sampler, settings.sampler_ratio),
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=ids,
+            span_limits=SpanLimits(
+                max_attribute_length=lengths.taken.other,
+                max_span_attribute_length=lengths.taken.span,
+            ),
+        )
+        self.provider.add_span_processor(self.spans)
+        self.server = ServerSpans(self.provider, ids, endpoint)
+        self.late = LateSpans(resource, self.spans.on_end, dropped)
+        self._undo_global = install_globally(self.provider)
+        self._closed = False
+
+    def close(self, timeout: float) -> bool:
+        """Export the rest within ``timeout`` seconds; the provider is no longer the global one."""
+        if self._closed:
+            return True
+        self._closed = True
+        self._undo_global()
+        return self.spans.close(timeout)
+
+
+def _lengths() -> Lengths:
+    """Return the lengths that OpenTelemetry's variables ask for, or else ours."""
+    wanted = SpanLimits()
+    other, span = wanted.max_attribute_length, wanted.max_span_attribute_length
+    other = LENGTHS.other if other is None else other
+    return Lengths(other if span is None else span, other)
+
+
+def without_sql_values(redact: Redact) -> Redact:
+    """Return ``redact``, which then also takes the values out of a statement's text.
+
+    The instrumentation records the text as it was sent; only what is bound as a parameter is not
+    in it. (OpenTelemetry's database conventions ask for a sanitised ``db.query.text``.)
+    """
+
+    def redact_value(key: str, value: object) -> object:
+        if key in _STATEMENTS and isinstance(value, str):
+            value = describe(value).shown
+        return redact(key, value)
+
+    return redact_value
+
+
+_providers: Final[Newest[trace.TracerProvider]] = Newest()
+
+
+def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:
+    """Make ``provider`` the global one, unless the user has set their own; return the undo.
+
+    The undo leaves the global place to the newest of the other apps. The propagator is left as it
+    is: the default one is W3C's, and another was somebody's wish.
+    """
+    if not _is_ours():
+        return lambda: None
+    forget = _providers.put(provider)
+    _set_globally(provider)
+
+    def undo() -> None:
+        ours = _is_ours()
+        forget()
+        if ours:
+            _set_globally(_providers.current)
+
+    return undo
+
+
+def _is_ours() -> bool:
+    """Tell whether the global place is free or holds the provider of one of our apps."""
+    held = trace.get_tracer_provider()
+    return isinstance(held, trace.ProxyTracerProvider) or held is _providers.current
+
+
+def _set_globally(provider: trace.TracerProvider | None) -> None:
+    # The API has no unset; this is what OpenTelemetry's own test utilities do.
+    trace._TRACER_PROVIDER = None
+    trace._TRACER_PROVIDER_SET_ONCE = Once()
+    if provider is not None:
+        trace.set_tracer_provider(provider)

@@ -1,7 +1,0 @@
-"""Structured logs: one JSON object a line, from the standard library's logging and structlog."""
-
-from etter_obs.logs.pipeline import LogPipeline
-from etter_obs.logs.structlog_loggers import get_logger
-from etter_obs.redaction.redactor import REDACTED, Redactor
-
-__all__ = ["REDACTED", "LogPipeline", "Redactor", "get_logger"]

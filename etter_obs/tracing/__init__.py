@@ -1,6 +1,0 @@
-"""Traces: sampled before they cost anything, complete where something went wrong."""
-
-from etter_obs.tracing.provider import Tracing
-from etter_obs.tracing.sampling import UNTRACED, Decision
-
-__all__ = ["UNTRACED", "Decision", "Tracing"]
