@@ -61,13 +61,15 @@ check: venv  ## format, lint, spelling, types, generated files: run it before ev
 	@$(BIN)/codespell *.md .github docs etter_obs
 	@$(BIN)/mypy
 	@$(BIN)/etter-obs generate --check
+	@$(BIN)/python -m docs.tables --check
 
 format: venv  ## let ruff mend format and lint
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: venv  ## write rules, alerts, dashboards and runbooks from slo.yaml again
+generate: venv  ## write rules, alerts, dashboards, runbooks and the tables of the documentation again
 	@$(BIN)/etter-obs generate
+	@$(BIN)/python -m docs.tables
 
 clean:  ## remove the virtual environment and run-time files (not the cache of builds)
 	rm -rf $(VENV) .run dist

@@ -1,70 +1,23 @@
 """The environment, read once into one frozen object. No other module of the package reads it.
 
-The guide's names are accepted as they are written there. Where OpenTelemetry has a standard name
-for the same thing, that name wins over the guide's. A value that cannot be right is a
-:class:`SettingsError` that names the variable, what it held and what it takes.
+Where OpenTelemetry has a standard name for a variable, that name wins over its alias. A value that
+is not accepted is a :class:`SettingsError` that names the variable, its value and what it accepts.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypedDict
 
-from etter_obs._internal.conventions import Header
 from etter_obs._internal.conventions import Path as Paths
-from etter_obs._internal.settings import parsers as takes
+from etter_obs._internal.settings import parsers as accepts
+from etter_obs._internal.settings import variables as known
+from etter_obs._internal.settings.environment import Environment, SettingsError, parsed
+from etter_obs._internal.settings.otlp import OtlpTarget, otlp_target, signal_target
 from etter_obs._internal.settings.parsers import OtlpCompression, OtlpProtocol
-
-T = TypeVar("T")
-
-_REDACT_NAMES: Final = "ETTER_OBS_REDACT_NAMES"
-_REDACT_PATTERN: Final = "ETTER_OBS_REDACT_PATTERN"
-_SAMPLER: Final = "parentbased_traceidratio"
-_RATIO: Final = 0.1
-_SPAN_QUEUE: Final = 2048
-_SPAN_BATCH: Final = 512
-_SPAN_DELAY: Final = 2.0
-"""OpenTelemetry's is 5 s; a trace should be there when somebody clicks on its exemplar."""
-
-
-class SettingsError(ValueError):
-    """An environment variable holds what it cannot take.
-
-    ``str()`` gives one line: the variable, what it held (secrets are not shown), what it takes.
-    """
-
-    def __init__(self, variable: str, held: str | None, takes: str) -> None:
-        self.variable = variable
-        shown = "" if held is None else f" holds {held!r}"
-        super().__init__(f"{variable}{shown}: it takes {takes}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtlpTarget:
-    """Where one signal goes by OTLP, and how."""
-
-    endpoint: str
-    protocol: OtlpProtocol
-    insecure: bool
-    headers: tuple[tuple[str, str], ...]
-    certificate: Path | None
-    client_key: Path | None
-    client_certificate: Path | None
-    compression: OtlpCompression
-    timeout: float | None
-    """Seconds for one request with its retries; None: the default of each signal."""
-    is_whole: bool = False
-    """Whether the endpoint is the whole URL, to which no path of the signal is added."""
-
-    @property
-    def url(self) -> str:
-        """The endpoint with a scheme, as OTLP over HTTP needs it."""
-        if "://" in self.endpoint:
-            return self.endpoint
-        return f"{'http' if self.insecure else 'https'}://{self.endpoint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,72 +29,73 @@ class Settings:
             ``redact_names`` and ``redact_pattern`` always.
     """
 
-    # who we are; None means: what slo.yaml says
-    service_name: str | None = None
-    service_version: str | None = None
-    environment: str | None = None
-    slo_file: Path | None = None
+    # the service; None means: what slo.yaml says
+    service_name: str | None = known.SERVICE_NAME.default
+    service_version: str | None = known.SERVICE_VERSION.default
+    environment: str | None = known.ENVIRONMENT.default
+    slo_file: Path | None = known.SLO_FILE.default
     # logs
-    log_level: str = "INFO"
-    log_queue_size: int = 10_000
-    log_max_bytes: int = 16_384
-    redact_names: tuple[str, ...] = ()
-    redact_pattern: str | None = None
+    log_level: str = known.LOG_LEVEL.default
+    log_queue_size: int = known.LOG_QUEUE_SIZE.default
+    log_max_bytes: int = known.LOG_MAX_BYTES.default
+    redact_names: tuple[str, ...] = known.REDACT_NAMES.default
+    redact_pattern: str | None = known.REDACT_PATTERN.default
     # metrics
-    metrics_enabled: bool = True
-    metrics_path: str | None = Paths.METRICS.value
+    metrics_enabled: bool = known.METRICS_ENABLED.default
+    metrics_path: str | None = known.METRICS_PATH.default
     """On the app's port; None: not there."""
-    metrics_token: str | None = None
-    metrics_series_cap: int = 1_000
-    multiproc_dir: Path | None = None
+    metrics_token: str | None = known.METRICS_TOKEN.default
+    metrics_series_cap: int = known.METRICS_SERIES_CAP.default
+    multiproc_dir: Path | None = known.MULTIPROC_DIR.default
     # traces and OTLP
-    apm_enabled: bool = False
+    apm_enabled: bool = known.APM_ENABLED.default
     otlp_endpoint: str = "localhost:4317"
-    otlp_protocol: OtlpProtocol = "grpc"
-    otlp_insecure: bool = True
-    otlp_headers: tuple[tuple[str, str], ...] = ()
-    otlp_certificate: Path | None = None
-    otlp_client_key: Path | None = None
-    otlp_client_certificate: Path | None = None
-    otlp_compression: OtlpCompression = "none"
-    otlp_timeout: float | None = None
-    """For one request, with what it is tried again; None: the default of each exporter."""
+    otlp_protocol: OtlpProtocol = known.OTLP.protocol.default
+    otlp_insecure: bool = known.OTLP.insecure.default
+    otlp_headers: tuple[tuple[str, str], ...] = known.OTLP.headers.default
+    otlp_certificate: Path | None = known.OTLP.certificate.default
+    otlp_client_key: Path | None = known.OTLP.client_key.default
+    otlp_client_certificate: Path | None = known.OTLP.client_certificate.default
+    otlp_compression: OtlpCompression = known.OTLP.compression.default
+    otlp_timeout: float | None = known.OTLP.timeout.default
+    """For one request with its retries; None: the default of each exporter."""
     otlp_targets: Mapping[str, OtlpTarget] = field(default_factory=dict)
     """Of the signals (``traces``, ``logs``) that have variables of their own."""
-    otlp_logs_enabled: bool = True
-    excluded_urls: tuple[str, ...] = ()
+    otlp_logs_enabled: bool = known.OTLP_LOGS_ENABLED.default
+    excluded_urls: tuple[str, ...] = known.EXCLUDED_URLS.default
     """Regular expressions; a request whose URL one is found in is not traced."""
-    sampler: str = _SAMPLER
-    sampler_ratio: float = _RATIO
-    span_queue_size: int = _SPAN_QUEUE
-    span_batch_size: int = _SPAN_BATCH
-    span_delay: float = _SPAN_DELAY
+    sampler: str = known.DEFAULT_SAMPLER
+    sampler_ratio: float = known.SAMPLER_RATIO.default
+    span_queue_size: int = known.SPAN_QUEUE_SIZE.default
+    span_batch_size: int = known.SPAN_BATCH_SIZE.default
+    span_delay: float = known.SPAN_DELAY.default
     # errors
-    error_tracking_enabled: bool = False
-    sentry_dsn: str | None = None
+    error_tracking_enabled: bool = known.ERROR_TRACKING_ENABLED.default
+    sentry_dsn: str | None = known.SENTRY_DSN.default
     # health and the management port
-    health_path: str | None = Paths.HEALTH.value
-    """What the paths of the health endpoints begin with; None: not on the app's port."""
-    health_token: str | None = None
-    health_timeout: float = 2.0
-    health_deadline: float = 5.0
-    health_max_age: float = 5.0
-    drain_seconds: float = 0.0
-    management_host: str = "127.0.0.1"
-    management_port: int | None = None
+    health_path: str | None = known.HEALTH_PATH.default
+    """The prefix of the health endpoints' paths; None: not on the app's port."""
+    health_token: str | None = known.HEALTH_TOKEN.default
+    health_timeout: float = known.HEALTH_TIMEOUT.default
+    health_deadline: float = known.HEALTH_DEADLINE.default
+    health_max_age: float = known.HEALTH_MAX_AGE.default
+    drain_seconds: float = known.DRAIN_SECONDS.default
+    management_host: str = known.MANAGEMENT_HOST.default
+    management_port: int | None = known.MANAGEMENT_PORT.default
     # requests
-    response_headers: tuple[str, ...] = tuple(Header)
+    response_headers: tuple[str, ...] = known.RESPONSE_HEADERS.default
     """Those that responses carry, of what :class:`Header` names."""
-    trusted_proxies: tuple[str, ...] = ()
-    n_plus_one_threshold: int = 10
-    shutdown_deadline: float = 3.0
+    trusted_proxies: tuple[str, ...] = known.TRUSTED_PROXIES.default
+    n_plus_one_threshold: int = known.N_PLUS_ONE_THRESHOLD.default
+    shutdown_deadline: float = known.SHUTDOWN_DEADLINE.default
 
     def __post_init__(self) -> None:
         """Refuse rules of redaction that cannot work, whoever gives them: else secrets come out."""
         for name in self.redact_names:
-            _parse(_REDACT_NAMES, name, takes.secret_name, shown=name)
-        if self.redact_pattern is not None:
-            _parse(_REDACT_PATTERN, self.redact_pattern, takes.pattern, shown=self.redact_pattern)
+            parsed(known.REDACT_NAMES.names[0], name, accepts.secret_name, shown=name)
+        pattern = self.redact_pattern
+        if pattern is not None:
+            parsed(known.REDACT_PATTERN.names[0], pattern, accepts.pattern, shown=pattern)
 
     @property
     def quiet_paths(self) -> tuple[str, ...]:
@@ -168,50 +122,30 @@ class Settings:
         """Read ``environ`` (default: the process's own environment).
 
         Raises:
-            SettingsError: a variable holds a value that it cannot take.
+            SettingsError: a variable has a value that it does not accept.
         """
-        env = _Environment(os.environ if environ is None else environ)
-        otlp = _otlp(env, "", None)
-        assert otlp is not None, "without a signal there are always defaults"  # noqa: S101
-        signals = {name: _otlp(env, f"{name.upper()}_", otlp) for name in ("traces", "logs")}
-        queue = env.read(("OTEL_BSP_MAX_QUEUE_SIZE",), takes.integer(1, 1_000_000), _SPAN_QUEUE)
-        dsn = env.secret("SENTRY_DSN", takes.dsn)
-        wanted = env.read(("APM_ENABLED",), takes.boolean, False)
-        disabled = env.read(("OTEL_SDK_DISABLED",), takes.boolean, False)
-        tracking = env.read(("ERROR_TRACKING_ENABLED",), takes.boolean, False)
-        if tracking and dsn is None:
-            raise SettingsError(
-                "SENTRY_DSN",
-                None,
-                "a DSN, since ERROR_TRACKING_ENABLED is true (or set that to false)",
-            )
-        metrics_path = env.read(("ETTER_OBS_METRICS_PATH",), takes.path, Paths.METRICS.value)
-        health_path = env.read(("ETTER_OBS_HEALTH_PATH",), takes.path, Paths.HEALTH.value)
-        ends = [path.removeprefix(Paths.HEALTH) for path in Paths if path.startswith(Paths.HEALTH)]
-        if health_path and metrics_path in [health_path + end for end in ends]:
-            raise SettingsError(
-                "ETTER_OBS_METRICS_PATH",
-                metrics_path,
-                f"another path than those of health, {health_path}/live and so on",
-            )
-        sampler = env.read(("OTEL_TRACES_SAMPLER",), takes.one_of(takes.SAMPLERS), None)
+        env = Environment(os.environ if environ is None else environ)
+        otlp = otlp_target(env)
+        signals = {name: signal_target(env, name, otlp) for name in ("traces", "logs")}
+        queue = env.read(known.SPAN_QUEUE_SIZE)
+        wanted, disabled = env.read(known.APM_ENABLED), env.read(known.SDK_DISABLED)
+        sampler = env.read(known.SAMPLER)
+        # Whoever names a sampler gets the share of OpenTelemetry's specification: all.
+        ratio = env.read(known.SAMPLER_RATIO, 1.0 if sampler else None)
         return cls(
-            service_name=env.read(("OTEL_SERVICE_NAME", "SERVICE_NAME"), takes.text, None),
-            service_version=env.read(("SERVICE_VERSION",), takes.text, None),
-            environment=env.read(("ENVIRONMENT",), takes.name, None),
-            slo_file=env.read(("ETTER_OBS_SLO_FILE",), takes.file, None),
-            log_level=env.read(("LOG_LEVEL",), takes.level, "INFO"),
-            log_queue_size=env.read(("ETTER_OBS_LOG_QUEUE_SIZE",), takes.integer(16), 10_000),
-            log_max_bytes=env.read(("ETTER_OBS_LOG_MAX_BYTES",), takes.integer(512), 16_384),
-            redact_names=env.read((_REDACT_NAMES,), takes.items, ()),
-            redact_pattern=env.read((_REDACT_PATTERN,), str, None),
-            metrics_enabled=env.read(("ENABLE_METRICS",), takes.boolean, True),
-            metrics_path=metrics_path or None,
-            metrics_token=env.secret("ETTER_OBS_METRICS_TOKEN", takes.text),
-            metrics_series_cap=env.read(
-                ("ETTER_OBS_METRICS_SERIES_CAP",), takes.integer(10), 1_000
-            ),
-            multiproc_dir=env.read(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
+            service_name=env.read(known.SERVICE_NAME),
+            service_version=env.read(known.SERVICE_VERSION),
+            environment=env.read(known.ENVIRONMENT),
+            slo_file=env.read(known.SLO_FILE),
+            log_level=env.read(known.LOG_LEVEL),
+            log_queue_size=env.read(known.LOG_QUEUE_SIZE),
+            log_max_bytes=env.read(known.LOG_MAX_BYTES),
+            redact_names=env.read(known.REDACT_NAMES),
+            redact_pattern=env.read(known.REDACT_PATTERN),
+            metrics_enabled=env.read(known.METRICS_ENABLED),
+            metrics_token=env.read(known.METRICS_TOKEN),
+            metrics_series_cap=env.read(known.METRICS_SERIES_CAP),
+            multiproc_dir=env.read(known.MULTIPROC_DIR),
             apm_enabled=wanted and not disabled,
             otlp_endpoint=otlp.endpoint,
             otlp_protocol=otlp.protocol,
@@ -223,45 +157,60 @@ class Settings:
             otlp_compression=otlp.compression,
             otlp_timeout=otlp.timeout,
             otlp_targets={name: own for name, own in signals.items() if own is not None},
-            otlp_logs_enabled=env.read(("ETTER_OBS_OTLP_LOGS_ENABLED",), takes.boolean, True),
-            excluded_urls=env.read(
-                ("OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"),
-                takes.patterns,
-                (),
-            ),
-            sampler=sampler or _SAMPLER,
-            # Whoever names a sampler gets what OpenTelemetry's specification says of it: all.
-            sampler_ratio=env.read(
-                ("OTEL_TRACES_SAMPLER_ARG",), takes.ratio, 1.0 if sampler else _RATIO
-            ),
+            otlp_logs_enabled=env.read(known.OTLP_LOGS_ENABLED),
+            excluded_urls=env.read(known.EXCLUDED_URLS),
+            sampler=sampler or known.DEFAULT_SAMPLER,
+            sampler_ratio=ratio,
             span_queue_size=queue,
-            span_batch_size=env.read(
-                ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE",),
-                takes.integer(1, queue, ", the spans that OTEL_BSP_MAX_QUEUE_SIZE lets wait"),
-                min(_SPAN_BATCH, queue),
-            ),
-            span_delay=env.read(
-                ("OTEL_BSP_SCHEDULE_DELAY",), takes.milliseconds(minimum=1), _SPAN_DELAY
-            ),
-            error_tracking_enabled=tracking,
-            sentry_dsn=dsn,
-            health_path=health_path or None,
-            health_token=env.secret("ETTER_OBS_HEALTH_TOKEN", takes.text),
-            health_timeout=env.read(("ETTER_OBS_HEALTH_TIMEOUT",), takes.seconds, 2.0),
-            health_deadline=env.read(("ETTER_OBS_HEALTH_DEADLINE",), takes.seconds, 5.0),
-            health_max_age=env.read(("ETTER_OBS_HEALTH_MAX_AGE",), takes.seconds, 5.0),
-            drain_seconds=env.read(("ETTER_OBS_DRAIN_SECONDS",), takes.seconds_or_none, 0.0),
-            management_host=env.read(("ETTER_OBS_MANAGEMENT_HOST",), takes.text, "127.0.0.1"),
-            management_port=env.read(("ETTER_OBS_MANAGEMENT_PORT",), takes.port, None),
-            response_headers=env.read(
-                ("ETTER_OBS_RESPONSE_HEADERS",), takes.some_of(tuple(Header)), tuple(Header)
-            ),
-            trusted_proxies=env.read(("ETTER_OBS_TRUSTED_PROXIES",), takes.proxies, ()),
-            n_plus_one_threshold=env.read(
-                ("ETTER_OBS_N_PLUS_ONE_THRESHOLD",), takes.integer(2), 10
-            ),
-            shutdown_deadline=env.read(("ETTER_OBS_SHUTDOWN_DEADLINE",), takes.seconds, 3.0),
+            span_batch_size=env.read(known.span_batch_size(queue)),
+            span_delay=env.read(known.SPAN_DELAY),
+            health_token=env.read(known.HEALTH_TOKEN),
+            health_timeout=env.read(known.HEALTH_TIMEOUT),
+            health_deadline=env.read(known.HEALTH_DEADLINE),
+            health_max_age=env.read(known.HEALTH_MAX_AGE),
+            drain_seconds=env.read(known.DRAIN_SECONDS),
+            management_host=env.read(known.MANAGEMENT_HOST),
+            management_port=env.read(known.MANAGEMENT_PORT),
+            response_headers=env.read(known.RESPONSE_HEADERS),
+            trusted_proxies=env.read(known.TRUSTED_PROXIES),
+            n_plus_one_threshold=env.read(known.N_PLUS_ONE_THRESHOLD),
+            shutdown_deadline=env.read(known.SHUTDOWN_DEADLINE),
+            **_paths(env),
+            **_error_tracking(env),
         )
+
+
+class _Paths(TypedDict):
+    metrics_path: str | None
+    health_path: str | None
+
+
+def _paths(env: Environment) -> _Paths:
+    metrics, health = env.read(known.METRICS_PATH), env.read(known.HEALTH_PATH)
+    ends = [path.removeprefix(Paths.HEALTH) for path in Paths if path.startswith(Paths.HEALTH)]
+    if health and metrics in [health + end for end in ends]:
+        raise SettingsError(
+            known.METRICS_PATH.names[0],
+            metrics,
+            f"another path than those of health, {health}/live and so on",
+        )
+    return {"metrics_path": metrics or None, "health_path": health or None}
+
+
+class _ErrorTracking(TypedDict):
+    error_tracking_enabled: bool
+    sentry_dsn: str | None
+
+
+def _error_tracking(env: Environment) -> _ErrorTracking:
+    enabled, dsn = env.read(known.ERROR_TRACKING_ENABLED), env.read(known.SENTRY_DSN)
+    if enabled and dsn is None:
+        raise SettingsError(
+            known.SENTRY_DSN.names[0],
+            None,
+            "a DSN, since ERROR_TRACKING_ENABLED is true (or set that to false)",
+        )
+    return {"error_tracking_enabled": enabled, "sentry_dsn": dsn}
 
 
 def cache_root(environ: Mapping[str, str] | None = None) -> Path:
@@ -269,96 +218,7 @@ def cache_root(environ: Mapping[str, str] | None = None) -> Path:
 
     It is ``$ETTER_OBS_CACHE``, else ``etter-obs`` in the user's cache folder.
     """
-    env = _Environment(os.environ if environ is None else environ)
-    caches: Path = env.read(("XDG_CACHE_HOME",), Path, Path.home() / ".cache")
-    chosen: Path = env.read(("ETTER_OBS_CACHE",), Path, caches / "etter-obs")
+    env = Environment(os.environ if environ is None else environ)
+    caches = env.read(known.XDG_CACHE_HOME) or Path.home() / ".cache"
+    chosen = env.read(known.CACHE) or caches / "etter-obs"
     return chosen.expanduser().absolute()
-
-
-def _otlp(env: _Environment, signal: str, base: OtlpTarget | None) -> OtlpTarget | None:
-    """Read the variables of OTLP, or those of a signal (``TRACES_``), which win over ``base``.
-
-    Returns None where the signal has none of its own.
-    """
-    start = f"OTEL_EXPORTER_OTLP_{signal}"
-    alias = () if signal else ("OTLP_ENDPOINT",)
-    if base is not None and not env.has(start):
-        return None
-    protocol: OtlpProtocol = env.read(
-        (f"{start}PROTOCOL",), takes.one_of(takes.OTLP_PROTOCOLS), base.protocol if base else "grpc"
-    )
-    same = base is not None and base.protocol == protocol
-    default = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
-    own: str | None = env.read((f"{start}ENDPOINT", *alias), takes.endpoint, None)
-    endpoint = own or (base.endpoint if base and same else default)
-    insecure = env.read((f"{start}INSECURE",), takes.boolean, base.insecure if base else True)
-    client = {
-        name: env.read((f"{start}{name}",), takes.file, None)
-        for name in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
-    }
-    key = client["CLIENT_KEY"] or (base.client_key if base else None)
-    certificate = client["CLIENT_CERTIFICATE"] or (base.client_certificate if base else None)
-    if key is not None and certificate is None:
-        raise SettingsError(
-            f"{start}CLIENT_CERTIFICATE", None, f"a file, since {start}CLIENT_KEY is set"
-        )
-    headers = env.secret(f"{start}HEADERS", takes.headers)
-    return OtlpTarget(
-        endpoint=endpoint,
-        protocol=protocol,
-        insecure=insecure if "://" not in endpoint else endpoint.startswith("http://"),
-        headers=headers if headers is not None else (base.headers if base else ()),
-        certificate=client["CERTIFICATE"] or (base.certificate if base else None),
-        client_key=key,
-        client_certificate=certificate,
-        compression=env.read(
-            (f"{start}COMPRESSION",),
-            takes.one_of(takes.OTLP_COMPRESSIONS),
-            base.compression if base else "none",
-        ),
-        # From 100 up: OpenTelemetry counts milliseconds, its Python exporters alone seconds.
-        timeout=env.read(
-            (f"{start}TIMEOUT",), takes.milliseconds(minimum=100), base.timeout if base else None
-        ),
-        # https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
-        is_whole=bool(signal) and own is not None,
-    )
-
-
-class _Environment:
-    """Looks variables up by several names, the first that is set wins."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def has(self, start: str) -> bool:
-        """Return whether a variable is set whose name begins so."""
-        return any(name.startswith(start) and held.strip() for name, held in self._values.items())
-
-    def read(self, names: tuple[str, ...], parse: Callable[[str], T], default: T | None) -> T:
-        for name in names:
-            held = self._values.get(name, "").strip()
-            if held:
-                return _parse(name, held, parse, shown=held)
-        return default  # type: ignore[return-value]  # None only where the field allows it
-
-    def secret(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Read ``NAME``, or the file that ``NAME_FILE`` names; its value is never shown."""
-        held = self._values.get(name, "").strip()
-        if held:
-            return _parse(name, held, parse, shown=None)
-        path = self._values.get(f"{name}_FILE", "").strip()
-        if not path:
-            return None
-        try:
-            content = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError(f"{name}_FILE", path, "the path of a readable text file") from None
-        return _parse(f"{name}_FILE", content, parse, shown=None) if content else None
-
-
-def _parse(name: str, held: str, parse: Callable[[str], T], shown: str | None) -> T:
-    try:
-        return parse(held)
-    except ValueError as error:
-        raise SettingsError(name, shown, str(error)) from None

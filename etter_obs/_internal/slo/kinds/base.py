@@ -52,6 +52,15 @@ class SliExpressions:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A kind in the documentation: its fields, what it counts, and what of that is bad."""
+
+    fields: str
+    counts: str
+    bad: str
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
     """What the bad events of an SLI are made of: series of ``metric``, told apart by ``label``.
 
@@ -68,8 +77,8 @@ class Breakdown:
 class SliKind(Model):
     """A kind of SLI. Its fields are what slo.yaml may say."""
 
-    counts: ClassVar[str]
-    """What one event is, for the documentation."""
+    row: ClassVar[Row]
+    """The kind in the documentation's table."""
     is_event_based: ClassVar[bool] = True
     """Whether it counts events of users, not slices of time."""
 

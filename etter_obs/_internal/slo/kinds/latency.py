@@ -14,6 +14,7 @@ from etter_obs._internal.slo.kinds.base import (
     BREAKDOWN_LABELS,
     ROUTE,
     Breakdown,
+    Row,
     SliExpressions,
     SliKind,
     full_name,
@@ -44,7 +45,11 @@ _WITHOUT_FAILURES = matches_not(Label.STATUS_CLASS, f"5xx|{conventions.STATUS_CL
 class LatencySli(SliKind):
     """Events of a histogram; those slower than the threshold are bad."""
 
-    counts: ClassVar[str] = "events of a histogram"
+    row: ClassVar[Row] = Row(
+        fields="threshold, metric, routes",
+        counts="events of the histogram; for requests without 5xx, 499, streaming routes",
+        bad="slower than the threshold",
+    )
 
     threshold: Latency
     metric: MetricName = Field(

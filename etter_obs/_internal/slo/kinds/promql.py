@@ -10,7 +10,7 @@ from pydantic import Field
 
 from etter_obs._internal import conventions
 from etter_obs._internal.conventions import Label, Metric
-from etter_obs._internal.slo.kinds.base import SliExpressions, SliKind, fill, or_zero, own
+from etter_obs._internal.slo.kinds.base import Row, SliExpressions, SliKind, fill, or_zero, own
 from etter_obs._internal.slo.kinds.checks import Problem, promql_problems
 from etter_obs._internal.slo.kinds.promql_rates import solved
 from etter_obs._internal.slo.kinds.requests import UNHANDLED
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 class PromQL(SliKind):
     """Rates of bad and of all events per second, in PromQL, over ``[$interval]``."""
 
-    counts: ClassVar[str] = "what your own PromQL counts"
+    row: ClassVar[Row] = Row(
+        fields="bad, total",
+        counts="rates per second over `[$interval]`",
+        bad="as it says",
+    )
 
     bad: Expression = Field(
         description=f"PromQL over [$interval]. {SELECTOR_HELP}",

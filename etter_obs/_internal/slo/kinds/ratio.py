@@ -10,6 +10,7 @@ from etter_obs._internal.conventions import Label, Metric, MetricKind, metric_by
 from etter_obs._internal.slo.kinds.base import (
     BREAKDOWN_LABELS,
     Breakdown,
+    Row,
     SliExpressions,
     SliKind,
     full_name,
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 class Ratio(SliKind):
     """Two counters: good and bad, bad and total, or good and total."""
 
-    counts: ClassVar[str] = "what two counters count"
+    row: ClassVar[Row] = Row(
+        fields="two of good, bad, total",
+        counts="two counters",
+        bad="the bad ones",
+    )
 
     good: MetricName | None = None
     bad: MetricName | None = None

@@ -13,6 +13,7 @@ from etter_obs._internal.conventions import Label, Metric
 from etter_obs._internal.slo.kinds.base import (
     ROUTE,
     Breakdown,
+    Row,
     SliExpressions,
     SliKind,
     increase,
@@ -34,7 +35,11 @@ UNHANDLED: Final = 500
 class Requests(SliKind):
     """Requests to known routes; those with a bad status are bad."""
 
-    counts: ClassVar[str] = "requests to known routes"
+    row: ClassVar[Row] = Row(
+        fields="bad_status, without_status, routes",
+        counts="requests to known routes",
+        bad="those with the status (`5xx`, `4xx`, `[500, 503]`)",
+    )
 
     bad_status: BadStatus = Field(description="A class (5xx) or a list of codes that count as bad.")
     without_status: tuple[Status, ...] = Field(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from etter_obs._internal.conventions import Label, Rule
 from etter_obs._internal.conventions.external import Job, Node
-from etter_obs._internal.slo.kinds.base import SliExpressions, SliKind, fill, or_zero, own
+from etter_obs._internal.slo.kinds.base import Row, SliExpressions, SliKind, fill, or_zero, own
 from etter_obs._internal.slo.kinds.checks import Problem, promql_problems
 from etter_obs._internal.slo.kinds.timeline import Series, Step, gauge, integral, slices
 from etter_obs._internal.slo.spec.fields import SELECTOR_HELP, Bound, Expression, Slice
@@ -35,7 +35,11 @@ _ONE_GAUGE: Final = re.compile(
 class Saturation(SliKind):
     """A measured value in slices of time; a slice whose average breaks the bound is bad."""
 
-    counts: ClassVar[str] = "slices of time"
+    row: ClassVar[Row] = Row(
+        fields="query or resource, below or above, slice",
+        counts="slices of time",
+        bad="average over the slice at or beyond the bound",
+    )
     is_event_based: ClassVar[bool] = False
 
     query: Expression | None = Field(

@@ -1,0 +1,105 @@
+"""Where a signal goes over OTLP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from etter_obs._internal.settings.environment import Environment, SettingsError
+from etter_obs._internal.settings.parsers import OtlpCompression, OtlpProtocol
+from etter_obs._internal.settings.variables import OTLP, OtlpVariables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpTarget:
+    """Where one signal goes over OTLP, and how."""
+
+    endpoint: str
+    protocol: OtlpProtocol
+    insecure: bool
+    headers: tuple[tuple[str, str], ...]
+    certificate: Path | None
+    client_key: Path | None
+    client_certificate: Path | None
+    compression: OtlpCompression
+    timeout: float | None
+    """Seconds for one request with its retries; None: the default of each signal."""
+    is_whole: bool = False
+    """Whether the endpoint is the whole URL, to which no path of the signal is added."""
+
+    @property
+    def url(self) -> str:
+        """The endpoint with a scheme, as OTLP over HTTP needs it."""
+        if "://" in self.endpoint:
+            return self.endpoint
+        return f"{'http' if self.insecure else 'https'}://{self.endpoint}"
+
+
+_DEFAULTS: Final = OtlpTarget(
+    endpoint="localhost:4317",
+    protocol=OTLP.protocol.default,
+    insecure=OTLP.insecure.default,
+    headers=OTLP.headers.default,
+    certificate=OTLP.certificate.default,
+    client_key=OTLP.client_key.default,
+    client_certificate=OTLP.client_certificate.default,
+    compression=OTLP.compression.default,
+    timeout=OTLP.timeout.default,
+)
+
+
+def otlp_target(env: Environment) -> OtlpTarget:
+    """Read the variables of all signals.
+
+    Raises:
+        SettingsError: a variable has a value that it does not accept.
+    """
+    return _read(env, OTLP, _DEFAULTS)
+
+
+def signal_target(env: Environment, signal: str, base: OtlpTarget) -> OtlpTarget | None:
+    """Read the variables of one signal, which win over ``base``; None where none is set.
+
+    Args:
+        env: the environment.
+        signal: ``traces`` or ``logs``.
+        base: what the variables of all signals say.
+
+    Raises:
+        SettingsError: a variable has a value that it does not accept.
+    """
+    variables = OtlpVariables(f"{signal.upper()}_")
+    return _read(env, variables, base) if env.has(variables.prefix) else None
+
+
+def _read(env: Environment, known: OtlpVariables, base: OtlpTarget) -> OtlpTarget:
+    protocol = env.read(known.protocol, base.protocol)
+    own = env.read(known.endpoint)
+    endpoint = base.endpoint
+    if own is not None:
+        endpoint = own
+    elif protocol != base.protocol:
+        endpoint = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
+    insecure = env.read(known.insecure, base.insecure)
+    key = env.read(known.client_key, base.client_key)
+    certificate = env.read(known.client_certificate, base.client_certificate)
+    if key is not None and certificate is None:
+        raise SettingsError(
+            known.client_certificate.names[0],
+            None,
+            f"a file, since {known.client_key.names[0]} is set",
+        )
+    return OtlpTarget(
+        endpoint=endpoint,
+        protocol=protocol,
+        insecure=insecure if "://" not in endpoint else endpoint.startswith("http://"),
+        headers=env.read(known.headers, base.headers),
+        certificate=env.read(known.certificate, base.certificate),
+        client_key=key,
+        client_certificate=certificate,
+        compression=env.read(known.compression, base.compression),
+        timeout=env.read(known.timeout, base.timeout),
+        # https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
+        is_whole=known is not OTLP and own is not None,
+    )
