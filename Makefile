@@ -60,6 +60,7 @@ check: venv  ## format, lint, spelling, types, generated files: run it before ev
 	@$(BIN)/ruff check .
 	@$(BIN)/codespell *.md .github docs etter_obs
 	@$(BIN)/mypy
+	@found=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$found"; exit 1; }
 	@$(BIN)/etter-obs generate --check
 	@$(BIN)/python -m docs.tables --check
 
