@@ -47,7 +47,7 @@ class LatencySli(SliKind):
 
     row: ClassVar[Row] = Row(
         fields="threshold, metric, routes",
-        counts="events of the histogram; for requests without 5xx, 499, streaming routes",
+        counts="events of the histogram; for requests, without 5xx, 499 and streaming routes",
         bad="slower than the threshold",
     )
 

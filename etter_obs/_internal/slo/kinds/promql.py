@@ -29,7 +29,7 @@ class PromQL(SliKind):
     row: ClassVar[Row] = Row(
         fields="bad, total",
         counts="rates per second over `[$interval]`",
-        bad="as it says",
+        bad="what the `bad` query counts",
     )
 
     bad: Expression = Field(

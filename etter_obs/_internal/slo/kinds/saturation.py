@@ -37,8 +37,8 @@ class Saturation(SliKind):
 
     row: ClassVar[Row] = Row(
         fields="query or resource, below or above, slice",
-        counts="slices of time",
-        bad="average over the slice at or beyond the bound",
+        counts="time slices",
+        bad="slices whose average reaches or crosses the bound",
     )
     is_event_based: ClassVar[bool] = False
 
