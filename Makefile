@@ -4,11 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Not --quiet: it would hide the warnings that --strict counts.
+BUILD_SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate clean
+.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,14 +57,15 @@ bench: venv  ## what a request, a log line, a scrape and the rules cost, beside 
 	@$(BIN)/python -m benchmarks.logging
 	@$(BIN)/python -m benchmarks.scrape
 
-check: venv  ## format, lint, spelling, types, generated files: run it before every commit
+check: venv  ## format, lint, spelling, types, generated files, documentation: run it before every commit
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/codespell *.md .github docs etter_obs
+	@$(BIN)/codespell *.md mkdocs.yml .github docs etter_obs
 	@$(BIN)/mypy
 	@found=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$found"; exit 1; }
 	@$(BIN)/etter-obs generate --check
 	@$(BIN)/python -m docs.tables --check
+	@$(BUILD_SITE)
 
 format: venv  ## let ruff mend format and lint
 	@$(BIN)/ruff format .
@@ -72,5 +75,9 @@ generate: venv  ## write rules, alerts, dashboards, runbooks and the tables of t
 	@$(BIN)/etter-obs generate
 	@$(BIN)/python -m docs.tables
 
+docs: venv  ## the documentation site, into site/; a broken link fails
+	@$(BUILD_SITE)
+	@echo "site/index.html"
+
 clean:  ## remove the virtual environment and run-time files (not the cache of builds)
-	rm -rf $(VENV) .run dist
+	rm -rf $(VENV) .run dist site
