@@ -77,7 +77,7 @@ generate: venv  ## write rules, alerts, dashboards, runbooks and the tables of t
 
 docs: venv  ## the documentation site, into site/; a broken link fails
 	@$(BUILD_SITE)
-	@echo "site/index.html"
+	@echo "open site/index.html, or with its search: python3 -m http.server --directory site"
 
 clean:  ## remove the virtual environment and run-time files (not the cache of builds)
 	rm -rf $(VENV) .run dist site
