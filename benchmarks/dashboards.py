@@ -42,6 +42,7 @@ from etter_obs._internal.dashboards.lint.model import (
 from etter_obs._internal.dashboards.lint.queries import MOST, at_load
 from etter_obs._internal.dashboards.lint.rendered_queries import fill, listed_by, opening_values
 from etter_obs._internal.dashboards.toolkit.queries import Source
+from etter_obs._internal.slo.prometheus.api import Prometheus
 
 ROOT: Final = Path(__file__).parents[1]
 WIDTH: Final = 1440
@@ -179,10 +180,6 @@ class Servers:
             Source.LOKI.value: httpx.Client(base_url=loki, timeout=60),
         }
 
-    def get(self, path: str, **parameters: object) -> Any:
-        """Return what Prometheus answers to something that is not measured."""
-        return _data(self._send(Source.PROMETHEUS, Request("GET", path, parameters)))
-
     def time(self, board: BoardView, span: int) -> list[Timed]:
         """Ask everything REPEATS times, one after the other."""
         now = int(time.time())
@@ -227,7 +224,7 @@ def main() -> int:
     given = parser.parse_args()
     servers = Servers(given.prometheus.rstrip("/"), given.loki.rstrip("/"))
     console = Console(width=120)
-    console.print(_what_is_there(servers), highlight=False)
+    console.print(_what_is_there(Prometheus(given.prometheus)), highlight=False)
     table = Table(
         "dashboard", "in view", "queries", "with data", "median, ms", "slowest, ms", "which"
     )
@@ -242,15 +239,14 @@ def main() -> int:
     return int(too_many)
 
 
-def _what_is_there(servers: Servers) -> str:
+def _what_is_there(prometheus: Prometheus) -> str:
     """Say how much history is asked about: the answers' times mean nothing without."""
     now = int(time.time())
-    month = {"start": now - 40 * 86400, "end": now, "step": 360}
-    recorded = servers.get("/api/v1/query_range", query=Rule.OBJECTIVE, **month)
-    since = min(float(series["values"][0][0]) for series in recorded)
+    recorded = prometheus.range(Rule.OBJECTIVE, now - 40 * 86400, now, 360)
+    since = min(min(series.values) for series in recorded)
 
     def number(expr: str) -> float:
-        return float(servers.get("/api/v1/query", query=expr)[0]["value"][1])
+        return prometheus.instant(expr, now)[0].last
 
     return (
         f"{(now - since) / 86400:.1f} days of recordings, "

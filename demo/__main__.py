@@ -14,13 +14,14 @@ from rich.console import Console
 from demo.backend import BackendError
 from demo.closing import what_to_open
 from demo.compose import ComposeError
-from demo.measurements import Prometheus
+from demo.measurements import DemoQueries
 from demo.platform import Platform, PlatformError, alone, choose
 from demo.play import Play
 from demo.processes import ROOT, child
 from demo.view import view_for
-from etter_obs._internal.cli.terminal import speak_plainly
+from etter_obs._internal.cli.terminal import use_a_safe_encoding
 from etter_obs._internal.slo.loading.loader import SpecError
+from etter_obs._internal.slo.prometheus.api import PrometheusError
 from stack.build import BuildError
 from stack.native import StackError
 
@@ -30,7 +31,7 @@ USERS = 40
 
 def main() -> int:
     """Run the demo; the exit code is 0 where the page and its resolution were delivered."""
-    speak_plainly()
+    use_a_safe_encoding()
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end by itself, with a verdict")
     once: bool = parser.parse_args().once
@@ -51,6 +52,7 @@ def main() -> int:
         BuildError,
         BackendError,
         SpecError,
+        PrometheusError,
         httpx.HTTPError,
     ) as error:
         return _fail(console, str(error))
@@ -63,7 +65,7 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
     command = [sys.executable, "-m", "locust", "-f", "demo/locustfile.py", "--headless"]
     command += ["--users", str(USERS), "--spawn-rate", "10", "--host", platform.backend.base_url]
     command += ["--loglevel", "WARNING"]
-    prometheus = Prometheus(platform.prometheus)
+    prometheus = DemoQueries(platform.prometheus)
     with child("locust", command, log_dir=RUN_DIR / "logs") as locust:
         play = Play(platform, locust, prometheus)
         with view_for(console) as view:

@@ -6,15 +6,15 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 
-from demo.measurements import Prometheus
+from demo.measurements import DemoQueries
 from demo.platform import Platform
 from demo.processes import ROOT
+from etter_obs._internal.slo.prometheus.api import PrometheusError
 
 
-def what_to_open(platform: Platform, prometheus: Prometheus, console: Console) -> None:
+def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) -> None:
     """Print addresses, the traces of failed requests, and how to find one of them."""
     app = platform.backend.base_url
     lines = [
@@ -32,7 +32,7 @@ def what_to_open(platform: Platform, prometheus: Prometheus, console: Console) -
     for name, where in lines:
         _print(console, f"  {name:24}{where}")
     traces: list[str] = []
-    with suppress(httpx.HTTPError):
+    with suppress(PrometheusError):
         traces = prometheus.failed_traces()
     if not traces:
         return

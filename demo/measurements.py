@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
 
 from etter_obs._internal import conventions
 from etter_obs._internal.conventions import Label, Rule
+from etter_obs._internal.slo.prometheus.api import Prometheus, Series
 
 _REQUESTS = conventions.REQUESTS.name("etter")
 _DURATION = conventions.REQUEST_DURATION.name("etter")
@@ -36,11 +34,15 @@ class Measurements:
     slos: tuple[SloState, ...]
 
 
-class Prometheus:
-    """A client of the few questions that the demo has. Methods raise httpx.HTTPError."""
+class DemoQueries:
+    """The few questions that the demo has. Methods raise PrometheusError.
+
+    Args:
+        url: of Prometheus.
+    """
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=5)
+        self._prometheus = Prometheus(url, timeout=5)
 
     def sees_the_app(self) -> bool:
         """Whether the app has been scraped of late."""
@@ -69,27 +71,18 @@ class Prometheus:
 
     def failed_traces(self, limit: int = 3) -> list[str]:
         """Trace ids of the newest failed requests, by their exemplars."""
-        found = self._get(
-            "query_exemplars",
-            query=f'{_DURATION}_bucket{{{Label.STATUS_CLASS}="5xx"}}',
-            start=time.time() - 1_800,
-            end=time.time(),
-        )
-        exemplars = [each for series in found for each in series["exemplars"]]
-        exemplars.sort(key=lambda each: float(each["timestamp"]), reverse=True)
-        ids = (each["labels"].get("trace_id") for each in exemplars)
+        now = time.time()
+        failed = f'{_DURATION}_bucket{{{Label.STATUS_CLASS}="5xx"}}'
+        exemplars = self._prometheus.exemplars(failed, now - 1_800, now)
+        exemplars.sort(key=lambda each: each.at, reverse=True)
+        ids = (each.labels.get("trace_id") for each in exemplars)
         return list(dict.fromkeys(trace_id for trace_id in ids if trace_id))[:limit]
 
-    def _get(self, path: str, **parameters: Any) -> Any:
-        answer = self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()
-        return answer["data"]
-
-    def _vector(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        result = self._get("query", query=expression)["result"]
-        return [(each["metric"], float(each["value"][1])) for each in result]
+    def _vector(self, expression: str) -> list[Series]:
+        return self._prometheus.instant(expression, time.time())
 
     def _sum(self, expression: str) -> float | None:
-        return next((value for _, value in self._vector(expression)), None)
+        return next((series.last for series in self._vector(expression)), None)
 
     def _by_slo(self, expression: str) -> dict[str, float]:
-        return {labels[Label.SLO]: value for labels, value in self._vector(expression)}
+        return {series.labels[Label.SLO]: series.last for series in self._vector(expression)}

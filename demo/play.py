@@ -8,12 +8,13 @@ from contextlib import suppress
 
 import httpx
 
-from demo.measurements import Prometheus
+from demo.measurements import DemoQueries
 from demo.platform import Platform, PlatformError
 from demo.receiver import Delivery, deliveries_at
 from demo.story import TARGET, Phase, Story
 from demo.view import View
 from etter_obs._internal.conventions import Alert, Label
+from etter_obs._internal.slo.prometheus.api import PrometheusError
 
 _EVERY = 1.0
 _SCRAPED_WITHIN = 90.0
@@ -26,7 +27,7 @@ class Play:
         self,
         platform: Platform,
         locust: subprocess.Popen[bytes],
-        prometheus: Prometheus,
+        prometheus: DemoQueries,
     ) -> None:
         self._platform = platform
         self._processes = {"locust": locust, "the backend": platform.backend.process}
@@ -75,13 +76,13 @@ class Play:
 
     def _is_scraped(self) -> bool:
         self._require_processes()
-        with suppress(httpx.HTTPError):
+        with suppress(PrometheusError):
             return self._prometheus.sees_the_app()
         return False
 
     def _show(self, view: View, headline: str) -> None:
         measured = None
-        with suppress(httpx.HTTPError):  # the next second brings another answer
+        with suppress(PrometheusError):  # the next second brings another answer
             measured = self._prometheus.measure()
         view.show(headline, measured)
         time.sleep(_EVERY)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etter_obs._internal.cli.terminal import speak_plainly
+from etter_obs._internal.cli.terminal import use_a_safe_encoding
 from etter_obs._internal.secret_files import ensure_secrets
 from stack import build as builds
 from stack.check import run_all
@@ -157,7 +157,7 @@ def run() -> None:
     """Run the command line; what the user can set right is one line and exit code 2."""
     from stack.compose.engine import EngineError
 
-    speak_plainly()
+    use_a_safe_encoding()
     try:
         main(prog_name="python -m stack")
     except (StackError, PortTakenError, builds.BuildError, EngineError, FileNotFoundError) as error:

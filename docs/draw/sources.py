@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+
+from etter_obs._internal.slo.prometheus.api import Prometheus
 
 _POINTS: Final = 240
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
@@ -45,38 +47,34 @@ class Sources:
         """Ask for the last ``span`` seconds; at most a few hundred points."""
         step = max(15, span // _POINTS)
         start = self.now - span
-        path = "/api/v1/query_range" if kind == "prometheus" else "/loki/api/v1/query_range"
-        base = self.prometheus if kind == "prometheus" else self.loki
-        scale = 1 if kind == "prometheus" else 1_000_000_000
+        if kind == "prometheus":
+            found = Prometheus(self.prometheus).range(expr, start, self.now, step)
+            return [_points(one.labels, one.values.items(), step) for one in found]
         result = _get(
-            f"{base}{path}",
+            f"{self.loki}/loki/api/v1/query_range",
             query=expr,
-            start=int(start * scale) if scale > 1 else start,
-            end=int(self.now * scale) if scale > 1 else self.now,
+            start=int(start * 1e9),
+            end=int(self.now * 1e9),
             step=step,
         )
-        return [_points(one, step) for one in result]
+        return [
+            _points(one.get("metric", {}), ((float(at), float(v)) for at, v in one["values"]), step)
+            for one in result
+        ]
 
     def exemplars(self, expr: str, span: int, most: int = 60) -> list[tuple[float, float]]:
         """Fetch times and values of exemplars, the highest of each stretch of time."""
         found: dict[int, tuple[float, float]] = {}
-        for series in _get(
-            f"{self.prometheus}/api/v1/query_exemplars",
-            query=expr,
-            start=self.now - span,
-            end=self.now,
-        ):
-            for one in series["exemplars"]:
-                at, value = float(one["timestamp"]), float(one["value"])
-                slot = int((at - self.now) * most / span)
-                if slot not in found or found[slot][1] < value:
-                    found[slot] = at, value
+        for one in Prometheus(self.prometheus).exemplars(expr, self.now - span, self.now):
+            slot = int((one.at - self.now) * most / span)
+            if slot not in found or found[slot][1] < one.value:
+                found[slot] = one.at, one.value
         return list(found.values())
 
     def now_only(self, expr: str) -> list[tuple[dict[str, str], float]]:
         """Ask for the value at the end of the time in view."""
-        result = _get(f"{self.prometheus}/api/v1/query", query=expr, time=self.now)
-        return [(dict(one["metric"]), float(one["value"][1])) for one in result]
+        found = Prometheus(self.prometheus).instant(expr, self.now)
+        return [(dict(one.labels), one.last) for one in found]
 
     def log_lines(self, expr: str, span: int, limit: int) -> Iterator[tuple[float, str]]:
         """Fetch the newest lines."""
@@ -91,17 +89,17 @@ class Sources:
         yield from sorted(lines, reverse=True)[:limit]
 
 
-def _points(series: dict[str, Any], step: int) -> Points:
-    """Read one series of an answer; where points are missing a NaN breaks the line."""
+def _points(labels: Mapping[str, str], samples: Iterable[tuple[float, float]], step: int) -> Points:
+    """Return one series; where points are missing a NaN breaks the line."""
     times: list[float] = []
     values: list[float] = []
-    for at, value in ((float(at), float(value)) for at, value in series["values"]):
+    for at, value in samples:
         if times and at - times[-1] > 1.5 * step:
             times.append(times[-1] + step)
             values.append(math.nan)
         times.append(at)
         values.append(value)
-    return Points(dict(series.get("metric", {})), times, values)
+    return Points(dict(labels), times, values)
 
 
 def _get(url: str, **params: Any) -> list[Any]:

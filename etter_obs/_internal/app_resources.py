@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ATTRIBUTE: Final = "_etter_obs"
 
 
-class AppSide(ExitStack):
+class AppResources(ExitStack):
     """What :class:`~etter_obs.Observability` keeps on the app: undos, probes, checks."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class AppSide(ExitStack):
         self.checks: object = None
 
     @classmethod
-    def of(cls, app: Starlette) -> AppSide:
+    def of(cls, app: Starlette) -> AppResources:
         """Return a new one, which ``app`` holds until it is closed."""
         side = cls()
         setattr(app, _ATTRIBUTE, side)

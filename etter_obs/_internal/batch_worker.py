@@ -23,7 +23,7 @@ _STEP: Final = 0.05
 """Seconds between two looks at whether there is still hope."""
 
 
-class BackgroundWorker(Generic[T]):
+class BatchWorker(Generic[T]):
     """Hands queued items to ``handle`` in order, in lists of at most ``batch``, from one thread.
 
     Args:
@@ -217,7 +217,7 @@ def _waited(
             return done()
 
 
-_workers: Final[weakref.WeakSet[BackgroundWorker[Any]]] = weakref.WeakSet()
+_workers: Final[weakref.WeakSet[BatchWorker[Any]]] = weakref.WeakSet()
 
 
 def _restart_in_child() -> None:

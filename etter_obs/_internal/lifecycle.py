@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from etter_obs._internal import conventions
 from etter_obs._internal.bundle import spec_near
-from etter_obs._internal.posix import tell_what_is_off
+from etter_obs._internal.posix import warn_about_missing_posix
 from etter_obs._internal.startup_detection import call_in_main_loop, call_when_started
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from etter_obs._internal.app_resources import AppSide
+    from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.parts import Parts
     from etter_obs._internal.requests.middleware import ObservabilityMiddleware
     from etter_obs._internal.settings import Settings
@@ -48,7 +48,7 @@ class AppLifecycle:
         spec: Spec,
         *,
         deadline: ShutdownDeadline,
-        side: Callable[[], AppSide | None],
+        side: Callable[[], AppResources | None],
         app_file: str | None,
     ) -> None:
         self._parts = parts
@@ -59,7 +59,7 @@ class AppLifecycle:
         self._app_file = app_file
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         """Those in which the app has begun; a test client runs each start in one of its own."""
-        self._has_told = False
+        self._has_logged_targets = False
 
     def begin_late(self, app: Starlette, stack: ObservabilityMiddleware) -> None:
         """Begin now: the lifespan's first message has passed already.
@@ -99,15 +99,15 @@ class AppLifecycle:
         if loop in self._loops:
             return
         self._loops.add(loop)
-        self._parts.logs.look_again()
+        self._parts.logs.detect_config_changes()
         self._parts.runtime.watch_loop()
         self._parts.health.start()
-        if not self._has_told:
-            self._has_told = True
-            self._tell_targets()
-            tell_what_is_off()
+        if not self._has_logged_targets:
+            self._has_logged_targets = True
+            self._log_targets()
+            warn_about_missing_posix()
 
-    def _tell_targets(self) -> None:
+    def _log_targets(self) -> None:
         """Say whose targets are in force; those of the package are nobody's."""
         chosen = self._settings.slo_file
         self._parts.metrics.gauge(conventions.SLO_DEFAULT_TARGETS).child().set(
@@ -135,7 +135,7 @@ class AppLifecycle:
 
     def started(self) -> None:
         """Let the startup probe pass; say where the probes are, and what was done to logging."""
-        self._parts.logs.look_again()
+        self._parts.logs.detect_config_changes()
         self._deadline.clear()
         self._parts.health.mark_started()
         side = self._side()

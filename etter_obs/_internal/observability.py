@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from etter_obs._internal.app_resources import AppSide
+from etter_obs._internal.app_resources import AppResources
 from etter_obs._internal.lifecycle import AppLifecycle
 from etter_obs._internal.parts import Parts
 from etter_obs._internal.request_path import observed
@@ -49,7 +49,7 @@ class Observability:
         self.tracing = parts.tracing
         self.errors = parts.errors
         self.health = parts.health
-        self._side: Callable[[], AppSide | None] = lambda: None
+        self._side: Callable[[], AppResources | None] = lambda: None
 
     def flush(self, deadline: float, *, send: bool = True) -> bool:
         """Write and send what waits, all signals side by side.
@@ -91,7 +91,7 @@ class Observability:
 
     def observe(self, app: Starlette) -> None:
         """Put the middleware around everything that the app brings, now or when it starts."""
-        side = AppSide.of(app)
+        side = AppResources.of(app)
         self._side = weakref.ref(side)
         lifecycle = AppLifecycle(
             self._parts,

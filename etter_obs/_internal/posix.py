@@ -13,7 +13,7 @@ _LOG: Final = logging.getLogger("etter_obs")
 _told = False
 
 
-def tell_what_is_off() -> None:
+def warn_about_missing_posix() -> None:
     """Say, once a process, what this system cannot do."""
     global _told  # one system for the process
     if not POSIX and not _told:

@@ -26,7 +26,7 @@ def before_exit(callback: Callable[[], object]) -> Callable[[], None]:
     def run() -> None:
         undo()
         callback()
-        let_go()
+        detach_exit_callback()
 
     def undo() -> None:
         atexit.unregister(run)
@@ -40,7 +40,7 @@ def before_exit(callback: Callable[[], object]) -> Callable[[], None]:
 
 
 def hold_sigterm() -> None:
-    """Let SIGTERM wait until :func:`let_go`, so that the process can finish what it is doing.
+    """Delay SIGTERM until :func:`detach_exit_callback`, so that the process can finish.
 
     Call it when the process is ending because of a SIGTERM already. A server that raises the signal
     once more then comes to its end; the signal ends the process after the last callback, so its
@@ -52,7 +52,7 @@ def hold_sigterm() -> None:
         _held = True
 
 
-def let_go() -> None:
+def detach_exit_callback() -> None:
     """Deliver a SIGTERM that :func:`hold_sigterm` has kept waiting."""
     global _held
     if _held and threading.current_thread() is threading.main_thread():

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger("etter_obs")
 
 
-class Refreshed(Generic[T]):
+class RefreshedValue(Generic[T]):
     """A value that a thread of its own fetches again when it is asked for and has grown old.
 
     Asking never waits. At most one fetch runs at a time, so a server that hangs costs one thread.

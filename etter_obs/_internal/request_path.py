@@ -23,7 +23,7 @@ from etter_obs._internal.requests.routing import RouteTable
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from etter_obs._internal.app_resources import AppSide
+    from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.parts import Parts
     from etter_obs._internal.settings import Settings
     from etter_obs._internal.slo.spec.models import Spec
@@ -36,7 +36,7 @@ def observed(
     parts: Parts,
     settings: Settings,
     spec: Spec,
-    side: AppSide,
+    side: AppResources,
     lifecycle: Lifecycle,
 ) -> ObservabilityMiddleware:
     """Return the middleware around ``inner``; called when the app has all of its routes.

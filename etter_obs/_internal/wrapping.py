@@ -41,7 +41,7 @@ def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def standing_for(function: Callable[P, R], call: Callable[..., Any]) -> Callable[P, R]:
+def replacing(function: Callable[P, R], call: Callable[..., Any]) -> Callable[P, R]:
     """Return a function that calls ``call`` and has the kind, signature and type of ``function``.
 
     ``call`` returns an awaitable where ``function`` is a coroutine function.

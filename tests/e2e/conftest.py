@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
-from demo.measurements import Prometheus
+from demo.measurements import DemoQueries
 from demo.processes import child
 from demo.receiver import Receiver
 from etter_obs._internal.conventions import REQUESTS, UNMATCHED, Label
+from etter_obs._internal.slo.prometheus.api import Prometheus
 from examples.etter_backend.embedded import redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything
@@ -94,7 +96,7 @@ def observed_under_load(
     observed: Observed, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:
     """The same backend after every route was used in every way, and with users still on it."""
-    prometheus = Prometheus(observed.stack.prometheus)
+    prometheus = DemoQueries(observed.stack.prometheus)
     # What happens before the first scrape is in no increase, so no alert would tell of it.
     eventually(prometheus.sees_the_app, deadline_s=60, every_s=1)
     use_everything(observed.backend)
@@ -111,7 +113,4 @@ def _has_rates(observed: Observed) -> bool:
         f"sum(rate({requests}[1m])) > 1 and "
         f'sum(rate({requests}{{{Label.ENDPOINT}="{UNMATCHED}"}}[1m])) > 0'
     )
-    answer = httpx.get(
-        f"{observed.stack.prometheus}/api/v1/query", params={"query": expression}, timeout=10
-    )
-    return bool(answer.raise_for_status().json()["data"]["result"])
+    return bool(Prometheus(observed.stack.prometheus).instant(expression, time.time()))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.conventions import LOG_QUEUE
 from etter_obs._internal.logs import LogPipeline, get_logger
 from etter_obs._internal.metrics.registry import MetricsRegistry
@@ -303,7 +303,7 @@ def test_a_worker_refuses_what_is_too_much_and_after_the_end() -> None:
         release.wait(30)
         handled.extend(items)
 
-    worker = BackgroundWorker[int](
+    worker = BatchWorker[int](
         "test", capacity=10, batch=2, linger=0.01, handle=handle, dropped=refused.append
     )
     worker.put(0)

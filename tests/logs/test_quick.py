@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from etter_obs._internal.context import RequestContext
 from etter_obs._internal.logs import Redactor
-from etter_obs._internal.logs.fast_render import QuickRenderer
+from etter_obs._internal.logs.fast_render import FastRenderer
 from etter_obs._internal.logs.record import Entry, Site, SpanIds
 from etter_obs._internal.logs.render import Renderer
 from tests.logs.secrets import planted
 
 MAX_BYTES = 1024
-QUICK = QuickRenderer(Renderer("shop", "test", Redactor(), MAX_BYTES))
+QUICK = FastRenderer(Renderer("shop", "test", Redactor(), MAX_BYTES))
 """One for all examples: what it remembers of one must not show in another."""
 
 HEX = st.text("0123456789abcdef", min_size=32, max_size=32)

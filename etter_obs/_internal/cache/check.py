@@ -20,7 +20,7 @@ def redis_check(client: Any) -> Callable[[], HealthReason | Awaitable[HealthReas
     """
     ping = type(client).execute_command
 
-    def judge(error: RedisConnectionError) -> HealthReason:
+    def reason_of(error: RedisConnectionError) -> HealthReason:
         if isinstance(error, MaxConnectionsError):
             return HealthReason.POOL_EXHAUSTED
         if isinstance(error, AuthenticationError):
@@ -31,14 +31,14 @@ def redis_check(client: Any) -> Callable[[], HealthReason | Awaitable[HealthReas
         try:
             ping(client, "PING")
         except RedisConnectionError as error:
-            return judge(error)
+            return reason_of(error)
         return HealthReason.OK
 
     async def check_async() -> HealthReason:
         try:
             await ping(client, "PING")
         except RedisConnectionError as error:
-            return judge(error)
+            return reason_of(error)
         return HealthReason.OK
 
     return check_async if inspect.iscoroutinefunction(ping) else check

@@ -25,7 +25,7 @@ from etter_obs._internal.cache.results import Results
 from etter_obs._internal.cache.single_flight import flight, fly, fly_async
 from etter_obs._internal.conventions import NotKept
 from etter_obs._internal.newest_app import Newest
-from etter_obs._internal.wrapping import standing_for
+from etter_obs._internal.wrapping import replacing
 
 if TYPE_CHECKING:
     from etter_obs._internal.cache.store import Cache, Entry, Script
@@ -115,7 +115,7 @@ def cached(
             _bound.current.expect(name)
 
         call = kept.answer_async if kept.is_async else kept.answer
-        wrapper: Any = standing_for(function, call)
+        wrapper: Any = replacing(function, call)
         wrapper.invalidate = kept.forget_async if kept.is_async else kept.forget
         return cast("Cached[P, R]", wrapper)
 

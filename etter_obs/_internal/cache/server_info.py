@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from redis.exceptions import ResponseError
 
 from etter_obs._internal.conventions import CACHE_EVICTED, CACHE_MEMORY, CACHE_WRITES
-from etter_obs._internal.refresh import Refreshed
+from etter_obs._internal.refresh import RefreshedValue
 
 if TYPE_CHECKING:
     from etter_obs._internal.metrics.registry import MetricsRegistry
@@ -48,7 +48,7 @@ def watch_server(
     writes = registry.counter(CACHE_WRITES).child()
     memory = registry.gauge(CACHE_MEMORY).child()
     is_async = inspect.iscoroutinefunction(execute)
-    server = Refreshed(
+    server = RefreshedValue(
         lambda: asyncio.run(_ask_async(client)) if is_async else _ask(execute), max_age=_MAX_AGE
     )
 

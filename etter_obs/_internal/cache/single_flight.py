@@ -113,14 +113,16 @@ def flight(
         left = until - time.monotonic()
         if left <= 0 or not (yield _Wait(other, left)):
             return (yield from _compute(cache, entry, results, call, waits=False))
-    look_again = True  # unless something else comes out of it, it was cancelled: who comes next?
+    detect_config_changes = (
+        True  # unless something else comes out of it, it was cancelled: who comes next?
+    )
     try:
         outcome = yield from _compute(cache, entry, results, call, waits=True)
-        look_again = outcome.is_stored
+        detect_config_changes = outcome.is_stored
         return outcome
     finally:
         del cache.flights[entry.value]
-        mine.set_result(look_again)
+        mine.set_result(detect_config_changes)
 
 
 def _compute(

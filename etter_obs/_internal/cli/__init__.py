@@ -12,12 +12,12 @@ from etter_obs._internal.cli.doctor import doctor
 from etter_obs._internal.cli.generate import generate
 from etter_obs._internal.cli.init import init
 from etter_obs._internal.cli.slo import slo
-from etter_obs._internal.cli.terminal import speak_plainly
+from etter_obs._internal.cli.terminal import use_a_safe_encoding
 
 
 class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        speak_plainly()
+        use_a_safe_encoding()
         return super().main(*args, **kwargs)
 
 

@@ -12,8 +12,8 @@ import click
 from etter_obs._internal.cli.common import (
     BAD_INPUT,
     DRIFT,
+    checked_specs,
     clear_errors,
-    judged_specs,
     program_option,
     project_options,
     same_project,
@@ -24,7 +24,7 @@ _TOO_OLD: Final = 'parse error: unexpected identifier "anchored"'
 """What a promtool says of the newest PromQL that rules are made of, if it does not know it."""
 
 
-class _Judgement(NamedTuple):
+class _Verification(NamedTuple):
     """What a program is asked to judge."""
 
     what: str
@@ -60,7 +60,7 @@ def check(
     from etter_obs._internal.generate.plan import plan
 
     with clear_errors():
-        specs = judged_specs(root, environment, promtool)
+        specs = checked_specs(root, environment, promtool)
         changes = plan(specs).changes(root)
         if changes:
             for change in changes:
@@ -74,16 +74,16 @@ def check(
         }
         failed = False
         left_out: dict[str, list[str]] = {}
-        for judgement in _judgements(root, tests):
-            binary = programs[judgement.program]
+        for verification in _verifications(root, tests):
+            binary = programs[verification.program]
             if binary is None:
-                left_out.setdefault(judgement.program, []).append(judgement.what)
+                left_out.setdefault(verification.program, []).append(verification.what)
                 continue
-            complaint = _complaint(binary, judgement)
-            click.echo(f"{judgement.what}: {'good' if complaint is None else 'FAILED'}")
+            complaint = _complaint(binary, verification)
+            click.echo(f"{verification.what}: {'good' if complaint is None else 'FAILED'}")
             failed |= complaint is not None
             if complaint and _TOO_OLD in complaint:
-                click.echo(_advice_on_age(binary, judgement.program), err=True)
+                click.echo(_advice_on_age(binary, verification.program), err=True)
                 break
             if complaint:
                 click.echo(complaint, err=True)
@@ -97,33 +97,33 @@ def check(
     raise SystemExit(DRIFT if failed else BAD_INPUT if require and left_out else 0)
 
 
-def _judgements(root: Path, tests: bool) -> Iterator[_Judgement]:
+def _verifications(root: Path, tests: bool) -> Iterator[_Verification]:
     rules = [
         str(path)
         for folder in ("prometheus/rules", "alerts/rules")
         for path in sorted((root / folder).glob("*.yml"))
     ]
     lint = ["check", "rules", "--lint=all", "--lint-fatal"]
-    yield _Judgement("rules", "promtool", [*lint, *rules])
+    yield _Verification("rules", "promtool", [*lint, *rules])
     cases = sorted(map(str, (root / "alerts/tests").glob("*.yml")))
     if tests and cases:
-        yield _Judgement("rule tests", "promtool", ["test", "rules", *cases])
+        yield _Verification("rule tests", "promtool", ["test", "rules", *cases])
     routing = str(root / "alerts/alertmanager.yml")
-    yield _Judgement("routing", "amtool", ["check-config", routing])
+    yield _Verification("routing", "amtool", ["check-config", routing])
 
 
-def _complaint(binary: Path, judgement: _Judgement) -> str | None:
+def _complaint(binary: Path, verification: _Verification) -> str | None:
     """Run a checker; return what it said if it refuses, else None."""
     try:
         done = subprocess.run(  # noqa: S603  # the program that the user names, no shell
-            [binary, *judgement.arguments],
+            [binary, *verification.arguments],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
             check=False,
         )
     except OSError as error:
-        click.echo(f"--{judgement.program} {binary}: cannot be run: {error.strerror}", err=True)
+        click.echo(f"--{verification.program} {binary}: cannot be run: {error.strerror}", err=True)
         raise SystemExit(BAD_INPUT) from None
     return f"{done.stdout}{done.stderr}" if done.returncode else None
 

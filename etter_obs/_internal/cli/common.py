@@ -106,7 +106,7 @@ def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
     return load_specs(root / "slo.yaml", environment)
 
 
-def judged_specs(
+def checked_specs(
     root: Path, environment: str | None, promtool: Path | None = None
 ) -> tuple[Spec, ...]:
     """Like :func:`read_specs`; ``promtool``, else the one at hand, has parsed the PromQL in it.
@@ -116,8 +116,8 @@ def judged_specs(
                 refuses an expression.
     """
     from etter_obs._internal.slo.analysis.promql_check import (
-        judge,
+        promql_checker,
     )  # only where it is wanted: --help needs no rules
 
     program = promtool or find_program("promtool")
-    return load_specs(root / "slo.yaml", environment, judge(program) if program else None)
+    return load_specs(root / "slo.yaml", environment, promql_checker(program) if program else None)

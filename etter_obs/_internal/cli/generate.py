@@ -10,8 +10,8 @@ import click
 
 from etter_obs._internal.cli.common import (
     DRIFT,
+    checked_specs,
     clear_errors,
-    judged_specs,
     project_options,
     same_project,
 )
@@ -52,7 +52,7 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
     from etter_obs._internal.slo.analysis.reach_table import remarks
 
     with clear_errors():
-        specs = judged_specs(root, environment)
+        specs = checked_specs(root, environment)
         if form == "prometheusrule":
             click.echo(prometheus_rules(specs), nl=False)
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etter_obs._internal.cli.common import clear_errors, judged_specs, project_options
+from etter_obs._internal.cli.common import checked_specs, clear_errors, project_options
 from etter_obs._internal.cli.slo_gate import gate
 from etter_obs._internal.cli.slo_report import report
 from etter_obs._internal.cli.slo_simulate import simulate
@@ -46,7 +46,7 @@ def check(root: Path, environment: str | None) -> None:
     from etter_obs._internal.slo.analysis.spec_diff import effects
 
     with clear_errors():
-        specs = judged_specs(root, environment)
+        specs = checked_specs(root, environment)
         console = Console(soft_wrap=True, highlight=False)
         console.width = max(console.width, 150)  # a table cut in two tells nothing
         for spec in specs:

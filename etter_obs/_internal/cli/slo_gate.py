@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etter_obs._internal.cli.slo_options import read_spec, refusing, service_options
-from etter_obs._internal.slo.analysis.gate import judge
+from etter_obs._internal.slo.analysis.gate import load_test_verdicts
 from etter_obs._internal.slo.analysis.locust_run import LocustRunError, read_run
 
 
@@ -40,7 +40,7 @@ def gate(
       etter-obs slo gate report.json --users 500
     """
     with refusing(LocustRunError):
-        verdicts = judge(read_spec(root, environment, service), read_run(run), users)
+        verdicts = load_test_verdicts(read_spec(root, environment, service), read_run(run), users)
     held = all(verdict.held for verdict in verdicts)
     if form == "json":
         listed = [asdict(verdict) for verdict in verdicts]

@@ -24,7 +24,7 @@ _PLAIN: Final = {
 """What stands for a character that the terminal does not have; others are shown by their code."""
 
 
-def speak_plainly() -> None:
+def use_a_safe_encoding() -> None:
     """Make what cannot be shown on standard output and standard error readable, in any encoding."""
     codecs.register_error(_ERRORS, _replaced)
     codecs.register(_codec)

@@ -10,7 +10,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from etter_obs._internal.conventions import DB_CONNECTIONS
 from etter_obs._internal.database.pool import pool_state
-from etter_obs._internal.refresh import Refreshed
+from etter_obs._internal.refresh import RefreshedValue
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,9 +32,9 @@ def watch_connections(engine: Engine, registry: MetricsRegistry) -> Callable[[],
     just when the answer matters.
     """
     gauge = registry.gauge(DB_CONNECTIONS).child()
-    server: Refreshed[int] | None = None
+    server: RefreshedValue[int] | None = None
     if engine.dialect.name == "postgresql":
-        server = Refreshed(lambda: _ask(engine), max_age=_MAX_AGE)
+        server = RefreshedValue(lambda: _ask(engine), max_age=_MAX_AGE)
 
     def read() -> None:
         active = server.get() if server else None

@@ -76,12 +76,12 @@ def chain_of(exception: BaseException) -> list[Raised]:
                 _frames(current),
             )
         )
-        waiting += reversed(_led_to(current, number))
+        waiting += reversed(_chain_to(current, number))
     chain.reverse()
     return chain
 
 
-def _led_to(exception: BaseException, number: int) -> list[_Link]:
+def _chain_to(exception: BaseException, number: int) -> list[_Link]:
     links: list[_Link] = []
     if exception.__cause__ is not None:
         links.append((exception.__cause__, number, "__cause__"))

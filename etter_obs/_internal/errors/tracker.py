@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from etter_obs._internal import conventions
-from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.context import RequestContext, current_request
 from etter_obs._internal.conventions import LogField
 from etter_obs._internal.errors.exception_record import Raised, as_sentry, chain_of
@@ -81,7 +81,7 @@ class ErrorTracker:
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
         self._client: sentry_sdk.Client | None = None
         self._is_down = False
-        self._worker: BackgroundWorker[_Report] = BackgroundWorker(
+        self._worker: BatchWorker[_Report] = BatchWorker(
             "etter-obs-errors",
             capacity=_QUEUE,
             batch=_BATCH,

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import hmac
 from ipaddress import ip_address
 from typing import Final
 
 from starlette.types import Scope
 
+from etter_obs._internal.bearer import has_bearer
+
 _FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
-_BEARER: Final = b"bearer "
 
 
 def may_see_detail(scope: Scope, token: str | None) -> bool:
     """Tell whether this request may read ``/health/detailed`` on the app's own port.
 
-    With a token only its bearer may (RFC 6750, compared in constant time). Without one, clients on
+    With a token only its bearer may. Without one, clients on
     the loopback interface may, unless a proxy says that it speaks for someone else.
     """
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    headers = dict(reversed(scope["headers"]))  # of a header that is repeated, the first counts
     if token is not None:
-        given = next((value for name, value in headers if name == b"authorization"), b"")
-        return given[: len(_BEARER)].lower() == _BEARER and hmac.compare_digest(
-            given[len(_BEARER) :].strip(), token.encode()
-        )
-    return _is_loopback(scope) and not any(name in _FORWARDED for name, _ in headers)
+        return has_bearer(headers.get(b"authorization"), token)
+    return _is_loopback(scope) and _FORWARDED.isdisjoint(headers)
 
 
 def _is_loopback(scope: Scope) -> bool:

@@ -65,9 +65,9 @@ class HealthEndpoint:
             summary = await self._answer()
             status = 503 if summary.status is HealthStatus.UNHEALTHY else 200
             if _wants_health_json(scope):
-                media_type, body = _HEALTH_JSON, _draft_shape(summary)
+                media_type, body = _HEALTH_JSON, _health_json(summary)
             else:
-                body = _guide_shape(summary)
+                body = _summary_json(summary)
         content = orjson.dumps(body)
         headers += [
             (b"content-type", media_type),
@@ -100,7 +100,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _guide_shape(summary: Summary) -> dict[str, Any]:
+def _summary_json(summary: Summary) -> dict[str, Any]:
     body: dict[str, Any] = {"status": summary.status, "timestamp": _now()}
     if summary.reason is not HealthReason.OK:
         body["reason"] = summary.reason
@@ -114,7 +114,7 @@ def _guide_shape(summary: Summary) -> dict[str, Any]:
     return body
 
 
-def _draft_shape(summary: Summary) -> dict[str, Any]:
+def _health_json(summary: Summary) -> dict[str, Any]:
     body: dict[str, Any] = {"status": _DRAFT_STATUS[summary.status]}
     if summary.reason is not HealthReason.OK:
         body["output"] = summary.reason

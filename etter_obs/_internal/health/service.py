@@ -23,7 +23,7 @@ from etter_obs._internal.health.outcome import Outcome, Summary
 from etter_obs._internal.settings import Settings
 
 if TYPE_CHECKING:
-    from etter_obs._internal.app_resources import AppSide
+    from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.metrics.registry import MetricsRegistry
 
 _LOG: Final = logging.getLogger("etter_obs.health")
@@ -117,7 +117,7 @@ class Health:
         checks = self._checks_at()
         return _Checks() if checks is None else checks
 
-    def leave_checks_to(self, side: AppSide) -> None:
+    def leave_checks_to(self, side: AppResources) -> None:
         """Let the app keep its checks, which may well refer to it: with the app they go."""
         side.checks = self._own_checks
         self._own_checks = None

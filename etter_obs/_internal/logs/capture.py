@@ -42,7 +42,7 @@ def install(taker: Taker) -> Callable[[], None]:
     return undo
 
 
-def look_again() -> None:
+def detect_config_changes() -> None:
     """Lead in what was imported since, and tell of what the app has configured for itself since.
 
     Each logger with a handler that is silent now, and each that was disabled, is named once.

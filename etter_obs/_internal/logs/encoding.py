@@ -19,13 +19,13 @@ def encode(document: dict[str, Any]) -> bytes:
         data = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
         data = orjson.dumps(_encodable(document), option=orjson.OPT_APPEND_NEWLINE)
-    if not harmless(data):
+    if not is_printable_ascii(data):
         text = _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8"))
         data = text.encode("utf-8")
     return data
 
 
-def harmless(data: bytes) -> bool:
+def is_printable_ascii(data: bytes) -> bool:
     """Tell whether JSON as orjson makes it holds nothing that :func:`encode` would escape."""
     return data.isascii() and b"\x7f" not in data
 

@@ -14,7 +14,7 @@ from orjson import OPT_APPEND_NEWLINE, dumps
 
 from etter_obs._internal.context import RequestContext
 from etter_obs._internal.logs import fields as names
-from etter_obs._internal.logs.encoding import encode, harmless
+from etter_obs._internal.logs.encoding import encode, is_printable_ascii
 from etter_obs._internal.logs.record import Entry, SpanIds
 from etter_obs._internal.logs.render import HOLDERS, NUMBERS, SMALL, Line, Renderer
 
@@ -35,7 +35,7 @@ _NO_IDS: Final = dict.fromkeys(names.IDS)
 _RESERVED: Final = names.RESERVED.difference(names.IDS)
 
 
-class QuickRenderer:
+class FastRenderer:
     """Renders simple entries by itself and hands all others to ``renderer``."""
 
     def __init__(self, renderer: Renderer) -> None:
@@ -74,7 +74,7 @@ class QuickRenderer:
             self._second = second
             self._stamp = self._renderer.timestamp(time_ns)[:-8].encode("ascii")
         data = _LINE % (self._stamp, rest // 1000, head[0], data[1:])
-        if len(data) > self._renderer.max_bytes or not harmless(data):
+        if len(data) > self._renderer.max_bytes or not is_printable_ascii(data):
             return None
         return data, head[1], document
 

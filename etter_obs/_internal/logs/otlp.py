@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.logs.otlp_wire import Encoder, request
-from etter_obs._internal.metrics.multiproc_dir import loads_before_it_forks
+from etter_obs._internal.metrics.multiproc_dir import preloads
 from etter_obs._internal.otlp.delivery import Delivery
 from etter_obs._internal.otlp.resource import INSTANCE_ID, id_now, resource_of
 from etter_obs._internal.otlp.transport import NotSent
@@ -60,8 +60,8 @@ class LogShipper:
         self._failing = False
         # A gRPC connection that is used before a fork hangs in the child. Such a process (gunicorn
         # with --preload) serves no request, and its few lines are on standard output.
-        self._forks = loads_before_it_forks()
-        self._worker: BackgroundWorker[bytes] = BackgroundWorker(
+        self._forks = preloads()
+        self._worker: BatchWorker[bytes] = BatchWorker(
             "etter-obs-otlp-logs",
             capacity=_QUEUE,
             batch=_BATCH,

@@ -14,11 +14,11 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
 from etter_obs._internal import conventions
-from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.context import RequestContext, current_request
 from etter_obs._internal.conventions import LogField
 from etter_obs._internal.logs import capture, line_watchers, stdlib, structlog_loggers
-from etter_obs._internal.logs.fast_render import QuickRenderer
+from etter_obs._internal.logs.fast_render import FastRenderer
 from etter_obs._internal.logs.fields import ACCESS
 from etter_obs._internal.logs.record import Entry, Site, SpanIds, exception_of
 from etter_obs._internal.logs.render import Line, Renderer
@@ -71,7 +71,7 @@ class LogPipeline:
         """Name of the lowest level that is taken."""
         self.threshold = logging.getLevelNamesMapping()[self.level]
         """The same as a number."""
-        self._renderer = QuickRenderer(
+        self._renderer = FastRenderer(
             Renderer(service, environment, self.redactor, settings.log_max_bytes)
         )
         self._sink = StreamSink(stream if stream is not None else sys.stdout)
@@ -82,7 +82,7 @@ class LogPipeline:
         self._reported = 0
         self._access_site: tuple[CodeType, int] | None = None
         self._undos: list[Callable[[], None]] = []
-        self._writer: BackgroundWorker[Entry] = BackgroundWorker(
+        self._writer: BatchWorker[Entry] = BatchWorker(
             "etter-obs-logs",
             capacity=settings.log_queue_size,
             batch=_BATCH,
@@ -140,9 +140,9 @@ class LogPipeline:
             )
         )
 
-    def look_again(self) -> None:
+    def detect_config_changes(self) -> None:
         """Lead in what has come since :meth:`install`, and tell of what has changed since."""
-        capture.look_again()
+        capture.detect_config_changes()
 
     def queued(self) -> int:
         """Return how many lines wait for the writer."""

@@ -127,7 +127,7 @@ def is_handled_here(message: str) -> bool:
 # -- lines of structlog, for handlers of logging ---------------------------------------------------
 
 
-def way_of(logger: logging.Logger) -> tuple[int, bool]:
+def routing_of(logger: logging.Logger) -> tuple[int, bool]:
     """Return ``logger``'s lowest level, and whether its records go anywhere but to the console.
 
     The level is its own, or that of the nearest above it but the root: the root's is for what is

@@ -99,7 +99,7 @@ def take(
     number = _NUMBERS[LEVELS.get(method, "INFO")]
     to_logging = isinstance(wrapped, logging.Logger)
     if to_logging:
-        elsewhere = stdlib.way_of(wrapped)[1]
+        elsewhere = stdlib.routing_of(wrapped)[1]
     else:
         file = getattr(wrapped, "_file", None)  # of structlog's loggers that print
         elsewhere = file is None or not is_console(file)

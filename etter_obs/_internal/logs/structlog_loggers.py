@@ -52,7 +52,7 @@ class BoundLogger(structlog.BoundLoggerBase):
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # the logging module's name
         """Tell whether a line of ``level`` is written."""
         threshold = takers[-1].threshold if takers else 0
-        return level >= max(threshold, stdlib.way_of(self._namesake())[0])
+        return level >= max(threshold, stdlib.routing_of(self._namesake())[0])
 
     def _namesake(self) -> logging.Logger:
         return _stdlib_logger(self._logger.name or caller()[1])
@@ -124,7 +124,7 @@ def _direct_method(method: str, level: str) -> Callable[..., None]:
             fields = {**self._context, **fields}
         frame = sys._getframe(1)
         name = self._logger.name or frame.f_globals.get("__name__", "?")
-        lowest, elsewhere = stdlib.way_of(_loggers.get(name) or _stdlib_logger(name))
+        lowest, elsewhere = stdlib.routing_of(_loggers.get(name) or _stdlib_logger(name))
         if elsewhere or _variables:
             _lead(name, level, event, fields, frame)
         elif number >= lowest:
@@ -139,7 +139,7 @@ def _lead(name: str, level: str, event: Any, fields: dict[str, Any], frame: Fram
     if _variables:
         fields = {**structlog_contextvars.get_contextvars(), **fields}
     namesake = _loggers.get(name) or _stdlib_logger(name)
-    lowest, elsewhere = stdlib.way_of(namesake)
+    lowest, elsewhere = stdlib.routing_of(namesake)
     number = _NUMBERS[level]
     if number < lowest:
         return

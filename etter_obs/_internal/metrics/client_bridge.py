@@ -27,7 +27,7 @@ _WORK_SECONDS: Final = 0.001
 _PAUSE_SECONDS: Final = 0.0001
 
 
-def foreign_text(
+def client_text(
     prefix: str, folder: Path | None, share: ClientShare | None, *, openmetrics: bool
 ) -> str:
     """Return the exposition of prometheus_client's default registry, without an end mark.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import sys
 import zlib
@@ -14,6 +13,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from etter_obs._internal.bearer import has_bearer
 from etter_obs._internal.metrics.negotiation import accepts_gzip, prefers_openmetrics
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.metrics.render import render
@@ -48,7 +48,7 @@ class MetricsEndpoint:
     ) -> None:
         self._registry = registry
         self._multiproc_dir = multiproc_dir
-        self._token = None if token is None else token.encode()
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scrape."""
@@ -56,7 +56,7 @@ class MetricsEndpoint:
         if scope["method"] not in ("GET", "HEAD"):
             await _refuse(send, 405, (b"allow", b"GET, HEAD"))
             return
-        if self._token is not None and not _bears(headers.get(b"authorization"), self._token):
+        if self._token is not None and not has_bearer(headers.get(b"authorization"), self._token):
             await _refuse(send, 401, (b"www-authenticate", b"Bearer"))
             return
         openmetrics = prefers_openmetrics(headers.get(b"accept", b"").decode("latin-1"))
@@ -67,22 +67,22 @@ class MetricsEndpoint:
             sent.append((b"content-encoding", b"gzip"))
         await send({"type": "http.response.start", "status": 200, "headers": sent})
         if scope["method"] == "GET":
-            foreign = await self._foreign(openmetrics)
-            pieces = render(self._registry, openmetrics=openmetrics, foreign=foreign)
+            others = await self._client_metrics(openmetrics)
+            pieces = render(self._registry, openmetrics=openmetrics, others=others)
             for body in _slices(pieces, gzip=gzip):
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _foreign(self, openmetrics: bool) -> str:
+    async def _client_metrics(self, openmetrics: bool) -> str:
         """Return what the app counts with prometheus_client, nothing where that cannot be read."""
         if "prometheus_client" not in sys.modules:
             return ""
-        from etter_obs._internal.metrics.client_bridge import foreign_text
+        from etter_obs._internal.metrics.client_bridge import client_text
 
         try:
             return await asyncio.to_thread(
-                foreign_text,
+                client_text,
                 self._registry.prefix,
                 self._multiproc_dir,
                 self._registry.client,
@@ -113,12 +113,6 @@ def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:
             if done:
                 body += packer.flush()
         yield body
-
-
-def _bears(authorization: bytes | None, token: bytes) -> bool:
-    """Tell whether a header brings the token (RFC 6750), in constant time."""
-    scheme, _, given = (authorization or b"").partition(b" ")
-    return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token)
 
 
 async def _refuse(send: Send, status: int, header: tuple[bytes, bytes]) -> None:

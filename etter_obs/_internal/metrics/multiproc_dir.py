@@ -78,9 +78,9 @@ def _made_for(supervisor: int, app: str) -> Path:
     state = base.lstat()
     if base.is_symlink() or state.st_uid != os.getuid() or state.st_mode & 0o077:
         raise PermissionError(f"{base} is another user's, or open to others")
-    _sweep(base)
+    _remove_stale(base)
     name = hashlib.sha256(app.encode()).hexdigest()[:8]
-    path = base / f"{supervisor}-{_born(supervisor)}-{name}"
+    path = base / f"{supervisor}-{_started_at(supervisor)}-{name}"
     path.mkdir(mode=0o700, exist_ok=True)
     probe = path / f"probe-{os.getpid()}"
     probe.touch()
@@ -100,12 +100,12 @@ def _supervisor() -> int | None:
     return os.getppid() if _command(os.getppid()) == _command(os.getpid()) else os.getpid()
 
 
-def loads_before_it_forks() -> bool:
+def preloads() -> bool:
     """Return whether this process is gunicorn's arbiter, which loads the app for its workers."""
     return _supervisor() == os.getpid()
 
 
-def is_arbiter(forking: FrameType) -> bool:
+def is_gunicorn_master(forking: FrameType) -> bool:
     """Tell whether the code that forks is gunicorn's, which starts workers and does not serve."""
     code, module = forking.f_code.co_name, forking.f_globals.get("__name__")
     return (module, code) == ("gunicorn.arbiter", "spawn_worker")
@@ -118,7 +118,7 @@ def _command(pid: int) -> bytes:
         return str(pid).encode()
 
 
-def _born(pid: int) -> str:
+def _started_at(pid: int) -> str:
     """Return when a process started, in the kernel's clock ticks; empty where it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -126,15 +126,19 @@ def _born(pid: int) -> str:
         return ""
 
 
-def _sweep(base: Path) -> None:
+def _remove_stale(base: Path) -> None:
     """Remove folders whose supervisor is gone, and in which (another container's?) nobody lives."""
     for place in base.iterdir():
         pid, _, rest = place.name.partition("-")
-        if pid.isdigit() and _born(int(pid)) != rest.partition("-")[0] and not _inhabited(place):
+        if (
+            pid.isdigit()
+            and _started_at(int(pid)) != rest.partition("-")[0]
+            and not _has_live_workers(place)
+        ):
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _inhabited(place: Path) -> bool:
+def _has_live_workers(place: Path) -> bool:
     for path in place.glob(f"{PREFIX}*"):
         fd = os.open(path, os.O_RDONLY)
         try:

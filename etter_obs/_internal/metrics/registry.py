@@ -25,7 +25,7 @@ from etter_obs._internal.metrics.children import (
 )
 from etter_obs._internal.metrics.client_share import ClientShare
 from etter_obs._internal.metrics.family import LIVE, C, Family
-from etter_obs._internal.metrics.multiproc_dir import is_arbiter
+from etter_obs._internal.metrics.multiproc_dir import is_gunicorn_master
 from etter_obs._internal.metrics.workers import WorkerFolder
 
 _REFRESH_SECONDS: Final = 5.0
@@ -230,7 +230,7 @@ def living() -> tuple[MetricsRegistry, ...]:
 
 
 def _before_fork() -> None:
-    if is_arbiter(sys._getframe(1)):
+    if is_gunicorn_master(sys._getframe(1)):
         for registry in living():
             registry.step_back()
 

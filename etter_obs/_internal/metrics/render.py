@@ -20,10 +20,10 @@ _PIECE: Final = 4096
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -> Iterator[str]:
+def render(registry: MetricsRegistry, *, openmetrics: bool, others: str = "") -> Iterator[str]:
     """Yield the exposition in small pieces, one label set each, after the scrape's callbacks.
 
-    ``foreign`` is what others have to expose, in the same format. An empty piece is only an
+    ``others`` is what others have to expose, in the same format. An empty piece is only an
     occasion to pause.
     """
     registry.refresh()
@@ -48,8 +48,8 @@ def render(registry: MetricsRegistry, *, openmetrics: bool, foreign: str = "") -
                 piece = f"{name}{braced} {_number(value)}\n"
             yield head + piece
             head = ""
-    for start in range(0, len(foreign), _PIECE):
-        yield foreign[start : start + _PIECE]
+    for start in range(0, len(others), _PIECE):
+        yield others[start : start + _PIECE]
     if openmetrics:
         yield "# EOF\n"
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from etter_obs._internal.redaction.named_values import REDACTED
 from etter_obs._internal.redaction.patterns import Rules
 from etter_obs._internal.redaction.secret_names import SecretNames
-from etter_obs._internal.redaction.user_pattern import OwnPattern
+from etter_obs._internal.redaction.user_pattern import UserPattern
 
 __all__ = ["REDACTED", "Redactor"]
 
@@ -49,7 +49,7 @@ class Redactor:
         self.has_pattern = pattern is not None
         """Whether a pattern of the app's own must see everything."""
         self._rules = Rules(self.names)
-        self._hide_own = _as_it_is if pattern is None else OwnPattern(pattern).hide
+        self._hide_own = _as_it_is if pattern is None else UserPattern(pattern).hide
 
     def text(self, text: str) -> str:
         """Return ``text`` with every secret in it replaced by :data:`REDACTED`.

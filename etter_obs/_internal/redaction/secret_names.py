@@ -133,7 +133,7 @@ def is_sensitive(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_sensitive(name: str) -> bool:
-    words = words_of(name)
+    words = split_words(name)
     if not words or words[-1] in _HARMLESS_ENDINGS:
         return False
     if words[-1] in _LAST_WORDS or not _WORDS.isdisjoint(words):
@@ -157,7 +157,7 @@ class SecretNames:
     """
 
     def __init__(self, own: Iterable[str] = ()) -> None:
-        self._own = [words for name in own if (words := words_of(name))]
+        self._own = [words for name in own if (words := split_words(name))]
         self.needles = (*NEEDLES, *(words[0] for words in self._own))
         """One of them is in every name that is known, once it is in lower case."""
         self.last_words = frozenset(words[-1] for words in self._own if len(words) > 1)
@@ -169,7 +169,7 @@ class SecretNames:
         return is_sensitive(name) or (bool(self._own) and self._is_own(name[-_MAX_NAME:]))
 
     def _look(self, name: str) -> bool:
-        words = words_of(name)
+        words = split_words(name)
         for own in self._own:
             size = len(own)
             for start in range(len(words) - size + 1):
@@ -183,7 +183,7 @@ class SecretNames:
         return False
 
 
-def words_of(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
     """Return the words of a name, in lower case and in the singular."""
     return [_singular(word.lower()) for word in _WORD.findall(name)]
 

@@ -19,7 +19,7 @@ _MAX_MATCHES: Final = 128
 """More of them in one text hide the rest of it: each may look for its end up to the text's."""
 
 
-class OwnPattern:
+class UserPattern:
     """Hides all that a regular expression of RE2 matches.
 
     Args:

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from etter_obs._internal.context import RequestContext
 from etter_obs._internal.conventions import UNMATCHED, KeptBecause, LogField
 from etter_obs._internal.metrics.children import Counter
-from etter_obs._internal.requests.exchange import says_gone
+from etter_obs._internal.requests.exchange import is_client_disconnect
 from etter_obs._internal.requests.recorder import Recorder
 from etter_obs._internal.requests.response_headers import ResponseHeaders
 from etter_obs._internal.tracing.sampling import Decision
@@ -85,7 +85,7 @@ class Connection(RequestContext):
 
     def abandon(self, error: BaseException | None) -> None:
         """Record the connection, which is over: the app returned, or raised ``error``."""
-        if error is not None and self._left and says_gone(error):
+        if error is not None and self._left and is_client_disconnect(error):
             error = None
         recorder = self._recorder
         self.finished = True

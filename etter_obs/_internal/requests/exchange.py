@@ -25,7 +25,7 @@ _NOTHING: Final[Scope] = {}
 _FRAMEWORKS: Final = ("starlette.", "fastapi.")
 
 
-class Ledger(Protocol):
+class RequestSink(Protocol):
     """What an exchange is written into."""
 
     in_flight: int
@@ -88,7 +88,7 @@ class Exchange(RequestContext):
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: RequestSink,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -173,7 +173,7 @@ class Exchange(RequestContext):
                 self.status = STATUS_CLIENT_CLOSED
             self._finish()
 
-    def forget(self, unrecorded: Ledger) -> None:
+    def forget(self, unrecorded: RequestSink) -> None:
         """Write the request down nowhere: it turned out to be a probe."""
         self._ledger.in_flight -= 1
         unrecorded.in_flight += 1
@@ -224,7 +224,7 @@ class Exchange(RequestContext):
         return gone
 
     def _end_early(self, error: BaseException | None) -> None:
-        gone = self._left and (error is None or says_gone(error))
+        gone = self._left and (error is None or is_client_disconnect(error))
         if not self.finished:
             self.status = STATUS_CLIENT_CLOSED if gone else 500
             self.error = None if gone else error
@@ -251,7 +251,7 @@ def is_chosen(error: BaseException | None) -> bool:
     return isinstance(error, HTTPException) and type(error).__module__.startswith(_FRAMEWORKS)
 
 
-def says_gone(error: BaseException) -> bool:
+def is_client_disconnect(error: BaseException) -> bool:
     """Tell whether an exception only repeats that the client is gone."""
     return isinstance(error, OSError) or type(error).__name__ in (
         "CancelledError",

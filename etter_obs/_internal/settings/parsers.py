@@ -83,9 +83,9 @@ def secret_name(held: str) -> str:
 
 def pattern(held: str) -> str:
     """Take a regular expression that hides secrets."""
-    from etter_obs._internal.redaction.user_pattern import OwnPattern  # only where one is given
+    from etter_obs._internal.redaction.user_pattern import UserPattern  # only where one is given
 
-    OwnPattern(held)
+    UserPattern(held)
     return held
 
 

@@ -120,6 +120,30 @@ def duration_text(seconds: Decimal) -> str:
     return f"{decimal_text(seconds * 1000)}ms"
 
 
+def compound_duration_text(seconds: int) -> str:
+    """Write whole seconds in several units: ``1h30m``, ``5m30s``, ``0s``."""
+    parts = []
+    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{name}")
+    return "".join(parts) or "0s"
+
+
+def rounded_duration_text(seconds: Decimal) -> str:
+    """Write seconds with three digits, in the largest unit that fits: ``1.5 h``, ``43.2 s``."""
+    value = float(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
+def rounded_percent_text(ratio: Decimal) -> str:
+    """Write a share with three digits: ``33.3%``."""
+    return f"{float(ratio) * 100:.3g}%"
+
+
 def le_text(seconds: Decimal) -> str:
     """Write a bucket's bound as Prometheus 3 stores it: ``0.2``, ``1.0``, never ``1``."""
     text = decimal_text(seconds)

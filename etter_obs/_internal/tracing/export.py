@@ -17,7 +17,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from etter_obs._internal.batch_worker import BackgroundWorker
+from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.conventions import SpanAttribute
 from etter_obs._internal.otlp.delivery import Delivery
 from etter_obs._internal.otlp.resource import INSTANCE_ID, id_now
@@ -92,7 +92,7 @@ class BoundedSpans(SpanProcessor):
         self._lock = threading.Lock()
         self._under_way = 0
         self._exporter = RedactingExporter(make_exporter, redact, dropped, lengths)
-        self._worker: BackgroundWorker[ReadableSpan] = BackgroundWorker(
+        self._worker: BatchWorker[ReadableSpan] = BatchWorker(
             "etter-obs-spans",
             capacity=settings.span_queue_size,
             batch=settings.span_batch_size,

@@ -18,14 +18,14 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         left, top, right, bottom = _corners(panel)
         if not 0 <= left < right <= _WIDTH or not 0 <= top < bottom:
             yield at(board, panel, f"it leaves the grid: x {left} to {right}, y {top} to {bottom}")
-    for together in _seen_together(board):
+    for together in _visible_together(board):
         for one, other in itertools.combinations(together, 2):
             a, b = _corners(one), _corners(other)
             if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]:
                 yield at(board, one, f"it overlaps “{other.title}”")
 
 
-def _seen_together(board: BoardView) -> Iterator[list[PanelView]]:
+def _visible_together(board: BoardView) -> Iterator[list[PanelView]]:
     """Yield what opens with the dashboard, and each closed row's panels: opening one makes room."""
     yield [*board.rows, *(panel for panel in board.panels if panel.loads)]
     for row in board.rows:

@@ -150,12 +150,12 @@ def _source_variable(source: Source) -> builders.DatasourceVariable:
 
 def _text(model: models.Dashboard) -> str:
     """Sorted JSON that says in its first line that it is generated."""
-    plain = json.loads(json.dumps(model, cls=JSONEncoder), object_hook=_in_sight)
+    plain = json.loads(json.dumps(model, cls=JSONEncoder), object_hook=_visible)
     description = json.dumps(plain.pop("description"), ensure_ascii=False)
     body = json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False)
     return f'{{ "description": {description},\n{body[2:]}\n'
 
 
-def _in_sight(value: dict[str, object]) -> dict[str, object]:
+def _visible(value: dict[str, object]) -> dict[str, object]:
     """Drop the SDK's default that hides links and annotations in a menu."""
     return {k: v for k, v in value.items() if (k, v) != ("placement", "inControlsMenu")}

@@ -34,8 +34,8 @@ class Verdict:
     held: bool
 
 
-def judge(spec: Spec, run: LocustRun, users: int | None = None) -> list[Verdict]:
-    """Judge every target of ``spec`` that the run can show; the gate holds if all of them do.
+def load_test_verdicts(spec: Spec, run: LocustRun, users: int | None = None) -> list[Verdict]:
+    """Compare every target of ``spec`` that the run can show; the gate holds if all of them do.
 
     Args:
         spec: the targets.

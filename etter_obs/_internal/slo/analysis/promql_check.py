@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from etter_obs._internal.slo.kinds.checks import Problem
-from etter_obs._internal.slo.loading.validation import Judge
+from etter_obs._internal.slo.loading.validation import PromqlChecker
 from etter_obs._internal.slo.spec.models import Spec
 from etter_obs._internal.text.yaml import yaml_document
 
@@ -23,7 +23,7 @@ _PROBE: Final = "rate(up[30s] anchored)"
 """The newest PromQL that rules are made of: a promtool that does not know it judges nothing."""
 
 
-def judge(promtool: Path) -> Judge:
+def promql_checker(promtool: Path) -> PromqlChecker:
     """Return what has ``promtool`` parse a spec's PromQL, each query once."""
     reasons: dict[str, str | None] = {}
 

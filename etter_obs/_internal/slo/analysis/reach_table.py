@@ -16,7 +16,12 @@ from etter_obs._internal.slo.alerts.burn_rate import guard
 from etter_obs._internal.slo.spec.models import Slo, Spec
 from etter_obs._internal.slo.spec.policy import Severity
 from etter_obs._internal.slo.spec.reachability import Reach, lowest, reaches
-from etter_obs._internal.text.units import decimal_text, percent_text
+from etter_obs._internal.text.units import (
+    decimal_text,
+    percent_text,
+    rounded_duration_text,
+    rounded_percent_text,
+)
 
 SHARES: Final = (Decimal(1), Decimal("0.1"), Decimal("0.01"))
 """Shares of bad events that the table answers for: a full outage, one in ten, one in a hundred."""
@@ -50,8 +55,10 @@ def _cells(spec: Spec, slo: Slo, reach: Reach) -> Iterator[str]:
     for share in SHARES:
         seconds = reach.detection(share)
         gone = reach.budget_gone(share, slo.budget, spec.period)
-        never = seconds is None or gone is None
-        yield "never" if never else f"{_time(seconds)}, {_percent(gone)}"
+        if seconds is None or gone is None:
+            yield "never"
+        else:
+            yield f"{rounded_duration_text(seconds)}, {rounded_percent_text(gone)}"
     yield _guard(spec, slo, reach)
 
 
@@ -62,18 +69,6 @@ def _guard(spec: Spec, slo: Slo, reach: Reach) -> str:
     events = guard(spec, slo)
     at_threshold = math.ceil(events / reach.threshold)
     return f"{decimal_text(events)} – {at_threshold} in {reach.tier.long_text}"
-
-
-def _time(seconds: Decimal | None) -> str:
-    value = float(seconds or 0)
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} s"
-
-
-def _percent(share: Decimal | None) -> str:
-    return f"{float(share or 0) * 100:.3g}%"
 
 
 def remarks(specs: Sequence[Spec]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etter_obs._internal.slo.analysis.simulate import Simulation
-from etter_obs._internal.text.units import percent_text
+from etter_obs._internal.text.units import compound_duration_text, percent_text
 
 _FIRST_LANE = "share of bad events"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -17,7 +17,9 @@ _COLOURS = {"page": "bold red", "ticket": "yellow"}
 
 def table(made: Simulation) -> Table:
     """Return the table of every alert of the SLO: when it fired and when it cleared."""
-    title = f"{made.slo.name}: an outage of {_time(made.outage)}; times since it began"
+    title = (
+        f"{made.slo.name}: an outage of {compound_duration_text(made.outage)}; times since it began"
+    )
     rows = Table("alert", "severity", "fires at", "budget gone", "clears at", title=title)
     for column in rows.columns:
         column.no_wrap = True
@@ -25,9 +27,9 @@ def table(made: Simulation) -> Table:
         rows.add_row(
             episode.alert,
             episode.severity,
-            _time(episode.start),
+            compound_duration_text(episode.start),
             f"{episode.budget_gone:.1%}",
-            "still fires" if episode.end is None else _time(episode.end),
+            "still fires" if episode.end is None else compound_duration_text(episode.end),
             style=_COLOURS.get(episode.severity),
         )
     fired = {episode.alert for episode in made.episodes}
@@ -65,7 +67,7 @@ def plot(made: Simulation, width: int) -> Iterator[Text]:
             for n in range(columns)
         )
         yield Text(f"{name:<{margin}}") + Text(drawn, _COLOURS.get(spans[0][2], ""))
-    end = _time(made.seconds)
+    end = compound_duration_text(made.seconds)
     yield Text(f"{'highest: ' + percent_text(worst):<{margin}}0{end:>{columns - 1}}")
 
 
@@ -75,15 +77,3 @@ def _share(made: Simulation, at: float) -> float:
         if at < 0:
             return float(step.bad)
     return 0.0
-
-
-def _time(seconds: int) -> str:
-    """Write a time as people do: 1h30m, 5m30s."""
-    if not seconds:
-        return "0s"
-    parts = []
-    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{name}")
-    return "".join(parts)

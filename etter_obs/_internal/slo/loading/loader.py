@@ -16,8 +16,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from etter_obs._internal.slo.loading.overrides import split
-from etter_obs._internal.slo.loading.validation import Judge, problems
-from etter_obs._internal.slo.loading.yaml_source import Located, YamlError, parse
+from etter_obs._internal.slo.loading.validation import PromqlChecker, problems
+from etter_obs._internal.slo.loading.yaml_source import SourceNode, YamlError, parse
 from etter_obs._internal.slo.spec.fields import wrong_name
 from etter_obs._internal.slo.spec.models import Spec
 from etter_obs._internal.text.near_miss import did_you_mean
@@ -54,17 +54,19 @@ def load_spec(path: Path, environment: str | None = None, service: str | None = 
 
 
 def load_specs(
-    path: Path, environment: str | None = None, judge: Judge | None = None
+    path: Path, environment: str | None = None, check_promql: PromqlChecker | None = None
 ) -> tuple[Spec, ...]:
     """Read the specs of every service in the file, its own first, in one environment.
 
-    ``environment`` need not be named in the file: then the base holds there. ``judge`` yields what
-    else is wrong with a spec, and is asked about each that is right so far.
+    Args:
+        path: the file.
+        environment: one that the file does not name has the base.
+        check_promql: yields what else is wrong with a spec whose fields are right.
 
     Raises:
         SpecError: the file cannot be read or says something that cannot be right.
     """
-    return _specs(_read(path), str(path), environment, judge)
+    return _specs(_read(path), str(path), environment, check_promql)
 
 
 def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
@@ -93,7 +95,7 @@ def _read(path: Path) -> str:
 
 
 def _specs(
-    text: str, name: str, environment: str | None, judge: Judge | None = None
+    text: str, name: str, environment: str | None, check_promql: PromqlChecker | None = None
 ) -> tuple[Spec, ...]:
     if environment:
         _check_asked(environment, name)
@@ -107,7 +109,7 @@ def _specs(
         chosen = environment or layers.base.text("environment")
         wanted: list[Spec] = []
         for service, env in layers.combinations(environment):
-            spec, found = _validate(layers.resolve(service, env), judge)
+            spec, found = _validate(layers.resolve(service, env), check_promql)
             faults += found
             if spec is not None and env == chosen:
                 wanted.append(spec)
@@ -131,7 +133,9 @@ def _check_asked(environment: str, name: str) -> None:
 # -- validation and its messages ------------------------------------------------------------------
 
 
-def _validate(tree: Located, judge: Judge | None) -> tuple[Spec | None, list[_Fault]]:
+def _validate(
+    tree: SourceNode, check_promql: PromqlChecker | None
+) -> tuple[Spec | None, list[_Fault]]:
     try:
         spec = Spec.model_validate(tree.plain())
     except ValidationError as error:
@@ -139,18 +143,18 @@ def _validate(tree: Located, judge: Judge | None) -> tuple[Spec | None, list[_Fa
             _place(tree, tuple(e["loc"]), _message(e, tree), on_key=e["type"] == "extra_forbidden")
             for e in error.errors(include_url=False)
         ]
-    wrong = list(problems(spec)) or list(judge(spec) if judge else ())
+    wrong = list(problems(spec)) or list(check_promql(spec) if check_promql else ())
     found = [_place(tree, path, message) for path, message in wrong]
     return (None if found else spec), found
 
 
 def _place(
-    tree: Located, path: tuple[str | int, ...], message: str, on_key: bool = False
+    tree: SourceNode, path: tuple[str | int, ...], message: str, on_key: bool = False
 ) -> _Fault:
     """Find the place of ``path``, or of the nearest thing around it that stands in the file."""
     node = tree
     for depth, part in enumerate(path):
-        child: Located | None = None
+        child: SourceNode | None = None
         if isinstance(node.value, dict) and isinstance(part, str):
             child = node.value.get(part)
             if child is not None and part in node.keys and (on_key and depth == len(path) - 1):
@@ -175,7 +179,7 @@ _TYPES: Final = {
 }
 
 
-def _message(error: Any, tree: Located) -> str:
+def _message(error: Any, tree: SourceNode) -> str:
     kind, path = error["type"], tuple(error["loc"])
     name = _named(path, tree)
     if kind == "value_error":
@@ -196,7 +200,7 @@ def _message(error: Any, tree: Located) -> str:
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
-def _named(path: tuple[str | int, ...], tree: Located) -> str:
+def _named(path: tuple[str | int, ...], tree: SourceNode) -> str:
     """Write a path as people would: an SLO by its name, other places in a list by number."""
     names = _slo_names(tree)
     return ".".join(
@@ -207,12 +211,12 @@ def _named(path: tuple[str | int, ...], tree: Located) -> str:
     )
 
 
-def _slo_names(tree: Located) -> list[str]:
+def _slo_names(tree: SourceNode) -> list[str]:
     slos = tree.get("slos")
     return [slo.text("name") for slo in slos.value] if slos and isinstance(slos.value, list) else []
 
 
-def _base_hint(path: tuple[str | int, ...], tree: Located) -> str:
+def _base_hint(path: tuple[str | int, ...], tree: SourceNode) -> str:
     """For an SLO without a description: it may be an override whose name is misspelt."""
     if len(path) != 3 or path[0] != "slos" or path[2] != "description":
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from etter_obs._internal.slo.loading.yaml_source import Located, YamlError
+from etter_obs._internal.slo.loading.yaml_source import SourceNode, YamlError
 from etter_obs._internal.slo.spec.models import Slo
 from etter_obs._internal.text.near_miss import did_you_mean
 
@@ -28,9 +28,9 @@ _NEEDED: Final = [name for name, field in Slo.model_fields.items() if field.is_r
 class Layers:
     """The parts of a file: its base, and by name what services and environments lay over it."""
 
-    base: Located
-    services: Located
-    environments: Located
+    base: SourceNode
+    services: SourceNode
+    environments: SourceNode
     base_slos: frozenset[str]
     """Names of the SLOs that a service's layer may change or take away."""
     service_slos: frozenset[str]
@@ -43,7 +43,7 @@ class Layers:
             for service in (self.base.text("service"), *self.services.keys):
                 yield service, one
 
-    def resolve(self, service: str, environment: str) -> Located:
+    def resolve(self, service: str, environment: str) -> SourceNode:
         """Return what holds for one combination, as if the file had been written for it alone.
 
         Raises:
@@ -63,11 +63,11 @@ class Layers:
         ):
             if key in values and name != self.base.text(key):
                 line, column = layers.keys.get(name, (values[key].line, values[key].column))
-                values[key] = Located(name, line, column)
-        return Located(values, tree.line, tree.column, tree.keys)
+                values[key] = SourceNode(name, line, column)
+        return SourceNode(values, tree.line, tree.column, tree.keys)
 
 
-def split(root: Located) -> Layers:
+def split(root: SourceNode) -> Layers:
     """Part a file into its layers.
 
     Raises:
@@ -75,7 +75,7 @@ def split(root: Located) -> Layers:
     """
     mapping = _mapping(root, "the file")
     values = {key: item for key, item in mapping.items() if key not in ("services", "environments")}
-    base = Located(values, root.line, root.column, root.keys)
+    base = SourceNode(values, root.line, root.column, root.keys)
     services = _layers(mapping.get("services"), "services", NOT_FOR_SERVICES)
     environments = _layers(mapping.get("environments"), "environments", NOT_FOR_ENVIRONMENTS)
     own = base.text("service")
@@ -86,9 +86,9 @@ def split(root: Located) -> Layers:
     return Layers(base, services, environments, base_slos, service_slos)
 
 
-def _layers(node: Located | None, what: str, refused: Sequence[str]) -> Located:
+def _layers(node: SourceNode | None, what: str, refused: Sequence[str]) -> SourceNode:
     if node is None:
-        return Located({}, 1, 1)
+        return SourceNode({}, 1, 1)
     for name, layer in _mapping(node, what).items():
         if layer.value is None:
             layer.value = {}
@@ -102,20 +102,20 @@ def _layers(node: Located | None, what: str, refused: Sequence[str]) -> Located:
     return node
 
 
-def _mapping(node: Located, what: str) -> dict[str, Located]:
+def _mapping(node: SourceNode, what: str) -> dict[str, SourceNode]:
     if not isinstance(node.value, dict):
         raise YamlError(node.line, node.column, f"{what} must be a mapping, `key: value` lines")
     return node.value
 
 
-def _names(layer: Located | None) -> set[str]:
+def _names(layer: SourceNode | None) -> set[str]:
     """Return the names of the SLOs that ``layer`` puts or changes."""
     slos = layer.get("slos") if layer else None
     entries = slos.value if slos and isinstance(slos.value, list) else []
     return {slo.text("name") for slo in entries if slo.get("remove") is None} - {""}
 
 
-def _laid(tree: Located, layer: Located, known: Iterable[str]) -> Located:
+def _laid(tree: SourceNode, layer: SourceNode, known: Iterable[str]) -> SourceNode:
     result = _merged(tree, layer, whole=("load_test", "slos"))
     under, over = tree.get("slos"), layer.get("slos")
     if under and over and isinstance(result.value, dict):
@@ -123,7 +123,7 @@ def _laid(tree: Located, layer: Located, known: Iterable[str]) -> Located:
     return result
 
 
-def _merged(base: Located, layer: Located, whole: Sequence[str] = ()) -> Located:
+def _merged(base: SourceNode, layer: SourceNode, whole: Sequence[str] = ()) -> SourceNode:
     """Merge two mappings; what the layer has under a key in ``whole`` replaces, it does not mix."""
     if not isinstance(base.value, dict) or not isinstance(layer.value, dict):
         return layer
@@ -131,10 +131,10 @@ def _merged(base: Located, layer: Located, whole: Sequence[str] = ()) -> Located
     for key, item in layer.value.items():
         mix = key in values and key not in whole
         values[key] = _merged(values[key], item) if mix else item
-    return Located(values, base.line, base.column, keys)
+    return SourceNode(values, base.line, base.column, keys)
 
 
-def _slos(base: Located, layer: Located, known: set[str]) -> Located:
+def _slos(base: SourceNode, layer: SourceNode, known: set[str]) -> SourceNode:
     """Lay SLOs over SLOs by name; ``known`` are the names that some combination has below."""
     if not isinstance(base.value, list) or not isinstance(layer.value, list):
         return layer
@@ -159,10 +159,10 @@ def _slos(base: Located, layer: Located, known: set[str]) -> Located:
             places[name] = next(free)
             slos[places[name]] = change
     place = base if slos else layer
-    return Located(list(slos.values()), place.line, place.column)
+    return SourceNode(list(slos.values()), place.line, place.column)
 
 
-def _check_removal(remove: Located, name: str, known: set[str]) -> None:
+def _check_removal(remove: SourceNode, name: str, known: set[str]) -> None:
     if remove.value is not True:
         message = "remove: true takes an SLO away; leave the key out to keep it"
     elif name not in known:

@@ -18,7 +18,7 @@ from etter_obs._internal.slo.spec.receivers import Receiver
 from etter_obs._internal.text.near_miss import did_you_mean
 from etter_obs._internal.text.units import decimal_text, percent_text
 
-Judge = Callable[[Spec], Iterable[Problem]]
+PromqlChecker = Callable[[Spec], Iterable[Problem]]
 """Yields what is wrong with a spec that is right as far as this package can tell."""
 
 RESERVED: Final = {

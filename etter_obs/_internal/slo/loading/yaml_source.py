@@ -25,16 +25,16 @@ Scalar = str | int | bool | Decimal | None
 
 
 @dataclass(slots=True)
-class Located:
+class SourceNode:
     """A value and where it stands (line and column count from 1)."""
 
-    value: Scalar | dict[str, Located] | list[Located]
+    value: Scalar | dict[str, SourceNode] | list[SourceNode]
     line: int
     column: int
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Where each key of a mapping stands."""
 
-    def get(self, key: str) -> Located | None:
+    def get(self, key: str) -> SourceNode | None:
         """Return what stands under ``key``; None where nothing does, or this is no mapping."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
@@ -60,7 +60,7 @@ class YamlError(ValueError):
         self.line, self.column, self.message = line, column, message
 
 
-def parse(text: str) -> Located:
+def parse(text: str) -> SourceNode:
     """Read one YAML document.
 
     Raises:
@@ -83,7 +83,7 @@ def parse(text: str) -> Located:
     return _build(root, 0, iter(range(_MAX_NODES)))
 
 
-def _build(node: yaml.Node, depth: int, budget: Iterator[int]) -> Located:
+def _build(node: yaml.Node, depth: int, budget: Iterator[int]) -> SourceNode:
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
     # An alias may repeat or even contain itself: both limits end that.
     if depth > _MAX_DEPTH:
@@ -91,15 +91,15 @@ def _build(node: yaml.Node, depth: int, budget: Iterator[int]) -> Located:
     if next(budget, None) is None:
         raise YamlError(line, column, f"more than {_MAX_NODES} values")
     if isinstance(node, yaml.SequenceNode):
-        return Located([_build(item, depth + 1, budget) for item in node.value], line, column)
+        return SourceNode([_build(item, depth + 1, budget) for item in node.value], line, column)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, depth, budget)
-    return Located(_scalar(node), line, column)
+    return SourceNode(_scalar(node), line, column)
 
 
-def _mapping(node: yaml.MappingNode, depth: int, budget: Iterator[int]) -> Located:
-    result = Located({}, node.start_mark.line + 1, node.start_mark.column + 1)
-    values: dict[str, Located] = {}
+def _mapping(node: yaml.MappingNode, depth: int, budget: Iterator[int]) -> SourceNode:
+    result = SourceNode({}, node.start_mark.line + 1, node.start_mark.column + 1)
+    values: dict[str, SourceNode] = {}
     for key_node, value_node in node.value:
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
         if not isinstance(key_node, yaml.ScalarNode):

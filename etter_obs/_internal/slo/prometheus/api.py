@@ -1,4 +1,4 @@
-"""Asks a Prometheus server over its HTTP API: instant and range queries, and its targets."""
+"""A client of Prometheus's HTTP API: instant and range queries, exemplars, scrape targets."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ class Series:
     def last(self) -> float:
         """The newest value; of an instant query, the only one."""
         return self.values[max(self.values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One measured event of a series: its labels (such as ``trace_id``), value and Unix time."""
+
+    labels: Mapping[str, str]
+    value: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,19 @@ class Prometheus:
             end=f"{end:.3f}",
             step=f"{step:g}",
         )
+
+    def exemplars(self, expression: str, start: float, end: float) -> list[Exemplar]:
+        """Return the exemplars of the series in ``expression`` from ``start`` to ``end``."""
+        asked = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+
+        def parse(data: Any) -> list[Exemplar]:
+            return [
+                Exemplar(one["labels"], float(one["value"]), float(one["timestamp"]))
+                for series in data
+                for one in series["exemplars"]
+            ]
+
+        return self._ask("query_exemplars", urllib.parse.urlencode(asked).encode(), parse)
 
     def targets(self, job: str) -> list[Target]:
         """Return what the scrape job ``job`` has found; none where there is no such job."""
