@@ -1,4 +1,4 @@
-"""The guide's observability code (sections 6.1 to 6.3, 9.1 and 9.3), to be measured."""
+"""An example of observability code written by hand, to be measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 
 class StructuredLogger:
-    """Section 6.1, writing to standard output."""
+    """Writes JSON lines to standard output."""
 
     def __init__(self, name: str) -> None:
         self.logger = logging.getLogger(name)
@@ -48,7 +48,7 @@ class StructuredLogger:
 
 
 class JsonFormatter(logging.Formatter):
-    """Section 6.1."""
+    """Formats a record as JSON, a second time."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -65,7 +65,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLoggingMiddleware(BaseHTTPMiddleware):
-    """Section 6.2."""
+    """Logs each request and sets its headers."""
 
     async def dispatch(self, request: Request, call_next: Any) -> Any:
         """Log the start and the end of a request."""
@@ -100,7 +100,7 @@ active_requests = Gauge("etter_active_requests", "Number of active requests")
 
 
 def track_request_metrics(endpoint: str) -> Any:
-    """Section 9.1."""
+    """Count the calls of a function as requests to ``endpoint``."""
 
     def decorator(func: Any) -> Any:
         @functools.wraps(func)
@@ -124,7 +124,7 @@ def track_request_metrics(endpoint: str) -> Any:
 
 
 def set_up(app: FastAPI, otlp: str, dsn: str) -> None:
-    """Do what the guide does to an app, with every route's function tracked."""
+    """Instrument an app by hand, with every route's function tracked."""
     for route in list(app.router.routes):
         if getattr(route, "endpoint", None) is not None and route.path.startswith("/api"):  # type: ignore[attr-defined]
             tracked = track_request_metrics(route.path)(route.endpoint)  # type: ignore[attr-defined]

@@ -212,7 +212,7 @@ def etter_headers(app: FastAPI, sinks: Sinks) -> None:
 
 
 def guide(app: FastAPI, sinks: Sinks) -> None:
-    """The guide's own code: sections 6.1 to 6.3, 9.1 and 9.3, as printed there."""
+    """Hand-written instrumentation, an example: see ``guide_code``."""
     from benchmarks.guide_code import set_up
 
     set_up(app, sinks.otlp, sinks.dsn)
@@ -230,5 +230,5 @@ SUBJECTS = {
     "sentry": Subject("sentry-sdk", sentry),
     "assembly-10": Subject("the peers' assembly, traces 10 %", assembly_tenth),
     "assembly-100": Subject("the peers' assembly, traces 100 %", assembly_all),
-    "guide": Subject("the guide's own code", guide),
+    "guide": Subject("hand-written instrumentation", guide),
 }
