@@ -82,14 +82,14 @@ class Observability:
             side.close()
         self._parts.undo.close()
 
-    def on_shutdown(self, undo: Callable[[], object]) -> None:
+    def _on_shutdown(self, undo: Callable[[], object]) -> None:
         """Have ``shutdown`` call ``undo``, before it undoes what was done earlier.
 
         What ``undo`` refers to is kept until then.
         """
         self._parts.undo.callback(undo)
 
-    def observe(self, app: Starlette) -> None:
+    def _observe(self, app: Starlette) -> None:
         """Put the middleware around everything that the app brings, now or when it starts."""
         side = AppResources.of(app)
         self._side = weakref.ref(side)
@@ -156,7 +156,7 @@ class Observability:
         """
         self._parts.clients.add_redis(client, name)
 
-    def observe_all(
+    def _observe_all(
         self,
         engine: Engine | AsyncEngine | Mapping[str, Engine | AsyncEngine] | None,
         redis: Redis | AsyncRedis | Mapping[str, Redis | AsyncRedis] | None,

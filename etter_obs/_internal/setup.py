@@ -65,7 +65,7 @@ def setup_observability(
         _left_behind.popleft().shutdown(_LEFT_SECONDS)
     known = _observed.get(app)
     if known is not None:
-        known.observe_all(engine, redis)
+        known._observe_all(engine, redis)
         return known
     try:
         settings = settings or Settings.from_env()
@@ -74,17 +74,17 @@ def setup_observability(
         end_without_traceback(error)
         raise
     try:
-        observability.observe(app)
-        observability.observe_all(engine, redis)
+        observability._observe(app)
+        observability._observe_all(engine, redis)
     except BaseException:
         observability.shutdown()
         raise
     _observed[app] = observability
     app_is_gone = weakref.finalize(app, _left_behind.append, observability)
     app_is_gone.atexit = False
-    observability.on_shutdown(app_is_gone.detach)
-    observability.on_shutdown(partial(_forget, weakref.ref(app)))
-    observability.on_shutdown(before_exit(observability.shutdown))
+    observability._on_shutdown(app_is_gone.detach)
+    observability._on_shutdown(partial(_forget, weakref.ref(app)))
+    observability._on_shutdown(before_exit(observability.shutdown))
     return observability
 
 
