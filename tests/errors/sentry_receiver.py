@@ -6,13 +6,12 @@ items, each a line of JSON headers and a payload of the length they say.
 
 from __future__ import annotations
 
-import gzip
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_server import Call, http_server
 
 
 class SentryReceiver:
@@ -44,31 +43,15 @@ def sentry_receiver(status: int = 200) -> Iterator[SentryReceiver]:
     """Receive envelopes for project 42 on loopback, answering with ``status``."""
     received = SentryReceiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the base class's name
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            assert self.path == "/api/42/envelope/"
-            received.raw += body
-            received.authorizations.append(self.headers["X-Sentry-Auth"])
-            for header, payload in parse_envelope(body):
-                if header["type"] == "event":
-                    received.events.append(json.loads(payload))
-            self.send_response(status)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+    def answer(call: Call) -> tuple[int, bytes]:
+        assert call.path == "/api/42/envelope/"
+        received.raw += call.body
+        received.authorizations.append(call.headers["x-sentry-auth"])
+        for header, payload in parse_envelope(call.body):
+            if header["type"] == "event":
+                received.events.append(json.loads(payload))
+        return status, b"{}"
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    received.dsn = f"http://publickey@127.0.0.1:{server.server_address[1]}/42"
-    try:
+    with http_server(answer) as url:
+        received.dsn = url.replace("://", "://publickey@") + "/42"
         yield received
-    finally:
-        server.shutdown()
-        server.server_close()

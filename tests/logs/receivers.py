@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
@@ -21,6 +19,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (
     add_LogsServiceServicer_to_server,
 )
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from tests.http_server import Call, http_server
 
 
 class Received:
@@ -82,34 +82,18 @@ def http_receiver() -> Iterator[Received]:
     """Receive over HTTP, at /v1/logs alone."""
     received = Received()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the base class's name
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            received.headers.append({key.lower(): value for key, value in self.headers.items()})
-            status = 200 if self.path == "/v1/logs" else 404
-            if received.refusals:
-                received.refusals -= 1
-                status = 503
-            if status == 200:
-                received.requests.append(ExportLogsServiceRequest.FromString(body))
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(call: Call) -> tuple[int, bytes]:
+        received.headers.append(call.headers)
+        status = 200 if call.path == "/v1/logs" else 404
+        if received.refusals:
+            received.refusals -= 1
+            status = 503
+        if status == 200:
+            received.requests.append(ExportLogsServiceRequest.FromString(call.body))
+        return status, b""
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    received.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with http_server(answer) as received.endpoint:
         yield received
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

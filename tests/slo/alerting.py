@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from etter_obs._internal.slo.loading.loader import parse_specs
 from stack.build import binary
+from tests.http_server import Call, http_server
 from tests.services import free_port
 from tests.slo.specs import ROOT, generated, text_of, written
 from tests.waiting import eventually
@@ -25,35 +24,17 @@ AVAILABILITY = (
 )
 
 
-class Receiver(BaseHTTPRequestHandler):
-    """Stands where Slack, PagerDuty, Teams and a webhook are; keeps what is posted to it."""
-
-    posts: list[tuple[str, dict[str, Any]]]
-
-    def do_POST(self) -> None:
-        """Keep the body and say ok, as Slack does."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.posts.append((self.path, json.loads(body)))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its own name
-        """Say nothing."""
-
-
 @contextmanager
 def receiving() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
-    """Run a receiver; give its address and the list that fills with what arrives."""
+    """Run a receiver that says ok, as Slack does; give its address and what arrives."""
     posts: list[tuple[str, dict[str, Any]]] = []
-    handler = type("Kept", (Receiver,), {"posts": posts})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", posts
-    finally:
-        server.shutdown()
-        server.server_close()
+
+    def answer(call: Call) -> tuple[int, bytes]:
+        posts.append((call.path, json.loads(call.body)))
+        return 200, b"ok"
+
+    with http_server(answer) as url:
+        yield url, posts
 
 
 @contextmanager

@@ -44,9 +44,10 @@ def spec_of(*slos: str, more: str = "") -> Spec:
     return parse_specs(text_of(*slos, more=more), "slo.yaml")[0]
 
 
-def text_of(*slos: str, more: str = "") -> str:
+def text_of(*slos: str, more: str = "", environment: str = "production") -> str:
     """Return the text of such a spec."""
-    return BASE + more + "slos:\n" + "".join(f"  - {slo}\n" for slo in slos)
+    base = BASE.replace("production", environment)
+    return base + more + "slos:\n" + "".join(f"  - {slo}\n" for slo in slos)
 
 
 def generated(specs: Sequence[Spec]) -> dict[str, str]:

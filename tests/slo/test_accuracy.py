@@ -22,6 +22,7 @@ from etter_obs._internal.slo.prometheus.promtool import Question, Sample, ask
 from etter_obs._internal.slo.rules.recording import rules
 from stack.build import binary
 from tests.slo.events import EVALUATION, Instance, Request, Run, steady
+from tests.slo.specs import text_of
 
 HOUR = 3600
 ACTIVE = 6 * HOUR
@@ -29,25 +30,12 @@ SECONDS = ACTIVE + 2 * 60
 WINDOWS = {"5m": 300, "30m": 1800, "1h": HOUR, "6h": 6 * HOUR}
 MOMENTS = range(1800, SECONDS, 600)
 
-SPEC = """\
-version: 1
-service: shop
-environment: test
-team: shop
-rule_form: {form}
-receivers:
-  page: {{ webhook: {{ url_file: hook }} }}
-  ticket: {{ webhook: {{ url_file: hook }} }}
-slos:
-  - name: availability
-    description: No server error.
-    objective: 99%
-    sli: {{ requests: {{ bad_status: 5xx }} }}
-  - name: latency
-    description: Fast enough.
-    objective: 95%
-    sli: {{ latency: {{ threshold: 500ms }} }}
-"""
+SLOS = (
+    "{ name: availability, description: No server error., objective: 99%, "
+    "sli: { requests: { bad_status: 5xx } } }",
+    "{ name: latency, description: Fast enough., objective: 95%, "
+    "sli: { latency: { threshold: 500ms } } }",
+)
 BUDGET = {"availability": 0.01, "latency": 0.05}
 COMMON = 'job="shop",environment="test",instance="%s",method="GET",endpoint="/items/{id}"'
 DURATION = "etter_request_duration_seconds"
@@ -192,7 +180,9 @@ class Outcome:
 
 def evaluate(run: Run, form: str, folder: Path) -> Outcome:
     """Generate the rules, have promtool evaluate them over the run's scrapes, read the answers."""
-    (folder / "slo.yaml").write_text(SPEC.format(form=form))
+    (folder / "slo.yaml").write_text(
+        text_of(*SLOS, more=f"rule_form: {form}\n", environment="test")
+    )
     files, groups = [], []
     for number, text in enumerate(rules(load_spec(folder / "slo.yaml")).values()):
         files.append(folder / f"rules{number}.yml")

@@ -5,42 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from etter_obs._internal.cli import main
+from tests.http_server import http_server
+from tests.slo.specs import text_of
 
 USERS = 4
-SPEC = """\
-version: 1
-service: shop
-environment: test
-team: shop
+SLOS = (
+    "{{ name: availability, description: No server error., objective: {availability}, "
+    "sli: {{ requests: {{ bad_status: 5xx }} }} }}",
+    "{{ name: client-errors, description: Few client errors., objective: {client_errors}, "
+    "sli: {{ requests: {{ bad_status: 4xx }} }} }}",
+    "{{ name: latency-p95, description: Fast enough., objective: 95%, "
+    "sli: {{ latency: {{ threshold: {threshold}{routes} }} }} }}",
+    "{{ name: db-latency, description: No business of a load generator., objective: 95%, "
+    "sli: {{ latency: {{ metric: db_query_duration_seconds, threshold: 1ms }} }} }}",
+)
+MORE = """\
 streaming_routes: {streaming}
-receivers:
-  page: {{ webhook: {{ url_file: hook }} }}
-  ticket: {{ webhook: {{ url_file: hook }} }}
-slos:
-  - name: availability
-    description: No server error.
-    objective: {availability}
-    sli: {{ requests: {{ bad_status: 5xx }} }}
-  - name: client-errors
-    description: Few client errors.
-    objective: {client_errors}
-    sli: {{ requests: {{ bad_status: 4xx }} }}
-  - name: latency-p95
-    description: Fast enough.
-    objective: 95%
-    sli: {{ latency: {{ threshold: {threshold}{routes} }} }}
-  - name: db-latency
-    description: No business of a load generator.
-    objective: 95%
-    sli: {{ latency: {{ metric: db_query_duration_seconds, threshold: 1ms }} }}
 load_test: {{ throughput: {throughput}, users: {users} }}
 """
 EASY = {
@@ -68,26 +54,12 @@ class Caller(HttpUser):
 """
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers /good, and 404 otherwise."""
-
-    def do_GET(self) -> None:
-        """Answer one request."""
-        self.send_response(200 if self.path == "/good" else 404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prefix of a real run's CSV files; its JSON report stands beside them as run.json."""
     folder = tmp_path_factory.mktemp("locust")
     (folder / "locustfile.py").write_text(LOCUSTFILE)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with http_server(lambda call: (200 if call.path == "/good" else 404, b"")) as url:
         command = [sys.executable, "-m", "locust", "--headless", "--skip-log"]
         command += [
             "-f",
@@ -101,10 +73,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--exit-code-on-error",
             "0",
         ]
-        command += ["-H", f"http://127.0.0.1:{server.server_address[1]}"]
+        command += ["-H", url]
         command += ["--csv", "run", "--json-file", "run"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
-        server.shutdown()
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
@@ -112,7 +83,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gate(folder: Path, run: Path, *more: str, **targets: object) -> Result:
     """Run the gate on ``run`` with a spec that is easy but for ``targets``."""
     spec = folder / "slo.yaml"
-    spec.write_text(SPEC.format(**{**EASY, **targets}))
+    given = {**EASY, **targets}
+    slos = (slo.format(**given) for slo in SLOS)
+    spec.write_text(text_of(*slos, more=MORE.format(**given)))
     return CliRunner().invoke(main, ["slo", "gate", str(run), "--dir", str(folder), *more])
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,8 @@ from click.testing import CliRunner, Result
 from etter_obs._internal.cli import main
 from stack.build import binary
 from stack.native import running
+from tests.http_server import http_server
+from tests.slo.specs import text_of
 
 DAY = 86400
 # Yesterday at six: a whole period before it, and a day that is not whole.
@@ -24,29 +24,14 @@ END = int(time.time()) // DAY * DAY - DAY + 6 * 3600
 START = END - 7 * DAY
 PER_TICK = 10
 """Events of each 30 s, of every SLO."""
-SPEC = """\
-version: 1
-service: shop
-environment: test
-team: shop
-period: 7d
-receivers:
-  page: {{ webhook: {{ url_file: hook }} }}
-  ticket: {{ webhook: {{ url_file: hook }} }}
-slos:
-  - name: availability
-    description: No server error.
-    objective: {objective}
-    sli: {{ requests: {{ bad_status: 5xx }} }}
-  - name: latency
-    description: Fast enough.
-    objective: 95%
-    sli: {{ latency: {{ threshold: 500ms }} }}
-  - name: database
-    description: Never measured.
-    objective: 95%
-    sli: {{ latency: {{ metric: db_query_duration_seconds, threshold: 100ms }} }}
-"""
+SLOS = (
+    "{ name: availability, description: No server error., objective: %s, "
+    "sli: { requests: { bad_status: 5xx } } }",
+    "{ name: latency, description: Fast enough., objective: 95%, "
+    "sli: { latency: { threshold: 500ms } } }",
+    "{ name: database, description: Never measured., objective: 95%, "
+    "sli: { latency: { metric: db_query_duration_seconds, threshold: 100ms } } }",
+)
 OF_SHOP = 'service="shop",environment="test"'
 SCRAPED = 'job="shop",environment="test",instance="i0",method="GET"'
 DURATION = "etter_request_duration_seconds"
@@ -103,7 +88,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def report(folder: Path, url: str, *more: str, objective: str = "90%", service: str = "") -> Result:
     """Run the command for the period that ends at END."""
     spec = folder / "slo.yaml"
-    spec.write_text(SPEC.format(objective=objective).replace("shop\n", f"{service or 'shop'}\n", 1))
+    text = text_of(SLOS[0] % objective, *SLOS[1:], more="period: 7d\n", environment="test")
+    spec.write_text(text.replace("shop\n", f"{service or 'shop'}\n", 1))
     end = datetime.fromtimestamp(END, UTC).strftime("%Y-%m-%dT%H:%M")
     arguments = ["--dir", str(folder), "--prometheus", url, "--at", end, *more]
     return CliRunner().invoke(main, ["slo", "report", *arguments])
@@ -185,20 +171,7 @@ def test_without_a_prometheus_there_is_no_verdict(url: str, said: str, tmp_path:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": {"result": [1]}}'])
 def test_what_is_no_prometheus_is_told_from_one(body: bytes, tmp_path: Path) -> None:
     """A server that answers something else is said not to be a Prometheus; exit code 2."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        result = report(tmp_path, f"http://127.0.0.1:{server.server_address[1]}")
-        server.shutdown()
+    with http_server(lambda _: (200, body)) as url:
+        result = report(tmp_path, url)
     assert result.exit_code == 2, result.output
     assert "no Prometheus" in result.output

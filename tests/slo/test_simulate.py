@@ -10,22 +10,12 @@ from click.testing import CliRunner, Result
 
 from etter_obs._internal.cli import main
 from stack.build import binary
+from tests.slo.specs import text_of
 
-SPEC = """\
-version: 1
-service: shop
-environment: test
-team: shop
-receivers:
-  page: {{ webhook: {{ url_file: hook }} }}
-  ticket: {{ webhook: {{ url_file: hook }} }}
-slos:
-  - name: availability
-    description: No server error.
-    objective: 99.9%
-    sli: {{ requests: {{ bad_status: 5xx }} }}
-    alerting: {alerting}
-"""
+SLO = (
+    "{ name: availability, description: No server error., objective: 99.9%, "
+    "sli: { requests: { bad_status: 5xx } }, alerting: $alerting }"
+)
 PAGE = "{ mode: burn-rate, tiers: [page-1h] }"
 
 
@@ -33,7 +23,9 @@ def simulate(
     folder: Path, *arguments: str, alerting: str = PAGE, promtool: Path | None = None
 ) -> Result:
     """Run the command on a project with one SLO."""
-    (folder / "slo.yaml").write_text(SPEC.format(alerting=alerting))
+    (folder / "slo.yaml").write_text(
+        text_of(SLO.replace("$alerting", alerting), environment="test")
+    )
     tool = str(promtool or binary("promtool"))
     command = ["slo", "simulate", "--slo", "availability", "--dir", str(folder), "--promtool", tool]
     return CliRunner().invoke(main, [*command, *arguments])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from etter_obs._internal.settings import Settings
 from etter_obs._internal.tracing import Tracing
 from etter_obs._internal.tracing.httpx_client import MAX_HOSTS, instrument_httpx
 from etter_obs._internal.tracing.outgoing import merged
+from tests.http_server import Call, http_server
 from tests.services import Receiver, free_port
 from tests.tracing.observed import Client, observed, settings_for
 
@@ -36,30 +35,20 @@ class Peer:
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
-        peer = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                peer.headers.append({name.lower(): value for name, value in self.headers.items()})
-                self.send_response(int(self.path.split("/")[1]))
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def answer(self, call: Call) -> tuple[int, bytes]:
+        """Answer one request."""
+        self.headers.append(call.headers)
+        return int(call.path.split("/")[1]), b""
 
 
 @pytest.fixture
 def peer() -> Iterator[Peer]:
     """Run a peer on loopback."""
     peer = Peer()
-    threading.Thread(target=peer.server.serve_forever, daemon=True).start()
-    yield peer
-    peer.server.shutdown()
-    peer.server.server_close()
+    with http_server(peer.answer) as peer.url:
+        yield peer
 
 
 def calling_app(url: str) -> FastAPI:

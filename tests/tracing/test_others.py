@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import aiohttp
@@ -19,6 +17,7 @@ from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 
+from tests.http_server import Call, http_server
 from tests.services import Postgres, Receiver
 from tests.tracing.observed import observed
 
@@ -36,21 +35,12 @@ def peer() -> Iterator[tuple[str, list[dict[str, str]]]]:
     """A server on loopback: its address, and the headers that came."""
     seen: list[dict[str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append({name.lower(): value for name, value in self.headers.items()})
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    def answer(call: Call) -> tuple[int, bytes]:
+        seen.append(call.headers)
+        return 200, b""
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    server.server_close()
+    with http_server(answer) as url:
+        yield url.removeprefix("http://"), seen
 
 
 def calls_of(postgres: Postgres, address: str) -> dict[str, Callable[[], Awaitable[None]]]:
