@@ -14,9 +14,12 @@ from etter_obs._internal.conventions import Label
 from etter_obs._internal.dashboards import dashboards
 from etter_obs._internal.generate.plan import plan
 from etter_obs._internal.generate.writer import write
+from etter_obs._internal.slo.alerts.burn_rate import slo_alerts
 from etter_obs._internal.slo.alerts.runbooks import runbooks
-from etter_obs._internal.slo.loading.loader import parse_specs
-from tests.slo.specs import generated, spec_of, text_of
+from etter_obs._internal.slo.alerts.service import service_alerts
+from etter_obs._internal.slo.alerts.stack import stack_alerts
+from etter_obs._internal.slo.loading.loader import load_specs, parse_specs
+from tests.slo.specs import SHIPPED, generated, spec_of, text_of
 
 MARKER = "<!-- End of the generated part. -->"
 
@@ -129,3 +132,13 @@ def test_a_panels_link_opens_the_section_of_the_chosen_service() -> None:
     assert set(re.findall(r'SLOBurnRatePage1h\.md#([^"]*)"', alone)) == {"up", "${slo}"}
     found = set(re.findall(r'SLOBurnRatePage1h\.md#([^"]*)"', several))
     assert found == {"${service}_up", "${service}_${slo}"}
+
+
+def test_no_query_unites_selectors_whose_labels_are_the_same() -> None:
+    """No runbook query is ``a{…} or b{…}``, of which Prometheus returns the first alone."""
+    specs = load_specs(SHIPPED)
+    rules = [rule for spec in specs for slo in spec.slos for rule in slo_alerts(spec, slo)]
+    rules += [rule for spec in specs for rule in (*service_alerts(spec), *stack_alerts(spec))]
+    queries = [query for rule in rules for query in rule.queries.values()]
+    assert len(queries) > 60
+    assert [query for query in queries if re.search(r"\} or [a-z_:]+\{", query)] == []

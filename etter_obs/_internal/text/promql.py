@@ -62,6 +62,11 @@ def series(metric: str, matchers: Iterable[str]) -> str:
     return f"{metric}{{{','.join(matchers)}}}"
 
 
+def any_series(metrics: Iterable[str], *matchers: str) -> str:
+    """Write the selector of several metrics; `or` between them would drop equal label sets."""
+    return series("", (one_of("__name__", metrics), *matchers))
+
+
 def scraped(service: str, environment: str) -> tuple[str, str]:
     """Return the matchers of everything that the service's own scrape job brings."""
     return equals(Label.JOB, service), equals(Label.ENVIRONMENT, environment)

@@ -115,9 +115,11 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
             "exhausted_in": _asked(Rule.EXHAUSTION, spec, slo, "humanizeDuration"),
         },
         queries={
-            f"share of bad {noun}, {tier.long_text} and {tier.short_text}": " or ".join(
-                recorded(Rule.bad_ratio(w), spec, slo) for w in (tier.long_text, tier.short_text)
-            ),
+            # Two queries: `or` would drop the second, whose labels are the same.
+            **{
+                f"share of bad {noun}, {window}": recorded(Rule.bad_ratio(window), spec, slo)
+                for window in (tier.long_text, tier.short_text)
+            },
             "budget left": recorded(Rule.BUDGET_REMAINING, spec, slo),
         },
     )

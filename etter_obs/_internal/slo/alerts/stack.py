@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from etter_obs._internal.conventions import Alert, Dashboard, Label
+from etter_obs._internal.conventions.external import Alertmanager, Collector, Job, Loki, Prometheus
 from etter_obs._internal.slo.alerts.burn_rate import alert_group
 from etter_obs._internal.slo.alerts.rule import GREW, GREW_BY, GROWS, AlertRule, Example, Firing
 from etter_obs._internal.slo.spec.models import Spec
 from etter_obs._internal.slo.spec.policy import Severity
-from etter_obs._internal.text.promql import equals, matches, series
+from etter_obs._internal.text.promql import any_series, equals, matches, series
 from etter_obs._internal.text.yaml import yaml_document
 
 PATH: Final = "alerts/rules/stack.yml"
@@ -18,12 +19,18 @@ SERVICE: Final = "stack"
 """The service label of these alerts."""
 _NONE: Final = "none"
 _WINDOW: Final = "15m"
-_PROMETHEUS: Final = equals(Label.JOB, "prometheus")
-_ALERTMANAGER: Final = equals(Label.JOB, "alertmanager")
-_COLLECTOR: Final = equals(Label.JOB, "otel-collector")
-_LOKI: Final = equals(Label.JOB, "loki")
+_PROMETHEUS: Final = equals(Label.JOB, Job.PROMETHEUS)
+_ALERTMANAGER: Final = equals(Label.JOB, Job.ALERTMANAGER)
+_COLLECTOR: Final = equals(Label.JOB, Job.COLLECTOR)
+_LOKI: Final = equals(Label.JOB, Job.LOKI)
 _TO_ALERTMANAGER: Final = "prometheus-to-alertmanager"
-_SIGNALS: Final = ("spans", "log_records", "metric_points")
+_SEND_FAILED: Final = (Collector.FAILED_SPANS, Collector.FAILED_LOGS, Collector.FAILED_METRICS)
+_NOT_QUEUED: Final = (
+    Collector.NOT_QUEUED_SPANS,
+    Collector.NOT_QUEUED_LOGS,
+    Collector.NOT_QUEUED_METRICS,
+)
+_REFUSED: Final = (Collector.REFUSED_SPANS, Collector.REFUSED_LOGS, Collector.REFUSED_METRICS)
 
 
 def stack(spec: Spec) -> dict[str, str]:
@@ -98,14 +105,11 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
         return series(metric, (_PROMETHEUS, *matchers))
 
     group = equals("rule_group", "g")
-    missed, failed = (
-        "prometheus_rule_group_iterations_missed_total",
-        "prometheus_rule_evaluation_failures_total",
-    )
+    missed, failed = Prometheus.RULE_ITERATIONS_MISSED, Prometheus.RULE_FAILURES
     limits = (
-        "prometheus_target_scrapes_exceeded_sample_limit_total",
-        "prometheus_target_scrapes_exceeded_body_size_limit_total",
-        "prometheus_target_scrape_pool_exceeded_label_limits_total",
+        Prometheus.SAMPLE_LIMIT_EXCEEDED,
+        Prometheus.BODY_LIMIT_EXCEEDED,
+        Prometheus.LABEL_LIMIT_EXCEEDED,
     )
     # Infrastructure's jobs carry no environment; the services have ServiceDown.
     target = series("up", (equals(Label.ENVIRONMENT, ""),))
@@ -140,7 +144,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "A target exposes more samples, bytes or labels than its limit; none of it is stored. "
             "A label holds values without bound, or the limit is too low.",
             {own(limit): {Label.JOB.value: "prometheus"} for limit in limits},
-            " or ".join(own(limit) for limit in limits),
+            any_series(limits, _PROMETHEUS),
         ),
         AlertRule(
             name=Alert.TARGET_DOWN,
@@ -191,8 +195,8 @@ def _reload(job: str) -> str:
 
 
 def _delivery(labels: dict[str, str]) -> list[AlertRule]:
-    failed = series("alertmanager_notifications_failed_total", (_ALERTMANAGER,))
-    dropped = series("prometheus_notifications_dropped_total", (_PROMETHEUS,))
+    failed = series(Alertmanager.FAILED, (_ALERTMANAGER,))
+    dropped = series(Prometheus.NOTIFICATIONS_DROPPED, (_PROMETHEUS,))
     slack = failed.replace("}", f",{equals('integration', 'slack')}}}")
     lost = f"sum(increase({dropped}[{_WINDOW}])) > 0"
     return [
@@ -210,7 +214,7 @@ def _delivery(labels: dict[str, str]) -> list[AlertRule]:
                 slack: {"integration": "slack"},
                 dropped: {"integration": _TO_ALERTMANAGER},
             },
-            f"{failed} or {dropped}",
+            any_series((Alertmanager.FAILED, Prometheus.NOTIFICATIONS_DROPPED)),
         )
     ]
 
@@ -219,19 +223,19 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
     def collector(metric: str, *matchers: str) -> str:
         return series(metric, (_COLLECTOR, *matchers))
 
-    send = [f"otelcol_exporter_send_failed_{signal}" for signal in _SIGNALS]
-    full = [f"otelcol_exporter_enqueue_failed_{signal}" for signal in _SIGNALS]
-    refused = [f"otelcol_receiver_refused_{signal}" for signal in _SIGNALS]
-    size, capacity = (collector(f"otelcol_exporter_queue_{what}") for what in ("size", "capacity"))
+    size, capacity = collector(Collector.QUEUE_SIZE), collector(Collector.QUEUE_CAPACITY)
     through_loki = {"exporter": "otlp_http/loki"}
     loki = equals("exporter", through_loki["exporter"])
-    discarded = series("loki_discarded_samples_total", (_LOKI,))
+    discarded = series(Loki.DISCARDED, (_LOKI,))
     return [
         AlertRule(
             name=Alert.COLLECTOR_EXPORT_FAILING,
             expr="\nor\n".join(
                 [
-                    *(_grows(collector(name), "exporter") for name in (*send, *full)),
+                    *(
+                        _grows(collector(name), "exporter")
+                        for name in (*_SEND_FAILED, *_NOT_QUEUED)
+                    ),
                     f"max by (exporter) ({size} / {capacity}) > 0.5",
                 ]
             ),
@@ -245,19 +249,19 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
                 fires=[
                     *(
                         Firing({collector(name, loki): GROWS}, through_loki)
-                        for name in (*send, *full)
+                        for name in (*_SEND_FAILED, *_NOT_QUEUED)
                     ),
                     Firing(
                         {
-                            collector("otelcol_exporter_queue_size", loki): "6x120",
-                            collector("otelcol_exporter_queue_capacity", loki): "10x120",
+                            collector(Collector.QUEUE_SIZE, loki): "6x120",
+                            collector(Collector.QUEUE_CAPACITY, loki): "10x120",
                         },
                         through_loki,
                     ),
                 ],
                 quiet=[
                     {
-                        **{collector(name, loki): GREW for name in (*send, *full)},
+                        **{collector(name, loki): GREW for name in (*_SEND_FAILED, *_NOT_QUEUED)},
                         size: "4x120",
                         capacity: "10x120",
                     }
@@ -266,12 +270,15 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
         ),
         _ticket(
             Alert.COLLECTOR_REFUSING,
-            "\nor\n".join(_grows(collector(name), "receiver") for name in refused),
+            "\nor\n".join(_grows(collector(name), "receiver") for name in _REFUSED),
             labels,
             "The collector refuses data ({{ $labels.receiver }})",
             "It is short of memory or its exporters' queues are full; senders retry, then drop.",
-            {collector(name, equals("receiver", "otlp")): {"receiver": "otlp"} for name in refused},
-            " or ".join(collector(name) for name in refused),
+            {
+                collector(name, equals("receiver", "otlp")): {"receiver": "otlp"}
+                for name in _REFUSED
+            },
+            any_series(_REFUSED, _COLLECTOR),
         ),
         _ticket(
             Alert.LOGS_DISCARDED,
@@ -280,7 +287,7 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             "Loki discards log lines: {{ $labels.reason }}",
             "Lines arrived and were not stored: a limit of Loki's was reached.",
             {
-                series("loki_discarded_samples_total", (_LOKI, equals("reason", "rate_limited"))): {
+                series(Loki.DISCARDED, (_LOKI, equals("reason", "rate_limited"))): {
                     "reason": "rate_limited"
                 }
             },
