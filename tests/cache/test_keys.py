@@ -179,8 +179,16 @@ def tell(value: Any) -> str:
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(values(), min_size=1, max_size=12))
 @example(values=[1, True, 1.0, Number.ONE, "1", b"1", Word.ONE, [1], (1,), {1}, frozenset([1])])
+@example(values=[True, False])
 @example(values=[{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "b": True}])
 @example(values=[datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1)])
+@example(
+    values=[
+        datetime(2026, 10, 25, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+        for fold in (0, 1)
+    ]
+)
+@example(values=[time(2, 30, fold=fold) for fold in (0, 1)])
 @example(values=[Login(user="u", password=SecretStr(p)) for p in ("a", "b")])
 @example(values=[Login(user="u"), Login(user="u", admin=False), Registration(user="u")])
 @example(values=[["ab", "c"], ["a", "bc"], [["a"], []], [[], ["a"]], [[]], [[], []]])

@@ -202,7 +202,8 @@ _OFFSETS: Final = (timezone, getattr(pydantic_core, "TzInfo", timezone))
 
 
 def _moment(value: datetime | time) -> _Form:
-    fold = 0
+    # Under a fixed offset no local time occurs twice, and the JSON of a result says no fold.
+    fold = 0 if isinstance(value, datetime) and isinstance(value.tzinfo, _OFFSETS) else value.fold
     own = f"{value.replace(tzinfo=None, fold=0).isoformat()},{fold}".encode()
     return _Form(type(value).__qualname__, own, _unnamed(value.tzinfo))
 
