@@ -12,7 +12,7 @@ import httpx
 from rich.console import Console
 
 from demo.backend import BackendError
-from demo.closing import what_to_open
+from demo.closing import what_stays, what_to_open
 from demo.compose import ComposeError
 from demo.measurements import DemoQueries
 from demo.platform import Platform, PlatformError, alone, choose
@@ -80,8 +80,10 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
                 )
         if story.failure:
             return _fail(console, story.failure)
-        what_to_open(platform, prometheus, console)
-        if not once:
+        if once:
+            what_stays(platform, console)
+        else:
+            what_to_open(platform, prometheus, console)
             with view_for(console) as view:
                 play.run_on(view)
     return 0

@@ -14,6 +14,22 @@ from demo.processes import ROOT
 from etter_obs._internal.slo.prometheus.api import PrometheusError
 
 
+def what_stays(platform: Platform, console: Console) -> None:
+    """Print the files that remain when the demo has stopped its servers."""
+    _print(console, "\nThe servers are stopped; `make demo` keeps them running. Files to read:")
+    for name, where in _files(platform):
+        _print(console, f"  {name:24}{where}")
+
+
+def _files(platform: Platform) -> list[tuple[str, str]]:
+    lines = [("runbooks", "alerts/runbooks/"), ("SLOs and targets", "slo.yaml")]
+    if platform.backend.stdout:
+        lines.append(("the app's log lines", _shown(platform.backend.stdout)))
+    if platform.traces_file:
+        lines.append(("spans", _shown(platform.traces_file)))
+    return lines
+
+
 def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) -> None:
     """Print addresses, the traces of failed requests, and how to find one of them."""
     app = platform.backend.base_url
@@ -21,13 +37,10 @@ def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) 
         ("the app", f"{app}/docs  {app}/metrics  {app}/health/ready"),
         ("Alertmanager", platform.alertmanager),
         ("Prometheus, its alerts", f"{platform.prometheus}/api/v1/alerts"),
-        ("what a page says to do", "alerts/runbooks/"),
-        ("the targets of it all", "slo.yaml"),
+        *_files(platform),
     ]
     if platform.grafana:
         lines.insert(0, ("Grafana", f"{platform.grafana} (secrets/grafana-admin-password)"))
-    if platform.backend.stdout:
-        lines.append(("the app's log lines", _shown(platform.backend.stdout)))
     _print(console, "\nWhat to open:", style="bold")
     for name, where in lines:
         _print(console, f"  {name:24}{where}")

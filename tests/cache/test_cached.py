@@ -18,7 +18,7 @@ from fastapi import Depends, FastAPI, Header
 from pydantic import BaseModel
 
 from etter_obs import ainvalidate, cached
-from etter_obs._internal.cache import bind
+from etter_obs._internal.cache import bind, decorator
 from etter_obs._internal.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import RAN, cache_of, counts, not_kept
@@ -133,6 +133,24 @@ def test_a_value_that_an_older_version_stored_is_a_miss(
     client.set(key, '|a{"name": "Acme"}')
     assert company() == ACME
     assert counts(registry, "versioned") == (0, 2)
+
+
+def test_without_a_client_a_warning_says_once_that_nothing_is_kept(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no app has a Redis client, functions run each time and one WARNING names redis=."""
+    monkeypatch.setattr(decorator, "_has_warned", False)
+    calls = []
+
+    @cached(name="kept nowhere", ttl=60)
+    def compute(number: int) -> int:
+        calls.append(number)
+        return number
+
+    assert [compute(1), compute(1)] == [1, 1]
+    assert calls == [1, 1]
+    (warning,) = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert "setup_observability(app, redis=…)" in warning.getMessage()
 
 
 def test_without_redis_the_function_is_called(

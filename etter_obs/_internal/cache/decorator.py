@@ -37,6 +37,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 _LOG: Final = logging.getLogger("etter_obs.cache")
 _bound: Final[Newest[Cache]] = Newest()
+_has_warned = False
 _names: Final[set[str]] = set()
 
 
@@ -170,10 +171,22 @@ class _Kept:
     def _script(self, cache: Cache, call: Call) -> Script[bool]:
         return cache.forget(cache.entry(self._name, call), self._results.longest_own)
 
+    def _warn_that_nothing_is_kept(self) -> None:
+        """Say once a process that no app has a Redis client for results."""
+        global _has_warned  # one place for results in the process
+        if not _has_warned:
+            _has_warned = True
+            _LOG.warning(
+                "Results of cached functions (%s is the first) are not kept, because no app has a "
+                "Redis client; pass it as setup_observability(app, redis=…)",
+                self._name,
+            )
+
     def _prepare(self, args: Any, kwargs: Any) -> tuple[Cache, Entry] | None:
         """Return the cache and the call's keys; None where the call is not cached."""
         cache = _bound.current
         if cache is None:
+            self._warn_that_nothing_is_kept()
             return None
         reason = NotKept.REDIS
         if self.is_async and not _in_asyncio():
