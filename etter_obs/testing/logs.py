@@ -47,7 +47,7 @@ class LogRecorder:
         wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
         found = self.where(**wanted)
         if not found:
-            raise AssertionError(f"no line has {wanted}; there were:\n{self._shown()}")
+            raise AssertionError(f"no line has {wanted}; the lines are:\n{self._shown()}")
         return found[0]
 
     def assert_not_logged(self, message: str | None = None, **fields: Any) -> None:
@@ -60,7 +60,7 @@ class LogRecorder:
         wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
         found = self.where(**wanted)
         if found:
-            raise AssertionError(f"{len(found)} lines have {wanted}, the first: {found[0]}")
+            raise AssertionError(f"{len(found)} lines have {wanted}; the first is {found[0]}")
 
     def assert_no_errors(self) -> None:
         """Assert that nothing was logged at ERROR or above.

@@ -49,7 +49,9 @@ class MetricRecorder:
                 if sample == name
             )
             there = shown or "(no samples)"
-            raise AssertionError(f"{name}{labels} grew by {grown:g}, not {by:g}; now:\n{there}")
+            raise AssertionError(
+                f"{name}{labels} grew by {grown:g}, not {by:g}; the samples are:\n{there}"
+            )
 
 
 def _read() -> Counter[Series]:

@@ -49,8 +49,10 @@ class SpanRecorder:
         found = self.where(name, attributes)
         if not found:
             shown = "\n".join(f"{s.name} {dict(s.attributes or {})}" for s in self.spans)
-            there = shown or "(no spans: is APM_ENABLED true, and was the request sampled?)"
-            raise AssertionError(f"no span {name!r} with {attributes or {}}; there were:\n{there}")
+            there = shown or "(no spans; check that APM_ENABLED is true and the request is sampled)"
+            raise AssertionError(
+                f"no span {name!r} with {attributes or {}}; the spans are:\n{there}"
+            )
         return found[0]
 
     def assert_no_span(
@@ -64,7 +66,7 @@ class SpanRecorder:
         __tracebackhide__ = True
         found = self.where(name, attributes)
         if found:
-            raise AssertionError(f"{len(found)} spans, the first: {found[0].to_json()}")
+            raise AssertionError(f"{len(found)} spans match; the first is {found[0].to_json()}")
 
 
 @contextmanager

@@ -214,7 +214,7 @@ def test_a_full_redis_answers_what_it_has(
     assert [answer(n) for n in (1, 2, 2, 1, 1)] == [1, 2, 2, 1, 1]
     assert RAN == [1, 2, 2]
     assert not_kept(registry, "full", NotKept.REDIS) == 2
-    assert caplog.messages == ["The cache's Redis refuses commands: OutOfMemoryError"]
+    assert caplog.messages == ["The Redis of the cache refuses commands: OutOfMemoryError"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -304,7 +304,7 @@ def test_outside_of_asyncio_the_function_is_called(
     assert [trio.run(answer) for _ in range(2)] == [42, 42]
     assert not_kept(registry, "trio", NotKept.REDIS) == 2
     (told,) = caplog.messages
-    assert told.endswith("it is called outside of asyncio")
+    assert told.endswith("the call is outside asyncio")
 
 
 async def test_a_hanging_redis_is_waited_for_briefly(

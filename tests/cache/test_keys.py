@@ -351,11 +351,11 @@ def test_what_has_no_stable_form_is_not_cached_and_said_once(
     assert not_kept(registry, "types", NotKept.ARGUMENT) == 12
     assert [record.getMessage() for record in caplog.records] == [
         "cached(name='types') does not keep this result of tests.cache.test_keys.tell_type: the "
-        "argument value is or holds an instance of object; pass key= to say what tells results "
-        "apart",
+        "argument value is or contains an instance of object; pass key= with a value that "
+        "identifies the result",
         "cached(name='rows') does not keep this result of tests.cache.test_keys._loader.<locals>"
-        ".load: the function reads session of the function around it, a object; pass key= to say "
-        "what tells results apart",
+        ".load: the function reads session of its enclosing function, a value of type object; pass "
+        "key= with a value that identifies the result",
     ]
 
 
@@ -387,14 +387,18 @@ def test_a_key_of_ones_own_names_what_tells_results_apart(
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"key": lambda user: user}, ValueError, "key asks for 'user', which is no parameter of"),
+        (
+            {"key": lambda user: user},
+            ValueError,
+            "key requires 'user', but .* has no such parameter",
+        ),
         ({"key": str}, ValueError, "write a lambda"),
-        ({"tags": ["user:{user}"]}, ValueError, "asks for 'user', which is no parameter of"),
-        ({"tags": ["user:{}"]}, ValueError, "asks for ''"),
+        ({"tags": ["user:{user}"]}, ValueError, "requires 'user', but .* has no such parameter"),
+        ({"tags": ["user:{}"]}, ValueError, "requires ''"),
         ({"tags": "users"}, TypeError, r"write tags=\['users'\]"),
-        ({"ttl": 0}, ValueError, "it takes seconds, 1 or more"),
-        ({"ttl": 1.5}, ValueError, "it takes seconds, 1 or more"),
-        ({"none_ttl": -1}, ValueError, "it takes seconds, 0 or more"),
+        ({"ttl": 0}, ValueError, "use whole seconds, 1 or more"),
+        ({"ttl": 1.5}, ValueError, "use whole seconds, 1 or more"),
+        ({"none_ttl": -1}, ValueError, "use whole seconds, 0 or more"),
     ],
 )
 def test_what_cannot_be_right_is_told_at_the_decoration(

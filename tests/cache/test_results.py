@@ -225,14 +225,14 @@ def test_whatever_is_returned_comes_back_as_it_was(
     [
         (
             Hiding(secret=SecretStr("hunter2")),
-            "the result comes back from JSON changed: .secret (SecretStr)",
+            "the result differs after JSON: .secret (SecretStr)",
         ),
-        (Hiding(excluded=1), "the result comes back from JSON changed: .excluded (int)"),
-        (Vip(id=1), "the result comes back from JSON changed: (Vip → Hiding)"),
-        ([1, (2, 3)], "the result does not come back from JSON: ValidationError"),
-        ({"a": [object()]}, "the result is or holds an instance of object"),
-        (iter([1]), "the result is or holds an instance of list_iterator"),
-        ("x" * 9_000_000, "the result takes 9000002 bytes, of at most 8388608"),
+        (Hiding(excluded=1), "the result differs after JSON: .excluded (int)"),
+        (Vip(id=1), "the result differs after JSON: (Vip → Hiding)"),
+        ([1, (2, 3)], "the result cannot be read from JSON: ValidationError"),
+        ({"a": [object()]}, "the result is or contains an instance of object"),
+        (iter([1]), "the result is or contains an instance of list_iterator"),
+        ("x" * 9_000_000, "the result has 9000002 bytes; the limit is 8388608"),
     ],
     ids=["secret", "excluded", "subclass", "tuple", "object", "iterator", "large"],
 )
@@ -293,12 +293,12 @@ def test_an_annotation_that_cannot_be_read_is_named(
         assert parameter() == parameter() == Customer(id=1)
     assert RAN == [0, 1, 1, -1]
     (said_once,) = caplog.messages
-    assert said_once.endswith("; its return annotation is unreadable (NameError)")
+    assert said_once.endswith("; its return annotation cannot be read (NameError)")
 
 
 def test_generators_are_refused_at_the_decoration() -> None:
     """What a generator yields is used up by keeping it."""
-    with pytest.raises(TypeError, match="cannot keep a generator; return a list"):
+    with pytest.raises(TypeError, match="cannot store a generator; return a list"):
 
         @cached(name="generator", ttl=60)
         def numbers() -> Iterator[int]:

@@ -310,7 +310,7 @@ def test_an_unprintable_exception_is_reported(receiver: SentryReceiver) -> None:
     with tracking(receiver.dsn) as tracked:
         tracked.tracker.capture(raised(Slotted), a_request())
         assert tracked.tracker.flush(5.0)
-    assert receiver.events[0]["exception"]["values"][0]["value"] == "(its text cannot be shown)"
+    assert receiver.events[0]["exception"]["values"][0]["value"] == "(its text cannot be read)"
 
 
 def test_an_exception_that_cannot_be_marked_is_reported(receiver: SentryReceiver) -> None:

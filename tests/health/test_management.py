@@ -133,7 +133,7 @@ async def test_a_port_in_use_is_waited_for(caplog: pytest.LogCaptureFixture) -> 
         port = holder.getsockname()[1]
         health = Health(Settings(management_port=port))
         health.start()
-        assert "standing by" in await told(caplog, 0)
+        assert "waiting until it is free" in await told(caplog, 0)
     try:
         assert "open on" in await told(caplog, 1)
         async with httpx.AsyncClient() as http:

@@ -137,7 +137,7 @@ async def test_a_request_has_one_span_in_whatever_order_it_is_instrumented(
         assert span.attributes["mine"] == 7
     else:
         assert [name for name, _ in span.events] == ["exception"]
-    warnings = [line for line in lines if "instrumentation is in the app as well" in str(line)]
+    warnings = [line for line in lines if "instrumentation is active in the app too" in str(line)]
     assert [line["level"] for line in warnings] == ["WARNING"]
     assert not [line for line in lines if "unexpected middleware stack" in str(line)]
 

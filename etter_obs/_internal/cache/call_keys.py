@@ -54,7 +54,7 @@ class Calls:
         tags: Sequence[str],
     ) -> None:
         if isinstance(tags, str):
-            raise TypeError(f"tags={tags!r}: it takes several; write tags=[{tags!r}]")
+            raise TypeError(f"tags={tags!r} is a single text; write tags=[{tags!r}]")
         self._signature = inspect.signature(function)
         self.inner, self._held = _taken_apart(function)
         self._start = hashlib.sha256()
@@ -115,7 +115,7 @@ class Calls:
             and self._signature.parameters[name].default is inspect.Parameter.empty
         ]
         if missing:
-            raise TypeError(f"missing what key= asks for: {', '.join(missing)}")
+            raise TypeError(f"missing arguments that key= or tags= require: {', '.join(missing)}")
         return self._call(bound.arguments, args, kwargs)
 
     def _call(self, arguments: Mapping[str, Any], args: Any, kwargs: Any) -> Call:
@@ -129,7 +129,7 @@ class Calls:
                 try:
                     feed(state.update, value)
                 except NoStableFormError as error:
-                    raise NoStableFormError(f"the argument {name} is or holds {error}") from None
+                    raise NoStableFormError(f"the argument {name} is or contains {error}") from None
             for name, value in _closed_over(self.inner):
                 feed(state.update, _constant(name, value))
             if self._held:
@@ -148,7 +148,7 @@ class Calls:
             wanted = inspect.signature(key).parameters.values()
         except ValueError:
             raise ValueError(
-                f"key={key!r} does not say what it takes; write a lambda, such as "
+                f"the parameters of key={key!r} are unknown; write a lambda, such as "
                 "key=lambda user_id: user_id"
             ) from None
         if any(parameter.kind in _OPEN for parameter in wanted):
@@ -162,8 +162,8 @@ class Calls:
         known = self._signature.parameters
         if not name.isidentifier() or (name not in known and self._rest is None):
             raise ValueError(
-                f"{who} asks for {name!r}, which is no parameter of "
-                f"{self.inner.__qualname__}; it has {', '.join(known) or 'none'}"
+                f"{who} requires {name!r}, but {self.inner.__qualname__} has no such parameter; "
+                f"use one of its parameters: {', '.join(known) or '(none)'}"
             )
 
 
@@ -215,5 +215,6 @@ def _constant(name: str, value: object, around: tuple[object, ...] = ()) -> obje
     if isinstance(value, _CONSTANTS):
         return value
     raise NoStableFormError(
-        f"the function reads {name} of the function around it, a {type(value).__name__}"
+        f"the function reads {name} of its enclosing function, a value of type "
+        f"{type(value).__name__}"
     )

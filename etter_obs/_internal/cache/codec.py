@@ -51,22 +51,20 @@ class Codec:
         try:
             before = digest(result)
         except NoStableFormError as error:
-            raise NotKeptError(f"the result is or holds {error}") from None
+            raise NotKeptError(f"the result is or contains {error}") from None
         why = ""
         for mark, adapter in self._forms().items():
             try:
                 data = adapter.dump_json(result, **_WRITE)
                 after = adapter.validate_json(data, **_READ)
                 if digest(after) != before:
-                    why = (
-                        why or f"the result comes back from JSON changed: {changed(result, after)}"
-                    )
+                    why = why or f"the result differs after JSON: {changed(result, after)}"
                     continue
             except Exception as error:  # noqa: BLE001  # a model runs code of the app's
-                why = why or f"the result does not come back from JSON: {type(error).__name__}"
+                why = why or f"the result cannot be read from JSON: {type(error).__name__}"
                 continue
             if len(data) > MAX_BYTES:
-                raise NotKeptError(f"the result takes {len(data)} bytes, of at most {MAX_BYTES}")
+                raise NotKeptError(f"the result has {len(data)} bytes; the limit is {MAX_BYTES}")
             return mark + data
         raise NotKeptError(f"{why}{self._unreadable}")
 
@@ -86,7 +84,9 @@ class Codec:
                 if hint is not Any:
                     adapters[_ANNOTATED] = _adapter(hint)
             except Exception as error:  # noqa: BLE001  # not importable, a type of no schema
-                self._unreadable = f"; its return annotation is unreadable ({type(error).__name__})"
+                self._unreadable = (
+                    f"; its return annotation cannot be read ({type(error).__name__})"
+                )
             adapters[_PLAIN] = _adapter(Any)
             self._adapters = adapters
         return self._adapters

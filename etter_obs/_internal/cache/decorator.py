@@ -105,7 +105,7 @@ def cached(
     for what, seconds, least in (("ttl", ttl, 1), ("none_ttl", negative, 0)):
         if not isinstance(seconds, int) or seconds < least:
             raise ValueError(
-                f"cached(name={name!r}) holds {what}={seconds}: it takes seconds, {least} or more"
+                f"cached(name={name!r}): {what} is {seconds}; use whole seconds, {least} or more"
             )
 
     def decorate(function: Callable[P, R]) -> Cached[P, R]:
@@ -130,7 +130,7 @@ class _Kept:
         self, function: Callable[..., Any], name: str, calls: Calls, results: Results
     ) -> None:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"cached(name={name!r}) cannot keep a generator; return a list")
+            raise TypeError(f"cached(name={name!r}) cannot store a generator; return a list")
         self.is_async = inspect.iscoroutinefunction(function)
         self._function = function
         self._name = name
@@ -177,8 +177,8 @@ class _Kept:
         if not _has_warned:
             _has_warned = True
             _LOG.warning(
-                "Results of cached functions (%s is the first) are not kept, because no app has a "
-                "Redis client; pass it as setup_observability(app, redis=…)",
+                "Results of cached functions (first: %s) are not kept because no app has a Redis "
+                "client; pass it as setup_observability(app, redis=…)",
                 self._name,
             )
 
@@ -190,17 +190,17 @@ class _Kept:
             return None
         reason = NotKept.REDIS
         if self.is_async and not _in_asyncio():
-            why = "it is called outside of asyncio"
+            why = "the call is outside asyncio"
         elif cache.is_async and not self.is_async:
-            why = "a sync function needs a sync Redis client"
+            why = "a sync function requires a sync Redis client"
         else:
             reason = NotKept.ARGUMENT
             try:
                 return cache, cache.entry(self._name, self._calls.of(args, kwargs))
             except NoStableFormError as error:
-                why = f"{error}; pass key= to say what tells results apart"
+                why = f"{error}; pass key= with a value that identifies the result"
             except Exception as error:  # noqa: BLE001  # of key=, a tag, an argument's class
-                why = f"{type(error).__name__} while its arguments, key= or tags were read"
+                why = f"reading the arguments, key= or tags= raised {type(error).__name__}"
         self._results.refuse(reason, why, cache)
         return None
 
@@ -217,7 +217,7 @@ def invalidate(*tags: str) -> bool:
     if cache is None:
         return False
     if cache.is_async:
-        raise TypeError("the app's Redis client is async: write `await ainvalidate(…)`")
+        raise TypeError("the app's Redis client is async; write `await ainvalidate(…)`")
     return _told(cache.run(cache.forget_tags(tags), insist=True), "tags")
 
 
@@ -235,7 +235,9 @@ async def ainvalidate(*tags: str) -> bool:
 
 def _told(done: bool | None, what: str) -> bool:
     if not done:
-        _LOG.warning("Results could not be invalidated (%s): they are served until they end", what)
+        _LOG.warning(
+            "Results could not be invalidated (%s); they are served until they expire", what
+        )
     return bool(done)
 
 

@@ -99,7 +99,7 @@ def feed(update: Callable[[bytes], None], value: object) -> None:
     try:
         _feed(update, value)
     except RecursionError:
-        raise NoStableFormError("something that holds itself") from None
+        raise NoStableFormError("a value that contains itself") from None
 
 
 def _feed(update: Callable[[bytes], None], value: object) -> None:
@@ -264,14 +264,14 @@ def path_of(thing: Any) -> str:
         if all(isinstance(argument, type) for argument in generic["args"]):
             arguments = ",".join(map(path_of, generic["args"]))
             return f"{path_of(generic['origin'])}[{arguments}]"
-        raise NoStableFormError(f"the class {thing.__name__}, which no import finds")
+        raise NoStableFormError(f"the class {thing.__name__}, which cannot be imported")
     found: Any = sys.modules.get(thing.__module__)
     for name in thing.__qualname__.split("."):
         found = getattr_static(found, name, None)
         found = getattr(found, "__func__", found)  # of a static or class method
     if found is not thing:
         what = "class" if isinstance(thing, type) else "function"
-        raise NoStableFormError(f"the {what} {thing.__qualname__}, which no import finds")
+        raise NoStableFormError(f"the {what} {thing.__qualname__}, which cannot be imported")
     return f"{module_of(thing)}:{thing.__qualname__}"
 
 

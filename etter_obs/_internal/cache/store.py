@@ -200,7 +200,7 @@ class Cache:
         """
         for tag in tags:
             if not isinstance(tag, str):
-                raise TypeError(f"a tag is text; write {str(tag)!r}")
+                raise TypeError(f"tag {tag!r} is not text; write {str(tag)!r}")
         return self._forget_tags([self._tag(tag) for tag in tags])
 
     def _forget_tags(self, keys: list[str]) -> Script[bool]:
@@ -265,10 +265,10 @@ class Cache:
         if isinstance(error, ResponseError):  # it is there, and may still be read: full, read-only
             if kind not in self._refusals:
                 self._refusals.add(kind)
-                _LOG.warning("The cache's Redis refuses commands: %s", kind)
+                _LOG.warning("The Redis of the cache refuses commands: %s", kind)
             return
         if not self.is_away:
-            _LOG.warning("The cache does not answer: %s", kind)
+            _LOG.warning("The Redis of the cache does not answer: %s", kind)
         self.is_away = True
         self._rests_until = time.monotonic() + _REST_SECONDS
 

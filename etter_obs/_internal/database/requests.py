@@ -63,7 +63,7 @@ class RequestQueries:
             return
         self._n_plus_one.child(endpoint).inc()
         _LOG.warning(
-            "N+1: one statement ran %d times in one request; load its rows with one query",
+            "N+1: one statement ran %d times in one request; load the rows with one query",
             count,
             extra={
                 LogField.STATEMENT.value: statement,

@@ -99,7 +99,7 @@ def _text(exception: BaseException) -> str:
     try:
         return cut(str(exception), _MAX_TEXT)
     except Exception:  # noqa: BLE001  # a __str__ of the app's may raise anything
-        return "(its text cannot be shown)"
+        return "(its text cannot be read)"
 
 
 def _frames(exception: BaseException) -> list[Frame]:

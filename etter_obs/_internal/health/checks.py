@@ -169,7 +169,7 @@ async def _in_thread(call: CheckCallable) -> object:
     if isinstance(error, Exception):
         raise error
     # A SystemExit that ended a check's thread must not end the event loop that asked for it.
-    raise RuntimeError("the check was ended from within") from error
+    raise RuntimeError(f"the check raised {type(error).__name__}") from error
 
 
 def _answer_of(answer: object) -> HealthReason:

@@ -49,9 +49,9 @@ class TermChain:
         previous = _sigterm.add(self)
         if self.delay > 0 and previous is not None and _comes_from_a_loop(previous):
             _LOG.warning(
-                "SIGTERM ends this server at once, without ETTER_OBS_DRAIN_SECONDS: it takes its "
-                "signals from the event loop. Let the platform wait before SIGTERM (a preStop "
-                "hook), or serve by uvicorn"
+                "This server handles SIGTERM in the event loop, so it stops at once and ignores "
+                "ETTER_OBS_DRAIN_SECONDS; add a preStop hook that waits before SIGTERM, or use "
+                "uvicorn"
             )
 
     def undo(self) -> None:

@@ -81,8 +81,8 @@ class HealthEndpoint:
     def _refusal(self, headers: list[tuple[bytes, bytes]]) -> tuple[int, dict[str, Any]]:
         if self._token_is_set:
             headers.append((b"www-authenticate", b"Bearer"))
-            return 401, {"detail": "send the health token as Authorization: Bearer"}
-        return 403, {"detail": "open to loopback and to the management port; else set a token"}
+            return 401, {"detail": "send the header Authorization: Bearer <health token>"}
+        return 403, {"detail": "allowed only from loopback; set a token or use the management port"}
 
 
 def _wants_health_json(scope: Scope) -> bool:

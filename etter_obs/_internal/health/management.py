@@ -57,7 +57,7 @@ class ManagementServer:
             except OSError as error:
                 if not told:
                     _LOG.info(
-                        "management port %s:%d is not to be had (%s): standing by for it",
+                        "management port %s:%d cannot be opened (%s); waiting until it is free",
                         self._host,
                         self._port,
                         error.strerror or type(error).__name__,
@@ -83,7 +83,7 @@ class ManagementServer:
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
             pass  # a client that sends nothing, too much, or reads nothing
         except Exception:  # noqa: BLE001  # an endpoint's bug must not reach the app's loop
-            _LOG.exception("the management port could not answer")
+            _LOG.exception("the management port failed to answer a request")
         finally:
             self._connections -= 1
             writer.close()

@@ -97,13 +97,11 @@ class Health:
         """
         if not name or len(name) > _MAX_NAME or not name.isprintable():
             raise ValueError(
-                f"health check {name!r}: a name has 1 to {_MAX_NAME} printable characters"
+                f"health check name {name!r} is invalid; use 1 to {_MAX_NAME} printable characters"
             )
         seconds = self._settings.health_timeout if timeout is None else timeout
         if not 0 < seconds < float("inf"):
-            raise ValueError(
-                f"health check {name!r}: timeout takes seconds above 0, not {timeout!r}"
-            )
+            raise ValueError(f"health check {name!r}: timeout is {timeout!r}; use seconds above 0")
         self._checks[name] = Check(
             name, check, critical=critical, timeout=seconds, report=self._report
         )
@@ -143,7 +141,7 @@ class Health:
         """Turn ``/health/ready`` to 503 for good: this process will take no new work."""
         if not self._draining:
             self._draining = True
-            _LOG.info("draining: no longer ready")
+            _LOG.info("draining; the process is no longer ready")
 
     def close(self) -> None:
         """Undo :meth:`start`: put SIGTERM's handler back and close the management port."""

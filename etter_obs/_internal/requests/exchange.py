@@ -240,7 +240,7 @@ class Exchange(RequestContext):
 
 
 async def _is_over(*_: object) -> Any:
-    raise RuntimeError("the request is over: the app has returned")
+    raise RuntimeError("the request has ended: the app has returned")
 
 
 def is_chosen(error: BaseException | None) -> bool:

@@ -241,9 +241,9 @@ class ObservabilityMiddleware:
         except RuntimeError:
             self._is_off = True
             _LOG.warning(
-                "etter-obs is off for this app, which runs on another event loop than asyncio "
-                "(trio, for example): requests are not measured, and neither /metrics nor /health "
-                "is served by it. Log lines are still written"
+                "etter-obs is off for this app because its event loop is not asyncio (for example "
+                "trio): requests are not measured, and /metrics and /health are not served. "
+                "Log lines are still written"
             )
             return
         self._lifecycle.starting()

@@ -27,7 +27,7 @@ _ANSWER: Final = "etter_obs.answer"
 """Scope key: what answers where the app's router finds nothing."""
 _ELSEWHERE: Final = (
     "Set ETTER_OBS_METRICS_PATH or ETTER_OBS_HEALTH_PATH to another path, or "
-    "ETTER_OBS_MANAGEMENT_PORT for a port apart from the app's"
+    "ETTER_OBS_MANAGEMENT_PORT to a port of its own"
 )
 
 _LOG: Final = logging.getLogger("etter_obs.requests")
@@ -36,9 +36,9 @@ _LOG: Final = logging.getLogger("etter_obs.requests")
 class Claim(Enum):
     """How an app sees a path."""
 
-    NONE = "no route matches it"
-    ANY = "a route that takes any path matches it"
-    OWN = "a route of its own matches it"
+    NONE = "no route matches"
+    ANY = "a catch-all route matches"
+    OWN = "a route for this path matches"
 
 
 def claim_of(app: Starlette, scope: Scope) -> Claim:
@@ -203,11 +203,11 @@ class Probes:
             return
         self._lost.add(path)
         if self._said[path] is Claim.ANY and not probe.chosen:
-            who, remedy = "A route of the app that takes any path", _ELSEWHERE
+            who, remedy = "A catch-all route of the app", _ELSEWHERE
         else:
             who = "A middleware of the app"
             remedy = (
-                "Let it pass this path, or set ETTER_OBS_METRICS_TOKEN, with which it is not "
-                "asked, or ETTER_OBS_MANAGEMENT_PORT"
+                "Exempt this path in the middleware, or set ETTER_OBS_METRICS_TOKEN or "
+                "ETTER_OBS_MANAGEMENT_PORT, which bypass the middleware"
             )
         _LOG.warning("%s answered %s with %d, before etter-obs. %s", who, path, status, remedy)

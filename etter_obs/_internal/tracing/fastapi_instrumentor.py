@@ -37,9 +37,9 @@ def settle(stack: Any, *, tracing: bool) -> Callable[[], None]:
     if tracing:
         theirs.tracer = _SameSpan()
         _LOG.warning(
-            "OpenTelemetry's FastAPI instrumentation is in the app as well. etter-obs makes the "
-            "server spans, and its hooks and metrics go on; remove it, or set APM_ENABLED=false "
-            "to let it trace"
+            "OpenTelemetry's FastAPI instrumentation is active in the app too. etter-obs creates "
+            "the server spans; the hooks and metrics of the instrumentation continue. Remove the "
+            "instrumentation, or set APM_ENABLED=false to let it trace"
         )
     else:
         theirs.app = _Following(app)

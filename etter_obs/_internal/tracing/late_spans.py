@@ -159,7 +159,7 @@ def _message(exception: BaseException) -> str:
     try:
         return cut(str(exception), LENGTHS.taken.other)
     except Exception:  # noqa: BLE001  # also a broken exception is worth its span
-        return "(its text cannot be had)"
+        return "(its text cannot be read)"
 
 
 def _event(exception: BaseException, at_ns: int) -> Event:
