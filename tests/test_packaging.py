@@ -102,7 +102,7 @@ def test_without_its_extra_the_command_line_names_the_line_that_installs_it(
     for command in ([python.parent / "etter-obs"], [python, "-m", "etter_obs"]):
         said = run(*command, "init", cwd=folder, expect=2)
         assert said.splitlines() == [
-            "etter-obs: click is not installed; pip install 'etter-obs[cli]' brings what they need"
+            "etter-obs: click is not installed; run pip install 'etter-obs[cli]'"
         ]
     listed = run(sys.executable, "-m", "uv", "pip", "list", "--python", python, cwd=folder)
     brought = {line.split()[0] for line in listed.splitlines()}
@@ -161,16 +161,16 @@ def test_a_part_without_its_package_is_left_out_aloud(
     script = "import fastapi, etter_obs; etter_obs.setup_observability(fastapi.FastAPI())"
     start: list[str | Path] = [installed / "python", "-c", script]
     said = run("/usr/bin/env", *variables.split(), *start, cwd=installed)
-    advice = [json.loads(line) for line in said.splitlines() if "left out" in line]
+    advice = [json.loads(line) for line in said.splitlines() if "are disabled" in line]
     assert [line["level"] for line in advice] == ["WARNING"], said
     switch = variables.split("=")[0]
-    remedy = f"pip install 'etter-obs[{extra}]' brings what they need (or set {switch}=false)"
+    remedy = f"run pip install 'etter-obs[{extra}]', or set {switch}=false"
     assert remedy in advice[0]["message"]
     doctor: list[str | Path] = [*variables.split(), installed / "etter-obs", "doctor"]
     found = run("/usr/bin/env", *doctor, cwd=installed, expect=None)
     assert found.count(remedy) == 1, found
     off = [*variables.split(), f"{switch}=false"]
-    assert "left out" not in run("/usr/bin/env", *off, *start, cwd=installed)
+    assert "are disabled" not in run("/usr/bin/env", *off, *start, cwd=installed)
 
 
 def test_a_broken_httpx_ends_no_app_that_does_not_use_it(installed: Path, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_broken_httpx_ends_no_app_that_does_not_use_it(installed: Path, tmp_pa
     (tmp_path / "httpx.py").write_text("raise AttributeError('of another release')")
     script = "import fastapi, etter_obs; etter_obs.setup_observability(fastapi.FastAPI())"
     said = run(installed / "python", "-c", script, cwd=tmp_path)
-    advice = [json.loads(line) for line in said.splitlines() if "left out" in line]
+    advice = [json.loads(line) for line in said.splitlines() if "are disabled" in line]
     assert [line["level"] for line in advice] == ["WARNING"], said
     assert "httpx cannot be imported (AttributeError: of another release)" in advice[0]["message"]
 

@@ -238,5 +238,5 @@ def test_a_batch_is_never_larger_than_the_queue() -> None:
         Settings.from_env(both)
     assert str(refused.value) == (
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE holds '101': it takes a whole number from 1 to 100, "
-        "the spans that OTEL_BSP_MAX_QUEUE_SIZE lets wait"
+        "the value of OTEL_BSP_MAX_QUEUE_SIZE"
     )

@@ -21,7 +21,7 @@ def bundle_root() -> Path:
     for root in (_PACKAGE / "_bundle", _PACKAGE.parent):
         if (root / "slo.yaml").is_file():
             return root
-    raise FileNotFoundError(f"no slo.yaml in {_PACKAGE / '_bundle'}: reinstall etter-obs")
+    raise FileNotFoundError(f"{_PACKAGE / '_bundle'} has no slo.yaml; reinstall etter-obs")
 
 
 def project_root(here: Path) -> Path:

@@ -123,9 +123,9 @@ class AppLifecycle:
             return
         here = spec_near(self._app_file)
         remedy = (
-            f"Set ETTER_OBS_SLO_FILE={here} to use the slo.yaml that is there"
+            f"Set ETTER_OBS_SLO_FILE={here} to use this project's slo.yaml"
             if here is not None
-            else "Run `etter-obs init` and set ETTER_OBS_SLO_FILE to the slo.yaml that it writes"
+            else "Run `etter-obs init` and set ETTER_OBS_SLO_FILE to the new slo.yaml"
         )
         _LOG.warning(
             "ETTER_OBS_SLO_FILE is not set, so the latency buckets follow the package's example "

@@ -52,7 +52,7 @@ class Part:
                 fault = f"{type(error).__name__}: {error}"
         if self.name not in _warned:
             _warned.add(self.name)
-            _LOG.warning("%s are left out: %s", self.name, self.remedy(fault))
+            _LOG.warning("%s are disabled: %s", self.name, self.remedy(fault))
         return None
 
     def require(self) -> None:
@@ -76,13 +76,13 @@ class Part:
                 return f"{distribution} cannot be imported ({type(error).__name__}: {error})"
             found, lowest = _version(distribution), _bounds().get(distribution)
             if found and lowest and _numbers(found) < _numbers(lowest):
-                return f"{distribution} is {found}, and {lowest} is the lowest that works"
+                return f"{distribution} is {found}; the minimum version is {lowest}"
         return None
 
     def remedy(self, fault: str) -> str:
         """Return what is wrong and the line that helps."""
-        other_way = f" (or set {self.off})" if self.off else ""
-        return f"{fault}; pip install 'etter-obs[{self.extra}]' brings what they need{other_way}"
+        other_way = f", or set {self.off}" if self.off else ""
+        return f"{fault}; run pip install 'etter-obs[{self.extra}]'{other_way}"
 
 
 _SDK: Final = ("opentelemetry-sdk", "opentelemetry.sdk.trace")

@@ -68,9 +68,9 @@ class Parts:
             self.metrics.gauge(conventions.WORKERS_APART).child().set(float(bool(shared.apart)))
             if shared.apart:
                 _LOG.warning(
-                    "The workers of this service cannot add up their metrics: a scrape shows one "
-                    "of them, and rates are too low. Set PROMETHEUS_MULTIPROC_DIR to a folder in "
-                    "which all of them may write (%s)",
+                    "The workers of this service cannot add up their metrics: a scrape shows only "
+                    "one of them, and rates are too low. Set PROMETHEUS_MULTIPROC_DIR to a folder "
+                    "that all workers can write to (%s)",
                     shared.apart,
                 )
             self.errors = ErrorTracker(
@@ -167,5 +167,5 @@ def _registry(settings: Settings, spec: Spec, service: str) -> tuple[MetricsRegi
         raise SettingsError(
             "PROMETHEUS_MULTIPROC_DIR",
             str(settings.multiproc_dir),
-            f"a folder in which this process may write ({error.strerror or error})",
+            f"a folder that this process can write to ({error.strerror or error})",
         ) from None

@@ -19,6 +19,6 @@ def warn_about_missing_posix() -> None:
     if not POSIX and not _told:
         _told = True
         _LOG.warning(
-            "This system is not POSIX: several workers are not added up (/metrics shows the one "
-            "that answers; serve by one), and process_* metrics have neither memory nor files"
+            "This system is not POSIX: the metrics of several workers are not added up (run one "
+            "worker), and the process_* metrics for memory and files are missing"
         )

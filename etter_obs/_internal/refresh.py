@@ -52,6 +52,6 @@ class RefreshedValue(Generic[T]):
         except Exception as error:  # noqa: BLE001  # the server's state must not become ours
             self._value = None
             if not self._failed:
-                _LOG.warning("A server's state could not be read: %s", type(error).__name__)
+                _LOG.warning("The state of a server cannot be read: %s", type(error).__name__)
             self._failed = True
         self._fetched = time.monotonic()

@@ -101,7 +101,7 @@ def refuse_function(decorator: str, first: object) -> None:
         TypeError: ``first``, the decorator's first argument, is the function itself.
     """
     if callable(first):
-        raise TypeError(f"write @{decorator}('a name'), not @{decorator}: it needs parentheses")
+        raise TypeError(f"@{decorator} requires parentheses; write @{decorator}('a name')")
 
 
 def _coroutine(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:

@@ -212,5 +212,5 @@ async def test_what_has_no_name_is_counted_under_that_of_what_it_calls(
 @pytest.mark.parametrize("decorator", [timed, counted, count_exceptions, track_request_metrics])
 def test_forgotten_parentheses_are_one_clear_error(decorator: Any) -> None:
     """``@timed`` in place of ``@timed()`` says what to write, by the decorator's own name."""
-    with pytest.raises(TypeError, match=f"@{decorator.__name__}: it needs parentheses"):
+    with pytest.raises(TypeError, match=f"@{decorator.__name__} requires parentheses"):
         decorator(plain)

@@ -155,8 +155,8 @@ def test_the_app_runs_whatever_is_installed(
     bare = {LIBRARIES[library][0] for library in there - ours}
     expected = bare if "otlp" in ours else UNTRACED
     expected = expected if "sentry" in ours else expected | {"error reports"}
-    warned = [line for line in lines if " are left out: " in line.get("message", "")]
-    left_out = [line["message"].split(" are left out: ")[0] for line in warned]
+    warned = [line for line in lines if " are disabled: " in line.get("message", "")]
+    left_out = [line["message"].split(" are disabled: ")[0] for line in warned]
     assert sorted(left_out) == sorted(expected), said
     assert {line["level"] for line in warned} <= {"WARNING"}
     assert [name for name in there if LIBRARIES[name][2] not in metrics] == []
@@ -188,6 +188,6 @@ def test_what_an_argument_asks_for_may_fail_with_the_line_that_installs_it(
     said = run(python, "stranger.py", cwd=tmp_path, expect=1, REDIS_URL="redis://127.0.0.1:9")
     name, _, version = library.partition("==")
     assert said.splitlines()[-1] == (
-        f"ImportError: {name} is {version}, and {lowest} is the lowest that works; "
-        f"pip install 'etter-obs[{name}]' brings what they need"
+        f"ImportError: {name} is {version}; the minimum version is {lowest}; "
+        f"run pip install 'etter-obs[{name}]'"
     )

@@ -311,7 +311,7 @@ def test_values_of_every_kind_are_shown(logged: Logged) -> None:
     assert (line["price"], line["path"], line["raw"]) == ("1.10", "/etc", "\\xff\x00")
     assert line["order"] == {"number": 7, "password": "[redacted]"}
     assert (line["tags"], line["huge"], line["nan"]) == (["b"], hex(10**40), None)
-    assert line["hostile"] == "<Hostile that cannot be shown>"
+    assert line["hostile"] == "<Hostile without a readable value>"
     assert line["surrogate"] == "\\udc80"
     assert line["keys"] == {"1": {"None": "x"}}
     assert line["error"] == "ValueError('bad')"

@@ -78,11 +78,11 @@ REQUEST_DURATION: Final = _histogram(
 )
 ACTIVE_REQUESTS: Final = _gauge("active_requests", "Requests in flight.")
 DB_QUERY_DURATION: Final = _histogram(
-    "db_query_duration_seconds", "Time of a database statement.", Label.QUERY_TYPE
+    "db_query_duration_seconds", "Duration of a database statement.", Label.QUERY_TYPE
 )
-CACHE_HITS: Final = _counter("cache_hits_total", "Look-ups that a cache answered.", Label.CACHE_KEY)
+CACHE_HITS: Final = _counter("cache_hits_total", "Lookups that a cache answered.", Label.CACHE_KEY)
 CACHE_MISSES: Final = _counter(
-    "cache_misses_total", "Look-ups that a cache could not answer.", Label.CACHE_KEY
+    "cache_misses_total", "Lookups that a cache did not answer.", Label.CACHE_KEY
 )
 
 # -- requests -------------------------------------------------------------------------------------
@@ -100,13 +100,13 @@ RESPONSE_SIZE: Final = _histogram(
 )
 EXCEPTIONS: Final = _counter(
     "exceptions_total",
-    "Exceptions that left the app unhandled.",
+    "Unhandled exceptions of the app.",
     Label.ENDPOINT,
     Label.EXCEPTION,
 )
 WEBSOCKETS_ACTIVE: Final = _gauge("websockets_active", "Open WebSocket connections.")
 WEBSOCKET_DURATION: Final = _histogram(
-    "websocket_duration_seconds", "Life time of a WebSocket connection.", Label.ENDPOINT
+    "websocket_duration_seconds", "Duration of a WebSocket connection.", Label.ENDPOINT
 )
 WEBSOCKET_MESSAGES: Final = _counter(
     "websocket_messages_total", "WebSocket messages received and sent.", Label.ENDPOINT
@@ -117,7 +117,9 @@ FUNCTION_CALLS: Final = _counter(
     "function_calls_total", "Calls of a decorated function.", Label.FUNCTION
 )
 FUNCTION_DURATION: Final = _histogram(
-    "function_duration_seconds", "Time of a decorated function, awaited.", Label.FUNCTION
+    "function_duration_seconds",
+    "Duration of a call of a decorated function, awaits included.",
+    Label.FUNCTION,
 )
 FUNCTION_EXCEPTIONS: Final = _counter(
     "function_exceptions_total",
@@ -131,7 +133,7 @@ DB_QUERY_ERRORS: Final = _counter(
     "db_query_errors_total", "Database statements that failed.", Label.QUERY_TYPE
 )
 DB_ROWS: Final = _counter(
-    "db_rows_total", "Rows that statements reported as read or changed.", Label.QUERY_TYPE
+    "db_rows_total", "Rows read or changed, as reported by statements.", Label.QUERY_TYPE
 )
 DB_POOL_SIZE: Final = _gauge("db_pool_size", "Connections that the pool keeps.", Label.POOL)
 DB_POOL_LIMIT: Final = _gauge(
@@ -148,11 +150,11 @@ DB_POOL_WAIT: Final = _histogram(
     "db_pool_wait_seconds", "Time a caller waited for a connection.", Label.POOL
 )
 DB_POOL_TIMEOUTS: Final = _counter(
-    "db_pool_timeouts_total", "Callers that waited for a connection in vain.", Label.POOL
+    "db_pool_timeouts_total", "Callers that timed out waiting for a connection.", Label.POOL
 )
 DB_CONNECTIONS: Final = _gauge(
     "db_connections_active",
-    "Active connections: pg_stat_activity where there is one, else those checked out.",
+    "Active connections: pg_stat_activity on PostgreSQL, connections checked out elsewhere.",
     across="latest",
 )
 DB_QUERIES_PER_REQUEST: Final = _histogram(
@@ -166,7 +168,7 @@ DB_N_PLUS_ONE: Final = _counter(
 
 # -- cache ----------------------------------------------------------------------------------------
 REDIS_COMMAND_DURATION: Final = _histogram(
-    "redis_command_duration_seconds", "Time of a Redis command.", Label.COMMAND
+    "redis_command_duration_seconds", "Duration of a Redis command.", Label.COMMAND
 )
 REDIS_ERRORS: Final = _counter(
     "redis_command_errors_total", "Redis commands that failed.", Label.COMMAND
@@ -190,7 +192,7 @@ CACHE_MEMORY: Final = _gauge(
 # -- outgoing HTTP --------------------------------------------------------------------------------
 CLIENT_DURATION: Final = _histogram(
     "client_request_duration_seconds",
-    "Time of an outgoing HTTP request.",
+    "Duration of an outgoing HTTP request.",
     Label.METHOD,
     Label.HOST,
     Label.STATUS_CLASS,
@@ -205,7 +207,7 @@ CLIENT_ERRORS: Final = _counter(
 
 # -- run time -------------------------------------------------------------------------------------
 EVENT_LOOP_LAG: Final = _histogram(
-    "event_loop_lag_seconds", "How late the event loop ran a timer that was due."
+    "event_loop_lag_seconds", "Delay with which the event loop runs a timer that is due."
 )
 THREADPOOL_LIMIT: Final = _gauge("threadpool_limit", "Threads for synchronous endpoints.")
 THREADPOOL_IN_USE: Final = _gauge("threadpool_in_use", "Threads running a synchronous endpoint.")
@@ -217,14 +219,14 @@ PROCESS_MAX_FDS: Final = _gauge(
     "process_max_fds", "File descriptors that this worker may open.", across="min"
 )
 PROCESS_START: Final = _gauge(
-    "process_start_time_seconds", "Start of this worker, Unix time.", across="max"
+    "process_start_time_seconds", "Start time of this worker, Unix time.", across="max"
 )
 PROCESS_THREADS: Final = _gauge("process_threads", "Threads of this worker.")
 GC_COLLECTIONS: Final = _counter("gc_collections_total", "Garbage collections.", Label.GENERATION)
-GC_PAUSE: Final = _histogram("gc_pause_seconds", "Length of a garbage collection.")
+GC_PAUSE: Final = _histogram("gc_pause_seconds", "Duration of a garbage collection.")
 WORKERS_APART: Final = _gauge(
     "workers_apart",
-    "1 where workers cannot add up their metrics, so that a scrape shows one of them.",
+    "1 if the workers cannot add up their metrics; a scrape then shows only one worker.",
     across="max",
 )
 WORKERS: Final = _gauge("workers", "Worker processes that are alive.", across="latest")
@@ -232,28 +234,28 @@ BUILD_INFO: Final = Metric(
     "build_info",
     MetricKind.INFO,
     (Label.VERSION, Label.PYTHON, Label.FASTAPI),
-    "Versions of what runs.",
+    "Versions of the service, Python and FastAPI.",
     across="max",
 )
 SLO_DEFAULT_TARGETS: Final = _gauge(
     "slo_default_targets",
-    "1 where no ETTER_OBS_SLO_FILE is set, so that the package's example targets are in force.",
+    "1 if ETTER_OBS_SLO_FILE is not set and the package's example targets apply.",
     across="max",
 )
 SLO_SPEC_INFO: Final = Metric(
     "slo_spec_info",
     MetricKind.INFO,
     (Label.SHA256,),
-    "Hash of the slo.yaml whose thresholds are this app's buckets; its rules carry the same.",
+    "Hash of the slo.yaml whose thresholds are this app's buckets; its rules carry the same hash.",
     across="max",
 )
 
 # -- health ---------------------------------------------------------------------------------------
 HEALTH_CHECK_UP: Final = _gauge(
-    "health_check_up", "1 when the check passed, 0 when it failed.", Label.CHECK, across="min"
+    "health_check_up", "1 if the check passes, 0 if it fails.", Label.CHECK, across="min"
 )
 HEALTH_CHECK_DURATION: Final = _histogram(
-    "health_check_duration_seconds", "Time of a health check.", Label.CHECK
+    "health_check_duration_seconds", "Duration of a health check.", Label.CHECK
 )
 HEALTH_CHECK_FAILURES: Final = _counter(
     "health_check_failures_total", "Health checks that failed.", Label.CHECK, Label.REASON
@@ -262,15 +264,13 @@ HEALTH_CHECK_FAILURES: Final = _counter(
 # -- the telemetry itself -------------------------------------------------------------------------
 SERIES_DROPPED: Final = _counter(
     "telemetry_series_dropped_total",
-    "Observations counted in the overflow series because the metric's series cap was reached.",
+    "Observations counted in the overflow series because the metric reached its series cap.",
     Label.METRIC,
 )
-SERIES: Final = _gauge(
-    "telemetry_series", "Label sets that a metric holds.", Label.METRIC, across="max"
-)
+SERIES: Final = _gauge("telemetry_series", "Label sets of a metric.", Label.METRIC, across="max")
 TELEMETRY_DROPPED: Final = _counter(
     "telemetry_dropped_total",
-    "Log lines, spans and events dropped so that the app need not wait.",
+    "Log lines, spans and events dropped so that the app does not wait.",
     Label.SIGNAL,
     Label.REASON,
 )

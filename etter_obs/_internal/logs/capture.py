@@ -51,14 +51,14 @@ def detect_config_changes() -> None:
     silent, disabled = _changes.silent(), _changes.disabled()
     if silent:
         _LOG.info(
-            "Handlers of logging that write to the console are silent, because each line is "
+            "Logging handlers that write to the console are silenced, because each line is "
             "written once, as JSON: %s",
             _named(silent),
         )
     if disabled:
         _LOG.warning(
-            "A logging configuration has disabled %d loggers, whose lines are lost: %s. "
-            "Set disable_existing_loggers=False in it",
+            "A logging configuration disabled %d loggers, and their lines are lost: %s. "
+            "Set disable_existing_loggers=False in that configuration",
             len(disabled),
             _named(disabled),
         )

@@ -82,7 +82,7 @@ def attach() -> None:
             method.put()
         _sink.add(logger, takers[-1].threshold)
     except Exception as error:  # noqa: BLE001  # a version of loguru that is made otherwise
-        _LOG.warning("loguru's lines stay as they are: %s: %s", type(error).__name__, error)
+        _LOG.warning("Lines of loguru are not captured: %s: %s", type(error).__name__, error)
 
 
 def detach() -> None:

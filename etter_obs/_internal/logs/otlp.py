@@ -130,7 +130,7 @@ class LogShipper:
             if reason is not None:
                 _log.warning("Log lines cannot be sent to the collector: %s", reason)
             else:
-                _log.info("Log lines reach the collector again")
+                _log.info("Log lines are sent to the collector again")
 
     def _forked(self) -> None:
         self._delivery.forked()

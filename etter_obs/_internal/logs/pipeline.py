@@ -291,7 +291,7 @@ class LogPipeline:
         except Exception as error:  # noqa: BLE001  # one line must not cost the ones behind it
             fields = {LogField.ERROR_TYPE.value: type(error).__name__}
             return self._renderer.render(
-                (*entry[:3], "A log line could not be rendered", *entry[4:7], fields, None, True)
+                (*entry[:3], "A log line cannot be rendered", *entry[4:7], fields, None, True)
             )
 
     def _notice_of_drops(self) -> Entry:

@@ -168,7 +168,9 @@ class ClientShare:
             try:
                 _write(self._folder.note, self._process, own)
             except OSError:
-                _log.warning("The app's own metrics cannot be shared among workers", exc_info=True)
+                _log.warning(
+                    "The metrics of prometheus_client cannot be shared among workers", exc_info=True
+                )
             ended = time.monotonic()
             self._not_before = ended + _SHARE * (ended - began)
             return own

@@ -89,7 +89,7 @@ class MetricsEndpoint:
                 openmetrics=openmetrics,
             )
         except Exception:  # noqa: BLE001
-            _log.warning("The app's own metrics could not be read", exc_info=True)
+            _log.warning("The metrics of prometheus_client cannot be read", exc_info=True)
             return ""
 
 

@@ -58,7 +58,10 @@ class Family(Generic[C]):
 
     def _make(self, given: Labels, *, spends: bool = True) -> C:
         if len(given) != len(self.metric.labels):
-            raise TypeError(f"{self.metric.suffix} takes {len(self.metric.labels)} label values")
+            raise TypeError(
+                f"{self.metric.suffix} requires {len(self.metric.labels)} label values, "
+                f"not {len(given)}"
+            )
         labels = tuple([str(value)[:_MAX_LABEL] for value in given])
         registry = self._registry
         with registry.lock:

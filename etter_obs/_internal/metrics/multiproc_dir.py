@@ -77,7 +77,7 @@ def _made_for(supervisor: int, app: str) -> Path:
     base.mkdir(mode=0o700, exist_ok=True)
     state = base.lstat()
     if base.is_symlink() or state.st_uid != os.getuid() or state.st_mode & 0o077:
-        raise PermissionError(f"{base} is another user's, or open to others")
+        raise PermissionError(f"{base} belongs to another user, or other users can open it")
     _remove_stale(base)
     name = hashlib.sha256(app.encode()).hexdigest()[:8]
     path = base / f"{supervisor}-{_started_at(supervisor)}-{name}"

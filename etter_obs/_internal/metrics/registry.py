@@ -120,7 +120,7 @@ class MetricsRegistry:
             try:
                 callback()
             except Exception:  # noqa: BLE001  # whatever it is, the other metrics are still true
-                _log.warning("A metric could not be read", exc_info=True)
+                _log.warning("A metric cannot be read", exc_info=True)
 
     def peers(self) -> list[tuple[Peer, bool]]:
         """Return the other workers' records, each with whether that worker lives."""
@@ -180,7 +180,7 @@ class MetricsRegistry:
             try:
                 client.publish(last=last)
             except Exception:  # noqa: BLE001  # a collector of the app's own may raise anything
-                _log.warning("The app's own metrics could not be read", exc_info=True)
+                _log.warning("The metrics of prometheus_client cannot be read", exc_info=True)
 
     def _describe_itself(self) -> None:
         living = sum(alive for _, alive in self.peers())

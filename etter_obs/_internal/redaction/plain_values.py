@@ -63,7 +63,7 @@ def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
     try:
         return _plain(value, limit, depth)
     except Exception:  # noqa: BLE001  # a __repr__ or __iter__ of the caller's may raise anything
-        return f"<{kind.__name__} that cannot be shown>"
+        return f"<{kind.__name__} without a readable value>"
 
 
 def plain_fields(fields: dict[str, Any], limit: int) -> dict[str, Any]:

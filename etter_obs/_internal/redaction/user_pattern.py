@@ -34,7 +34,7 @@ class UserPattern:
             raise ValueError(f"a regular expression of at most {_MAX_LENGTH} characters")
         self._matches = _compiled(pattern).finditer
         if any(True for _ in self._matches(b"")):
-            raise ValueError("a regular expression that does not match an empty text")
+            raise ValueError("a regular expression that does not match the empty string")
 
     def hide(self, text: str) -> str:
         """Return ``text`` without what matches: the same object where nothing does."""
@@ -69,6 +69,6 @@ def _compiled(pattern: str) -> re2._Regexp[bytes]:
     except re2.error as error:
         why = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
         raise ValueError(
-            "a regular expression as RE2 reads it, which has neither look-around nor references "
-            f"back: {why}"
+            "a regular expression of RE2, which supports neither look-around nor back-references: "
+            f"{why}"
         ) from None

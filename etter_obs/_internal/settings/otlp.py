@@ -88,7 +88,7 @@ def _read(env: Environment, known: OtlpVariables, base: OtlpTarget) -> OtlpTarge
         raise SettingsError(
             known.client_certificate.names[0],
             None,
-            f"a file, since {known.client_key.names[0]} is set",
+            f"a file, because {known.client_key.names[0]} is set",
         )
     return OtlpTarget(
         endpoint=endpoint,

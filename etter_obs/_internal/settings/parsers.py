@@ -75,8 +75,8 @@ def secret_name(held: str) -> str:
     """Take a name of a secret, however it is spelled."""
     if len(held) > 64 or not _SECRET_NAME.fullmatch(held):
         raise ValueError(
-            "names such as pickup_code, webhookUrl, X-Device-Key, with commas between them; a "
-            "name is at most 64 letters, digits, spaces and ._-"
+            "names such as pickup_code, webhookUrl, X-Device-Key, separated by commas; a name has "
+            "at most 64 letters, digits, spaces and ._-"
         )
     return held
 
@@ -95,8 +95,8 @@ def proxies(held: str) -> tuple[str, ...]:
         return tuple(part if part == UNIX_SOCKET else str(ip_network(part)) for part in items(held))
     except ValueError:
         raise ValueError(
-            "addresses or networks, such as 10.0.0.0/8, 2001:db8::1, or unix: for whoever connects "
-            "to a Unix socket, with commas between them"
+            "addresses or networks such as 10.0.0.0/8, 2001:db8::1, or unix: for clients of a Unix "
+            "socket, separated by commas"
         ) from None
 
 
@@ -106,7 +106,7 @@ def headers(held: str) -> tuple[tuple[str, str], ...]:
     for part in filter(None, (piece.strip() for piece in held.split(","))):
         name, equals, value = part.partition("=")
         if not equals or not _HEADER.fullmatch(name.strip()):
-            raise ValueError("name=value pairs with commas between them, such as api-key=secret")
+            raise ValueError("name=value pairs separated by commas, such as api-key=secret")
         pairs.append((name.strip(), unquote(value.strip())))
     return tuple(pairs)
 
@@ -138,7 +138,7 @@ def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
             return ()
         named = {part.strip().lower() for part in held.split(",")}
         if not named <= {choice.lower() for choice in choices}:
-            raise ValueError(f"{', '.join(choices)}, with commas between them, or none")
+            raise ValueError(f"some of {', '.join(choices)}, separated by commas, or none")
         return tuple(choice for choice in choices if choice.lower() in named)
 
     return parse
@@ -151,9 +151,7 @@ def patterns(held: str) -> tuple[str, ...]:
         for part in found:
             re.compile(part)
     except re.error as error:
-        raise ValueError(
-            f"regular expressions with commas between them ({part!r}: {error})"
-        ) from None
+        raise ValueError(f"regular expressions separated by commas ({part!r}: {error})") from None
     return found
 
 
@@ -162,7 +160,7 @@ def path(held: str) -> str:
     if held.lower() == "none":
         return ""
     if not _PATH.fullmatch(held):
-        raise ValueError("a path such as /internal/metrics, without a slash at its end, or none")
+        raise ValueError("a path such as /internal/metrics without a trailing slash, or none")
     return held
 
 
@@ -182,7 +180,7 @@ def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable
 def port(held: str) -> int:
     """Take a TCP port, or 0."""
     if not held.isascii() or not held.isdigit() or not 0 <= int(held) <= 65_535:
-        raise ValueError("a port, 0 to 65535 (0: any free one)")
+        raise ValueError("a port from 0 to 65535 (0: any free port)")
     return int(held)
 
 
@@ -229,7 +227,7 @@ def endpoint(held: str) -> str:
     if not _is_address(_ENDPOINT, held):
         raise ValueError(
             "host:port or a URL, such as localhost:4317 or https://collector:4318; "
-            "ports go from 1 to 65535"
+            "ports are 1 to 65535"
         )
     return held
 

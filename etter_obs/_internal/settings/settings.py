@@ -192,7 +192,7 @@ def _paths(env: Environment) -> _Paths:
         raise SettingsError(
             known.METRICS_PATH.names[0],
             metrics,
-            f"another path than those of health, {health}/live and so on",
+            f"a path other than the health endpoints', such as {health}/live",
         )
     return {"metrics_path": metrics or None, "health_path": health or None}
 
@@ -208,7 +208,7 @@ def _error_tracking(env: Environment) -> _ErrorTracking:
         raise SettingsError(
             known.SENTRY_DSN.names[0],
             None,
-            "a DSN, since ERROR_TRACKING_ENABLED is true (or set that to false)",
+            "a DSN, because ERROR_TRACKING_ENABLED is true (or set that to false)",
         )
     return {"error_tracking_enabled": enabled, "sentry_dsn": dsn}
 

@@ -126,7 +126,7 @@ SAMPLER_RATIO: Final = Variable(
     accepts.ratio,
     0.1,
     "a number from 0 to 1: the share of traces that the ratio samplers keep",
-    "`0.1`; `1` where `OTEL_TRACES_SAMPLER` is set, as in OpenTelemetry's specification",
+    "`0.1`; `1` if `OTEL_TRACES_SAMPLER` is set, as OpenTelemetry specifies",
 )
 SPAN_QUEUE_SIZE: Final = Variable(
     ("OTEL_BSP_MAX_QUEUE_SIZE",),
@@ -140,10 +140,10 @@ def span_batch_size(queue: int) -> Variable[int]:
     """Return the variable of a batch's size, which a queue of ``queue`` spans bounds."""
     return Variable(
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE",),
-        accepts.integer(1, queue, ", the spans that OTEL_BSP_MAX_QUEUE_SIZE lets wait"),
+        accepts.integer(1, queue, ", the value of OTEL_BSP_MAX_QUEUE_SIZE"),
         min(512, queue),
         "spans in one request, at most the size of the queue",
-        "`512`, or the queue's size where that is less",
+        "`512`, or the size of the queue if that is less",
     )
 
 
@@ -152,7 +152,7 @@ SPAN_DELAY: Final = Variable(
     ("OTEL_BSP_SCHEDULE_DELAY",),
     accepts.milliseconds(minimum=1),
     2.0,  # OpenTelemetry's is 5 s; a trace should exist when somebody clicks on its exemplar
-    "whole milliseconds, 1 to 3600000, that a span waits for others",
+    "whole milliseconds, 1 to 3600000, that a span waits for a batch to fill",
     "`2000`",
 )
 
@@ -183,8 +183,8 @@ class OtlpVariables:
             (f"{self.prefix}INSECURE",),
             accepts.boolean,
             True,
-            "true or false; false is TLS to an endpoint without a scheme. With one, https:// is "
-            "TLS and http:// is not",
+            "true or false; false uses TLS for an endpoint without a scheme. `https://` always "
+            "uses TLS, `http://` never",
         )
         self.headers = Variable[tuple[tuple[str, str], ...]](
             (f"{self.prefix}HEADERS",),
@@ -197,7 +197,7 @@ class OtlpVariables:
             (f"{self.prefix}CERTIFICATE",),
             accepts.file,
             None,
-            "a file of certificates that the collector's is checked against",
+            "a file of certificates to verify the collector's against",
             "the system's",
         )
         self.client_key = Variable[Path | None](
@@ -253,7 +253,7 @@ HEALTH_TOKEN: Final = Variable[str | None](
     ("ETTER_OBS_HEALTH_TOKEN",),
     accepts.text,
     None,
-    "a bearer token for the details",
+    "a bearer token for `/health/detailed`",
     is_secret=True,
 )
 HEALTH_TIMEOUT: Final = Variable(
@@ -263,7 +263,10 @@ HEALTH_DEADLINE: Final = Variable(
     ("ETTER_OBS_HEALTH_DEADLINE",), accepts.seconds, 5.0, "seconds that all checks may take"
 )
 HEALTH_MAX_AGE: Final = Variable(
-    ("ETTER_OBS_HEALTH_MAX_AGE",), accepts.seconds, 5.0, "seconds for which a result is reused"
+    ("ETTER_OBS_HEALTH_MAX_AGE",),
+    accepts.seconds,
+    5.0,
+    "seconds for which a check's result is reused",
 )
 DRAIN_SECONDS: Final = Variable(
     ("ETTER_OBS_DRAIN_SECONDS",),
@@ -276,10 +279,13 @@ MANAGEMENT_PORT: Final = Variable[int | None](
     ("ETTER_OBS_MANAGEMENT_PORT",),
     accepts.port,
     None,
-    "a port for `/metrics` and `/health/…` apart from the app's; 0: any free one",
+    "a separate port for `/metrics` and `/health/…`; 0: any free port",
 )
 MANAGEMENT_HOST: Final = Variable(
-    ("ETTER_OBS_MANAGEMENT_HOST",), accepts.text, "127.0.0.1", "the address it is bound to"
+    ("ETTER_OBS_MANAGEMENT_HOST",),
+    accepts.text,
+    "127.0.0.1",
+    "the address that the management port binds to",
 )
 
 # -- requests -------------------------------------------------------------------------------------
@@ -302,7 +308,7 @@ N_PLUS_ONE_THRESHOLD: Final = Variable(
     ("ETTER_OBS_N_PLUS_ONE_THRESHOLD",),
     accepts.integer(2),
     10,
-    "how often one statement may run in a request before it is reported",
+    "a request that runs one statement this many times or more is reported",
 )
 SHUTDOWN_DEADLINE: Final = Variable(
     ("ETTER_OBS_SHUTDOWN_DEADLINE",),
