@@ -1,7 +1,7 @@
 """Observability for FastAPI services: one call, one spec, one stack.
 
-``from etter_obs import setup_observability, get_logger, track_request_metrics, …``: the names below
-are loaded when they are first used, so that importing the package costs next to nothing.
+``from etter_obs import setup_observability, get_logger, track_request_metrics, …``: each name is
+loaded on first use, so that ``import etter_obs`` stays cheap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """Everything that is not public: it may change in any release.
 
-The public surface is ``etter_obs.__all__`` and :mod:`etter_obs.testing`.
+The public surface is ``etter_obs.__all__`` and ``etter_obs.testing``.
 """

@@ -1,7 +1,8 @@
-"""What refers to the app, and so belongs to it: with the app it goes.
+"""Objects that refer to the app and are freed with it.
 
-A process may make any number of apps, and few that drop one call ``shutdown``. Whatever is global
-(a patch, a thread, a handler) holds the parts that measure, and these hold nothing of the app.
+A process may create any number of apps, and most code that drops an app does not call ``shutdown``.
+Global objects (patches, threads, handlers) therefore refer only to the measuring parts, and those
+parts never refer to the app.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _ATTRIBUTE: Final = "_etter_obs"
 
 
 class AppResources(ExitStack):
-    """What :class:`~etter_obs.Observability` keeps on the app: undos, probes, checks."""
+    """The state that ``Observability`` keeps on the app: undo callbacks, probes, checks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +28,7 @@ class AppResources(ExitStack):
 
     @classmethod
     def of(cls, app: Starlette) -> AppResources:
-        """Return a new one, which ``app`` holds until it is closed."""
+        """Create an instance and store it on ``app`` until it is closed."""
         side = cls()
         setattr(app, _ATTRIBUTE, side)
         side.callback(delattr, app, _ATTRIBUTE)

@@ -1,8 +1,8 @@
-"""A bounded queue with one daemon thread behind it, for work that no caller may wait for.
+"""A bounded queue and the daemon thread that empties it, for work that no caller waits for.
 
-Putting an item is an append and two comparisons. The thread is not told of every item, which would
-cost a system call and a switch of threads each: it looks by itself while there is traffic, and
-sleeps without waking once there is none.
+``put`` costs an append and two comparisons. It does not notify the thread of each item, because
+that costs a system call and a thread switch. The thread polls while there is traffic and sleeps
+when there is none.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ T = TypeVar("T")
 
 _IDLE_ROUNDS: Final = 20
 _STEP: Final = 0.05
-"""Seconds between two looks at whether there is still hope."""
+"""Seconds between two checks for ``hopeless`` while waiting."""
 
 
 class BatchWorker(Generic[T]):
-    """Hands queued items to ``handle`` in order, in lists of at most ``batch``, from one thread.
+    """Pass queued items to ``handle`` in order, in lists of at most ``batch``, from one thread.
+
+    The thread starts with the first item, in the process that puts it. A forked child gets an empty
+    queue and its own thread; the parent still handles the items that are waiting.
 
     Args:
-        name: of the thread.
-        capacity: items that may wait; what comes on top is refused and counted.
-        batch: most items handled at once; where that ends in a system call, other threads run then.
-        linger: seconds between two looks at an empty queue.
-        handle: what is done with the items; those for which it raises count as dropped.
-        dropped: told how many items were refused, on the thread that offered them.
-        forked: called in a forked child, before anything is put there.
-        gathers: whether items wait ``linger`` seconds for company, unless they are a batch.
-
-    The thread starts with the first item, in the process that put it: a forked child gets an empty
-    queue (its parent still handles what waits) and its own thread.
+        name: Name of the thread.
+        capacity: Maximum number of waiting items; further items are refused and counted.
+        batch: Maximum number of items per call of ``handle``. If that call ends in a system call,
+            other threads run then.
+        linger: Seconds between two polls of an empty queue.
+        handle: Handles a list of items; if it raises, the items count as dropped.
+        dropped: Called with the number of refused items, on the thread that offered them.
+        forked: Called in a forked child before any item is put there.
+        gathers: Whether items wait up to ``linger`` seconds until a batch is full.
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class BatchWorker(Generic[T]):
         _workers.add(self)
 
     def __len__(self) -> int:
-        """Return the number of items that wait."""
+        """Return the number of waiting items."""
         return len(self._queue)
 
     def put(self, item: T) -> None:
-        """Queue ``item``, or refuse it at once when the queue is full or closed; never waits."""
+        """Queue ``item``; refuse it at once if the queue is full or closed. Never waits."""
         waiting = len(self._queue)
         if waiting >= self._capacity or self._closed:
             self._dropped(1)
@@ -80,21 +81,26 @@ class BatchWorker(Generic[T]):
             self.wake()
 
     def wake(self) -> None:
-        """Have the thread look at the queue now, starting it if this process has none."""
+        """Make the thread poll the queue now; start the thread if this process has none."""
         self._asleep = False
         if self._thread is None:
             self._start()
-        with suppress(RuntimeError):  # it was told already
+        with suppress(RuntimeError):  # already notified
             self._wanted.release()
 
     def is_current_thread(self) -> bool:
-        """Tell whether the caller runs on this worker's own thread."""
+        """Return whether the caller runs on this worker's own thread."""
         return threading.current_thread() is self._thread
 
     def flush(self, deadline: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until all that was put before is handled, at most ``deadline`` seconds.
+        """Wait until every item put before is handled.
 
-        Returns whether it was. It does not wait any longer once ``hopeless`` returns true.
+        Args:
+            deadline: Maximum wait in seconds.
+            hopeless: Ends the wait early once it returns true.
+
+        Returns:
+            Whether every item was handled.
         """
         if self._thread is None and not self._queue:
             return True
@@ -105,13 +111,17 @@ class BatchWorker(Generic[T]):
         return _waited(reached.wait, reached.is_set, deadline, hopeless)
 
     def close(self, deadline: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-        """Handle what waits, then end the thread; idempotent.
+        """Handle the waiting items, then end the thread. A second call does nothing.
 
-        After ``deadline`` seconds the rest is counted as dropped. A thread that is stuck in a
-        system call is left behind; it is a daemon and keeps no process alive. It does not wait any
-        longer once ``hopeless`` returns true.
+        Items that remain after the deadline count as dropped. A thread that is stuck in a system
+        call is left behind; it is a daemon thread and does not keep the process alive.
 
-        Returns whether everything was handled.
+        Args:
+            deadline: Maximum wait in seconds.
+            hopeless: Ends the wait early once it returns true.
+
+        Returns:
+            Whether every item was handled.
         """
         end = time.monotonic() + deadline
         self._closed = True
@@ -133,8 +143,8 @@ class BatchWorker(Generic[T]):
         self._queue.clear()
         self._flushes: deque[threading.Event] = deque()
         self._starting = threading.RLock()
-        # A lock that is held means: nothing wanted. Unlike an Event's, its release is one atomic
-        # step, so that a signal handler may log while the code it interrupted was logging.
+        # A held lock means that nothing is wanted. Unlike Event.set, releasing a lock is one atomic
+        # step, so a signal handler may log while it interrupts logging code.
         self._wanted = threading.Lock()
         self._wanted.acquire()
         self._thread: threading.Thread | None = None
@@ -147,7 +157,7 @@ class BatchWorker(Generic[T]):
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # the interpreter is shutting down, or is out of threads
+            except RuntimeError:  # the interpreter is shutting down, or no thread is available
                 self._thread = None
                 self._asleep = True
 
@@ -160,7 +170,7 @@ class BatchWorker(Generic[T]):
             if items:
                 try:
                     self._handle(items)
-                except Exception:  # noqa: BLE001  # the thread must live on
+                except Exception:  # noqa: BLE001  # the thread must survive
                     self._dropped(len(items))
                 rounds = 0
             if marker is not None:
@@ -174,7 +184,8 @@ class BatchWorker(Generic[T]):
             if rounds < _IDLE_ROUNDS:
                 self._wanted.acquire(timeout=self._linger)
             else:
-                # The order matters: whoever appends after this look sees the flag and wakes us.
+                # The order matters: a caller that appends after this check sees the flag and wakes
+                # us.
                 self._asleep = True
                 if not self._queue:
                     self._wanted.acquire()
@@ -182,7 +193,7 @@ class BatchWorker(Generic[T]):
                 rounds = 0
 
     def _gather(self) -> None:
-        """Wait until there is a batch, the oldest item has waited long enough, or it is urgent."""
+        """Wait until the batch is full, the oldest item is old enough, or a flush is urgent."""
         end = time.monotonic() + self._linger
         while 0 < len(self._queue) < self._batch and not (self._closed or self._flushes):
             left = end - time.monotonic()
@@ -190,7 +201,7 @@ class BatchWorker(Generic[T]):
                 return
 
     def _take(self) -> tuple[list[T], threading.Event | None]:
-        """Return the next items, up to a batch or to the marker of a flush."""
+        """Return the next items: up to a full batch or to the marker of a flush."""
         items: list[T] = []
         append, popleft = items.append, self._queue.popleft
         with suppress(IndexError):  # the queue is empty
@@ -198,7 +209,7 @@ class BatchWorker(Generic[T]):
                 item = popleft()
                 if type(item) is threading.Event:
                     return items, item
-                append(item)  # type: ignore[arg-type]  # no marker
+                append(item)  # type: ignore[arg-type]  # not a marker
         return items, None
 
 
@@ -208,7 +219,17 @@ def _waited(
     seconds: float,
     hopeless: Callable[[], bool],
 ) -> bool:
-    """Wait until ``done``, in steps, for there is nothing that tells of hopelessness."""
+    """Wait until ``done``, in short steps, because nothing notifies us of hopelessness.
+
+    Args:
+        wait: Waits at most the given number of seconds.
+        done: Returns whether the wait is over.
+        seconds: Maximum wait in seconds.
+        hopeless: Ends the wait early once it returns true.
+
+    Returns:
+        What ``done`` returns at the end.
+    """
     end = time.monotonic() + seconds
     while True:
         left = end - time.monotonic()

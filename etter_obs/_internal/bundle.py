@@ -1,4 +1,4 @@
-"""Finds the configuration: what travels with the package, and the project's own."""
+"""Locate the configuration files of the package and of the project."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 PROJECT_FOLDER: Final = "etter-obs"
-"""Where `init` writes: no name that a build takes for a Python package of the app's."""
+"""The folder that ``etter-obs init`` creates; no build takes it for a Python package."""
 
 
 def bundle_root() -> Path:
-    """Return the folder with slo.yaml, docker-compose.yml and the configs.
+    """Return the folder with slo.yaml, docker-compose.yml and the configuration files.
 
-    In an installed wheel it is ``etter_obs/_bundle``, in a checkout the checkout itself.
+    It is ``etter_obs/_bundle`` in an installed wheel and the root of a checkout otherwise.
 
     Raises:
-        FileNotFoundError: neither is there; the installation is broken.
+        FileNotFoundError: Neither folder has a slo.yaml; the installation is broken.
     """
     for root in (_PACKAGE / "_bundle", _PACKAGE.parent):
         if (root / "slo.yaml").is_file():
@@ -25,22 +25,23 @@ def bundle_root() -> Path:
 
 
 def project_root(here: Path) -> Path:
-    """Return the folder of the project that is worked on from ``here``.
+    """Return the project folder for commands that run in ``here``.
 
-    It is the folder that ``etter-obs init`` makes there, if that holds a slo.yaml, else ``here``.
+    It is the folder that ``etter-obs init`` creates in ``here`` if that folder has a slo.yaml, else
+    ``here`` itself.
     """
     made = here / PROJECT_FOLDER
     return made if (made / "slo.yaml").is_file() else here
 
 
 def spec_near(app_file: str | None) -> Path | None:
-    """Return the slo.yaml of the project that an app seems to belong to, None where none is near.
+    """Return the slo.yaml of the project that the app seems to belong to; None if none is near.
 
-    It is looked for in the working directory, then in the folder of the app's file and the two
-    above it, since sources often have a folder of their own. The package's own is nobody's.
+    The search covers the working directory, then the folder of the app's file and the two folders
+    above it, because sources often have their own folder. The package's own slo.yaml never counts.
 
     Args:
-        app_file: the file that sets the app up.
+        app_file: The file that calls ``setup_observability``.
     """
     folders = [Path()]
     if app_file is not None:
@@ -53,9 +54,9 @@ def spec_near(app_file: str | None) -> Path | None:
 
 
 def default_spec_path() -> Path:
-    """Return the slo.yaml that an app uses when ETTER_OBS_SLO_FILE names none.
+    """Return the slo.yaml that an app uses if ETTER_OBS_SLO_FILE is not set.
 
     Raises:
-        FileNotFoundError: the installation is broken.
+        FileNotFoundError: The installation is broken.
     """
     return bundle_root() / "slo.yaml"

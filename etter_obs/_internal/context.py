@@ -1,4 +1,4 @@
-"""What is known about the request being served, for every part that wants to name it."""
+"""The state of the request being served, for every part that reports it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _new_ids: Final = random_ids(48)
 
 
 class RequestContext:
-    """State of one request. The middleware makes it; logs, traces, database and cache read it.
+    """State of one request. The middleware creates it; logs, traces, database and cache read it.
 
-    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as W3C writes them;
-    empty where nobody has decided on a trace.
+    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as in W3C Trace
+    Context. Both are empty until the trace is known.
     """
 
     __slots__ = (
@@ -41,32 +41,32 @@ class RequestContext:
         self.method = method
         self.path = path
         self.endpoint: str | None = None
-        """Route template once known, or the name that ``track_request_metrics`` gave."""
+        """Route template once it is known, or the name from ``track_request_metrics``."""
         self.bound: dict[str, Any] | None = None
-        """Fields of ``bind_request``, on all its further lines; replaced, never changed."""
+        """Fields of ``bind_request`` for all later lines; replaced, never mutated."""
         self.finished = False
-        """The response is complete; what runs on (a background task, the server) is not counted."""
+        """Whether the response is complete; later work (background tasks) is not counted."""
         self.queries = 0
-        """Database statements so far."""
+        """Number of database statements so far."""
         self.statements: dict[str, int] | None = None
-        """How often each statement ran, for N+1 detection; None until the first query."""
+        """Runs of each statement, for N+1 detection; None until the first query."""
 
     @property
     def trace_id(self) -> str:
-        """Trace of the request; where nothing is traced, made up when somebody asks."""
+        """Trace of the request; without tracing, it is generated on first use."""
         if not self._trace_id:
             self._make_ids()
         return self._trace_id
 
     @property
     def span_id(self) -> str:
-        """Server span of the request; where nothing is traced, made up when somebody asks."""
+        """Server span of the request; without tracing, it is generated on first use."""
         if not self._span_id:
             self._make_ids()
         return self._span_id
 
     def follow(self, trace_id: str, span_id: str, sampled: bool) -> None:
-        """Take over the ids of the span that somebody else has made for this request."""
+        """Adopt the ids of a span that other code created for this request."""
         self._trace_id, self._span_id, self.sampled = trace_id, span_id, sampled
 
     def _make_ids(self) -> None:
@@ -80,10 +80,10 @@ current_request: Final[ContextVar[RequestContext | None]] = ContextVar(
 
 
 def current_request_id() -> str | None:
-    """Return the id of the request being served: of its log lines and its X-Request-ID header.
+    """Return the id of the request being served, as in its log lines and its X-Request-ID header.
 
-    None where no request is: before and after it, and in threads and tasks that did not begin with
-    its context. Background tasks of the request have it.
+    Returns None outside a request: before and after it, and in threads and tasks that did not start
+    with its context. Background tasks of the request have the id.
     """
     request = current_request.get()
     return None if request is None else request.request_id

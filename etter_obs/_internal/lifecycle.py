@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("etter_obs")
 _LIFESPAN_SECONDS: Final = 1.0
-"""How long to wait for a server's lifespan, once its loop runs."""
+"""Seconds to wait for the server's lifespan message after its loop starts."""
 
 
 class AppLifecycle:
-    """Begins and ends what needs the running app: its loop, its port, its last flush.
+    """Start and stop everything that requires a running app: event loop, port, last flush.
 
     Args:
-        parts: what measures.
-        settings: the management port and the deadline.
-        spec: whose targets are in force.
-        deadline: starts when the app stops.
-        side: returns what refers to the app, None where the app is gone.
-        app_file: the file that sets the app up; a slo.yaml near it is offered.
+        parts: The measuring parts.
+        settings: Give the management port and the shutdown deadline.
+        spec: The spec whose targets apply.
+        deadline: Starts when the app stops.
+        side: Returns the state that is kept on the app; None once the app is gone.
+        app_file: The file that calls ``setup_observability``; a slo.yaml near it is suggested.
     """
 
     def __init__(
@@ -58,23 +58,26 @@ class AppLifecycle:
         self._side = side
         self._app_file = app_file
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
-        """Those in which the app has begun; a test client runs each start in one of its own."""
+        """Loops in which the app has started; a test client runs each start in a new loop."""
         self._has_logged_targets = False
 
     def begin_late(self, app: Starlette, stack: ObservabilityMiddleware) -> None:
-        """Begin now: the lifespan's first message has passed already.
+        """Start now, because the lifespan's first message has already passed.
 
-        Its last one passes unseen as well, so the end of the process flushes.
+        Its last message is missed as well, so the flush happens at the end of the process.
         """
-        with suppress(RuntimeError):  # called from a thread without a loop: the first request will
+        with suppress(
+            RuntimeError
+        ):  # called from a thread without a loop: the first request starts it
             asyncio.get_running_loop()
             stack.begin()
             call_when_started(app.router, self.started)
 
     def begin_without_lifespan(self) -> None:
-        """Open the management port although no lifespan and no request may ever come.
+        """Open the management port even if no lifespan message and no request ever arrives.
 
-        Where a server has sent no lifespan a second after its loop began, it will not.
+        A server that sends no lifespan message within a second of starting its loop never sends
+        one.
         """
 
         async def begin() -> None:
@@ -93,7 +96,7 @@ class AppLifecycle:
             self._parts.undo.callback(call_in_main_loop(begin_soon))
 
     def starting(self) -> None:
-        """Measure the running event loop; chain SIGTERM, open the port, name the spec."""
+        """Measure the running event loop, chain SIGTERM, open the port, log the spec."""
         self._parts.clients.begin()
         loop = asyncio.get_running_loop()
         if loop in self._loops:
@@ -108,7 +111,7 @@ class AppLifecycle:
             warn_about_missing_posix()
 
     def _log_targets(self) -> None:
-        """Say whose targets are in force; those of the package are nobody's."""
+        """Log which slo.yaml sets the targets; warn if the package's example does."""
         chosen = self._settings.slo_file
         self._parts.metrics.gauge(conventions.SLO_DEFAULT_TARGETS).child().set(
             float(chosen is None)
@@ -134,7 +137,7 @@ class AppLifecycle:
         )
 
     def started(self) -> None:
-        """Let the startup probe pass; say where the probes are, and what was done to logging."""
+        """Make the startup probe pass; log where the probes are and what changed in logging."""
         self._parts.logs.detect_config_changes()
         self._deadline.clear()
         self._parts.health.mark_started()
@@ -143,13 +146,13 @@ class AppLifecycle:
             side.probes.say()
 
     def stopping(self) -> None:
-        """Close the management port; SIGTERM stays chained until the process ends."""
+        """Close the management port. SIGTERM stays chained until the process ends."""
         self._parts.health.stop_serving()
 
     async def stopped(self, *, in_process: bool) -> None:
-        """Flush, without holding up the loop in which the server says good-bye.
+        """Flush without blocking the loop in which the server sends its last responses.
 
-        The end of the process has what is left of the deadline.
+        The end of the process gets the rest of the deadline.
         """
         deadline = self._settings.shutdown_deadline
         if in_process:

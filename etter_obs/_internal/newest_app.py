@@ -1,4 +1,4 @@
-"""What counts where several apps of one process want the same place: the newest that still runs."""
+"""Shared places of the process: the newest running app owns each of them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ T = TypeVar("T")
 
 
 class Newest(Generic[T]):
-    """A place of the process, such as where decorated functions count, that one app has at a time.
+    """A place of the process that one app owns at a time, such as the registry of decorators.
 
-    An app that is set up takes the place over; when it ends, the newest of the others gets it
-    back, in whatever order they end. A reader in the request path looks at ``current`` alone.
+    An app takes the place when it is set up. When it ends, the newest of the other apps gets the
+    place back, in whatever order they end. Readers in the request path read only ``current``.
     """
 
     __slots__ = ("_held", "_lock", "current")
 
     def __init__(self) -> None:
         self.current: T | None = None
-        """What counts now; None where no app runs."""
+        """The current value; None if no app runs."""
         self._held: list[tuple[object, T]] = []
-        self._lock = threading.RLock()  # re-entrant: a signal may end an app
+        self._lock = threading.RLock()  # re-entrant, because a signal may end an app
 
     def put(self, value: T) -> Callable[[], None]:
-        """Make ``value`` the current one; return the undo, whose second call does nothing."""
+        """Make ``value`` current and return the undo. A second call of the undo does nothing."""
         key = object()
         with self._lock:
             self._held.append((key, value))
@@ -41,26 +41,26 @@ class Newest(Generic[T]):
 
 
 class NewestOn:
-    """Things that several apps may patch, such as the engine of a module: the newest has each.
+    """Objects that several apps may patch, such as a module's engine: the newest app owns each.
 
-    So a statement counts once, however many apps were made around its engine, and they may end in
-    any order.
+    A statement is therefore counted once, however many apps observe its engine, and the apps may
+    end in any order.
     """
 
     def __init__(self) -> None:
         self._holders: dict[int, list[_Holder]] = {}
-        """By the thing's identity; a holder keeps it."""
+        """By the object's identity; a holder keeps it alive."""
         self._lock = threading.RLock()
 
     def put(self, thing: object, patch: Callable[[], Callable[[], None]]) -> Callable[[], None]:
-        """Take out what another app has patched, and call ``patch``, which returns its undo.
+        """Remove the patch of another app and call ``patch``, which returns its undo.
 
         Args:
-            thing: what is patched.
-            patch: patches it. It is called again when a newer app has ended.
+            thing: The object to patch.
+            patch: Patches it. It is called again after a newer app has ended.
 
         Returns:
-            The undo, whose second call does nothing.
+            The undo; its second call does nothing.
         """
         mine = _Holder(thing, patch)
         with self._lock:

@@ -29,13 +29,14 @@ class Observability:
     """The handle of an observed app.
 
     Attributes:
-        settings: read from the environment.
-        spec: read from slo.yaml.
-        metrics: the registry behind ``/metrics``.
-        logs: the log pipeline.
-        tracing: decides what is sampled, and exports spans.
-        errors: reports errors to Sentry.
-        health: the checks and their endpoints; ``health.add(name, check)`` registers your own.
+        settings: The settings from the environment.
+        spec: The spec from slo.yaml.
+        metrics: The registry behind ``/metrics``.
+        logs: The log pipeline.
+        tracing: Samples and exports spans.
+        errors: Reports errors to Sentry.
+        health: The checks and their endpoints; ``health.add(name, check)`` registers your own
+            check.
     """
 
     def __init__(self, settings: Settings, spec: Spec, app_file: str | None = None) -> None:
@@ -52,11 +53,11 @@ class Observability:
         self._side: Callable[[], AppResources | None] = lambda: None
 
     def flush(self, deadline: float, *, send: bool = True) -> bool:
-        """Write and send what waits, all signals side by side.
+        """Write and send everything that waits, all signals in parallel.
 
         Args:
-            deadline: seconds for all of them together.
-            send: False writes log lines and sends nothing.
+            deadline: Timeout in seconds for all signals together.
+            send: If false, log lines are written and nothing is sent.
 
         Returns:
             Whether everything was written and sent.
@@ -66,12 +67,12 @@ class Observability:
     def shutdown(self, deadline: float | None = None) -> None:
         """Flush, then undo every patch.
 
-        All signals share the deadline, and a back end that is known to be down is not waited for.
-        What remains is counted as dropped. A second call does nothing; afterwards
-        ``setup_observability`` may be called again.
+        All signals share the deadline. A back end that is known to be down is not waited for. The
+        rest counts as dropped. A second call does nothing; afterwards ``setup_observability`` may
+        be called again.
 
         Args:
-            deadline: seconds; default ``ETTER_OBS_SHUTDOWN_DEADLINE``.
+            deadline: Timeout in seconds; default ``ETTER_OBS_SHUTDOWN_DEADLINE``.
         """
         if not self._deadline.has_begun:
             seconds = self.settings.shutdown_deadline if deadline is None else deadline
@@ -83,14 +84,14 @@ class Observability:
         self._parts.undo.close()
 
     def _on_shutdown(self, undo: Callable[[], object]) -> None:
-        """Have ``shutdown`` call ``undo``, before it undoes what was done earlier.
+        """Make ``shutdown`` call ``undo`` before the undos that were registered earlier.
 
-        What ``undo`` refers to is kept until then.
+        Everything that ``undo`` refers to is kept alive until then.
         """
         self._parts.undo.callback(undo)
 
     def _observe(self, app: Starlette) -> None:
-        """Put the middleware around everything that the app brings, now or when it starts."""
+        """Wrap the middleware around the whole app, now or when it starts."""
         side = AppResources.of(app)
         self._side = weakref.ref(side)
         lifecycle = AppLifecycle(
@@ -117,42 +118,42 @@ class Observability:
 
         side.callback(wrap_stack(app, around))
         stack = app.middleware_stack
-        if isinstance(stack, ObservabilityMiddleware):  # set up late, while the app runs
+        if isinstance(stack, ObservabilityMiddleware):  # set up while the app runs
             lifecycle.begin_late(app, stack)
         elif self.settings.management_port is not None:
             lifecycle.begin_without_lifespan()
 
     def observe_engine(self, engine: Engine | AsyncEngine, *, name: str | None = None) -> None:
-        """Measure a SQLAlchemy engine, and check the health of its database, which is critical.
+        """Measure a SQLAlchemy engine and register a critical health check of its database.
 
-        Observing the same engine again changes nothing. One that is observed while the app runs, in
-        its lifespan for example, is forgotten when the app starts anew.
+        Observing the same engine again changes nothing. An engine that is observed while the app
+        runs, for example in its lifespan, is forgotten when the app starts again.
 
         Args:
-            engine: sync or async.
-            name: of the health check and of the label ``pool``; an older engine of that name is no
-                longer observed. Default: ``database``, then ``database-2`` and so on.
+            engine: A sync or async engine.
+            name: Name of the health check and value of the label ``pool``. An older engine of that
+                name is no longer observed. Default: ``database``, then ``database-2`` and so on.
 
         Raises:
-            ImportError: SQLAlchemy is older than the lowest that works; the message has the line
-                that installs another.
+            ImportError: SQLAlchemy is older than the minimum version; the message has the command
+                to install another.
         """
         self._parts.clients.add_engine(engine, name)
 
     def observe_redis(self, client: Redis | AsyncRedis, *, name: str | None = None) -> None:
-        """Measure a Redis client and check its health; ``cached`` functions use the first one.
+        """Measure a Redis client and register a health check; ``cached`` uses the first client.
 
-        Observing the same client again changes nothing. One that is observed while the app runs, in
-        its lifespan for example, is forgotten when the app starts anew.
+        Observing the same client again changes nothing. A client that is observed while the app
+        runs, for example in its lifespan, is forgotten when the app starts again.
 
         Args:
-            client: of redis-py, sync or async.
-            name: of the health check; an older client of that name is no longer observed.
+            client: A sync or async client of redis-py.
+            name: Name of the health check. An older client of that name is no longer observed.
                 Default: ``redis``, then ``redis-2`` and so on.
 
         Raises:
-            ImportError: redis-py is older than the lowest that works; the message has the line that
-                installs another.
+            ImportError: redis-py is older than the minimum version; the message has the command to
+                install another.
         """
         self._parts.clients.add_redis(client, name)
 
@@ -161,7 +162,7 @@ class Observability:
         engine: Engine | AsyncEngine | Mapping[str, Engine | AsyncEngine] | None,
         redis: Redis | AsyncRedis | Mapping[str, Redis | AsyncRedis] | None,
     ) -> None:
-        """Observe what ``setup_observability`` takes: an engine, a client, or several by name."""
+        """Observe an argument of ``setup_observability``: one client, or several by name."""
         if isinstance(engine, Mapping):
             for name, one in engine.items():
                 self.observe_engine(one, name=name)

@@ -1,4 +1,4 @@
-"""The engines and Redis clients of an app: each measured, and checked by a name of its own."""
+"""The engines and Redis clients of an app: each is measured and checked under its own name."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _REDIS: Final = "redis"
 
 
 class _Observed(NamedTuple):
-    """An engine or a client, and how to stop observing it."""
+    """An engine or a client, and the undo that stops its observation."""
 
     kind: str
     thing: object
     leads: bool
-    """Whether it is the one of its kind that is asked of its server."""
+    """Whether the state of the server is read through this one of its kind."""
     passes: bool
-    """Whether it was made while the app ran, and so belongs to that run."""
+    """Whether it was created while the app ran, and so belongs to that run."""
     undo: Callable[[], None]
 
 
 class ObservedClients:
-    """What :class:`~etter_obs.Observability` observes of databases and caches.
+    """The databases and caches that ``Observability`` observes.
 
     Args:
-        metrics: takes the metrics.
-        tracing: gives the spans' provider.
-        health: takes the checks.
-        keep_results_in: lets ``cached`` functions use a client; returns the undo.
+        metrics: The registry for their metrics.
+        tracing: Gives the tracer provider for their spans.
+        health: Takes the health checks.
+        keep_results_in: Makes ``cached`` functions use a client; returns the undo.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class ObservedClients:
         self._runs = False
 
     def begin(self) -> None:
-        """Take note that the app starts: what an earlier run of it made is gone with that run."""
+        """Forget the clients of an earlier run when the app starts again."""
         self._runs = True
         for name in [name for name, seen in self._observed.items() if seen.passes]:
             self._forget(name)
 
     def add_engine(self, engine: Engine | AsyncEngine, name: str | None) -> None:
-        """Measure an engine, and check its database as critical.
+        """Measure an engine and register a critical check of its database.
 
         Raises:
-            ImportError: SQLAlchemy is older than the lowest that works.
+            ImportError: SQLAlchemy is older than the minimum version.
         """
         ENGINES.require()
         from etter_obs._internal.database import database_check, instrument_engine
@@ -87,10 +87,10 @@ class ObservedClients:
         self._health.add(free, database_check(engine), critical=True)
 
     def add_redis(self, client: Redis | AsyncRedis, name: str | None) -> None:
-        """Measure a client, and check its server as optional.
+        """Measure a client and register an optional check of its server.
 
         Raises:
-            ImportError: redis-py is older than the lowest that works.
+            ImportError: redis-py is older than the minimum version.
         """
         REDIS_CLIENTS.require()
         from etter_obs._internal.cache import instrument_redis, redis_check
@@ -113,7 +113,7 @@ class ObservedClients:
             self._observed.popitem()[1].undo()
 
     def _name_for(self, kind: str, thing: object, name: str | None) -> str | None:
-        """Return the name under which to observe ``thing``, None where it is observed already."""
+        """Return the name under which to observe ``thing``; None if it is already observed."""
         if any(seen.thing is thing for seen in self._observed.values()):
             return None
         if name is None:

@@ -1,7 +1,7 @@
-"""What works only with packages of an extra: whether they are usable, and what is said if not.
+"""Parts that require the packages of an extra: whether they work, and the warning if not.
 
-A package that is absent, too old or broken costs the part that needs it, never the app: that part
-is left out, with one warning, and ``etter-obs doctor`` names it.
+A package that is missing, too old or broken disables the part that requires it, never the app. One
+warning reports the disabled part, and ``etter-obs doctor`` lists it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _warned: Final[set[str]] = set()
 
 @dataclass(frozen=True)
 class Part:
-    """A part of this package that needs packages which not every app has.
+    """A part of this package that requires packages that not every app has.
 
     Args:
-        name: what is left out without them, as the subject of a sentence in the plural.
-        extra: the extra of this package that brings them.
-        needs: names of distributions, each with a module of it.
-        off: the setting with which the part is not wanted, if there is one.
+        name: Name of the part, as the plural subject of a sentence.
+        extra: The extra of this package that installs the packages.
+        needs: Names of distributions, each with one of its modules.
+        off: The setting that turns the part off, if there is one.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Part:
     off: str = ""
 
     def attempt(self, make: Callable[[], T]) -> T | None:
-        """Return what ``make()`` returns; None, with one warning a process, where it cannot be."""
+        """Return the result of ``make()``; if it fails, return None and warn once per process."""
         fault = self.fault()
         if fault is None:
             try:
                 return make()
-            except Exception as error:  # noqa: BLE001  # whatever a package of others raises
+            except Exception as error:  # noqa: BLE001  # any exception of a third-party package
                 fault = f"{type(error).__name__}: {error}"
         if self.name not in _warned:
             _warned.add(self.name)
@@ -56,21 +56,21 @@ class Part:
         return None
 
     def require(self) -> None:
-        """Do nothing where the packages can be used: for what was asked for by argument.
+        """Check the packages of a part that the caller asked for by argument.
 
         Raises:
-            ImportError: they cannot; the message has the line that installs them.
+            ImportError: A package cannot be used; the message has the command that installs it.
         """
         fault = self.fault()
         if fault is not None:
             raise ImportError(self.remedy(fault))
 
     def fault(self) -> str | None:
-        """Return what is wrong with the packages; None where all of them can be used."""
+        """Return what is wrong with the packages; None if all of them work."""
         for distribution, module in self.needs:
             try:
                 import_module(module)
-            except Exception as error:  # noqa: BLE001  # generated code of another protobuf, say
+            except Exception as error:  # noqa: BLE001  # for example, generated code of another protobuf
                 if isinstance(error, ModuleNotFoundError) and module.startswith(error.name or "?"):
                     return f"{distribution} is not installed"
                 return f"{distribution} cannot be imported ({type(error).__name__}: {error})"
@@ -80,7 +80,7 @@ class Part:
         return None
 
     def remedy(self, fault: str) -> str:
-        """Return what is wrong and the line that helps."""
+        """Return what is wrong, followed by the fix."""
         other_way = f", or set {self.off}" if self.off else ""
         return f"{fault}; run pip install 'etter-obs[{self.extra}]'{other_way}"
 
@@ -112,7 +112,7 @@ OTLP_LOGS: Final = {
     protocol: Part("log lines over OTLP", "otlp", (_SDK, *more), _OTLP_LOGS_OFF)
     for protocol, more in _GRPC.items()
 }
-"""By the protocol."""
+"""By the protocol of the exporter."""
 ERROR_REPORTS: Final = Part(
     "error reports", "sentry", (("sentry-sdk", "sentry_sdk"),), "ERROR_TRACKING_ENABLED=false"
 )
@@ -149,17 +149,17 @@ HTTPX_SPANS, ENGINE_SPANS, REDIS_SPANS = (
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether the module is there, without importing it."""
+    """Return whether the module exists, without importing it."""
     try:
         return find_spec(module) is not None
-    except ValueError:  # imported, and without a spec: a test's stand-in
+    except ValueError:  # imported without a spec: a stand-in of a test
         return True
 
 
 def parts_left_out(settings: Settings) -> Iterator[tuple[Part, str]]:
-    """Yield each part that ``settings`` switch on and whose packages are unusable, and its fault.
+    """Yield each part that ``settings`` turn on but whose packages do not work, and the fault.
 
-    Spans of a library count as switched on where traces are and the library is there.
+    Spans of a library count as turned on if traces are on and the library is installed.
     """
     wanted: list[Part] = [HTTPX_CALLS] if is_installed("httpx") else []
     if settings.apm_enabled:
@@ -180,10 +180,10 @@ def parts_left_out(settings: Settings) -> Iterator[tuple[Part, str]]:
 
 @cache
 def _bounds() -> dict[str, str]:
-    """Return the lowest versions that this package's own metadata allow, by distribution."""
+    """Return the minimum version of each distribution from the metadata of this package."""
     try:
         found = map(_BOUND.match, requires("etter-obs") or ())
-    except PackageNotFoundError:  # frozen into a program, without metadata
+    except PackageNotFoundError:  # frozen into a program without metadata
         return {}
     return {match[1]: match[2] for match in found if match}
 

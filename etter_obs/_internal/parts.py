@@ -1,4 +1,4 @@
-"""The parts of an observed app, made in order and undone in reverse."""
+"""The parts of an observed app, created in order and undone in reverse."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ _LOG: Final = logging.getLogger("etter_obs")
 
 
 class Parts:
-    """Everything that measures: metrics, logs, errors, tracing, run time, health, clients.
+    """Everything that measures: metrics, logs, errors, tracing, runtime, health, clients.
 
-    None of them refers to the app. ``undo`` closes them; what is added to it is undone first.
+    No part refers to the app. ``undo`` closes the parts; callbacks that are added to it later run
+    first.
 
     Args:
-        settings: read from the environment.
-        spec: read from slo.yaml.
-        deadline: bounds what closing may wait for.
-        shutdown: ends the app's observation; the health part calls it last at SIGTERM.
+        settings: The settings from the environment.
+        spec: The spec from slo.yaml.
+        deadline: Limits how long closing waits.
+        shutdown: Ends the observation of the app; the health part calls it last at SIGTERM.
 
     Raises:
-        SettingsError: a variable names a folder that cannot be used.
+        SettingsError: A variable names a folder that cannot be used.
     """
 
     def __init__(
@@ -105,9 +106,14 @@ class Parts:
             self.undo = undo.pop_all()
 
     def flush(self, deadline: float, *, send: bool = True) -> bool:
-        """Write and send what waits, all signals side by side, within ``deadline`` seconds.
+        """Write and send everything that waits, all signals in parallel.
 
-        Returns whether everything was. Without ``send`` lines are written, and nothing is sent.
+        Args:
+            deadline: Timeout in seconds for all signals together.
+            send: If false, log lines are written and nothing is sent.
+
+        Returns:
+            Whether everything was written and sent.
         """
         end = time.monotonic() + deadline
         self.flush_requests()
@@ -130,7 +136,7 @@ def _keep_results_in(
     environment: str,
     client: Redis | AsyncRedis,
 ) -> Callable[[], None]:
-    """Let ``cached`` functions use a client; the return value undoes that."""
+    """Make ``cached`` functions use a client and return the undo."""
     from etter_obs._internal.cache import Cache, bind, instrument_redis
 
     cache = Cache(client, metrics, service=service, environment=environment)
@@ -143,7 +149,7 @@ def _keep_results_in(
 
 
 def _registry(settings: Settings, spec: Spec, service: str) -> tuple[MetricsRegistry, SharedDir]:
-    """Return the metrics, and where the workers add theirs up."""
+    """Return the registry and the folder in which the workers share it."""
 
     def make(shared: SharedDir) -> MetricsRegistry:
         return MetricsRegistry(
@@ -161,7 +167,7 @@ def _registry(settings: Settings, spec: Spec, service: str) -> tuple[MetricsRegi
         shared = shared_dir(settings.multiproc_dir, service)
         return make(shared), shared
     except OSError as error:
-        if settings.multiproc_dir is None:  # nobody has asked for it: count on without it
+        if settings.multiproc_dir is None:  # the folder was not configured: continue without it
             shared = shared._replace(path=None, apart=str(error))
             return make(shared), shared
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""What only POSIX systems have, and what is off without it. On Windows one process is whole."""
+"""What only POSIX systems provide. Without it, as on Windows, each process counts on its own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from importlib.util import find_spec
 from typing import Final
 
 POSIX: Final = find_spec("fcntl") is not None
-"""Whether there are the kernel's locks, by which workers find each other and keep lines apart."""
+"""Whether the kernel has locks, for workers to find each other and to separate lines."""
 
 _LOG: Final = logging.getLogger("etter_obs")
 _told = False
 
 
 def warn_about_missing_posix() -> None:
-    """Say, once a process, what this system cannot do."""
-    global _told  # one system for the process
+    """Warn once per process what this system does not support."""
+    global _told  # the system is the same for the whole process
     if not POSIX and not _told:
         _told = True
         _LOG.warning(

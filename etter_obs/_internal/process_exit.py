@@ -1,8 +1,9 @@
-"""Calls back before this process ends, whichever way its server ends it.
+"""Call back before this process ends, however its server ends it.
 
-``atexit`` alone is not enough. uvicorn raises the signal that stopped it again after its shutdown,
-with the default handler, and the process is gone at once. Workers that ``multiprocessing`` started
-(uvicorn, hypercorn, granian) leave by ``os._exit``, which runs its finalizers and not ``atexit``.
+``atexit`` is not enough. After its shutdown, uvicorn raises the signal that stopped it again with
+the default handler, and the process ends at once. Workers started by ``multiprocessing`` (uvicorn,
+hypercorn, granian) end with ``os._exit``, which runs the finalizers of ``multiprocessing`` but not
+``atexit``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _BEFORE_ATEXIT: Final = 100
-"""Priority among multiprocessing's finalizers: before those that join its threads."""
+"""Priority among the finalizers of multiprocessing: before those that join its threads."""
 _held = False
 
 
 def before_exit(callback: Callable[[], object]) -> Callable[[], None]:
-    """Call ``callback`` once when the process ends; return the undo."""
+    """Call ``callback`` once when the process ends, and return the undo."""
     finalizer: Any = None
 
     def run() -> None:
@@ -40,20 +41,20 @@ def before_exit(callback: Callable[[], object]) -> Callable[[], None]:
 
 
 def hold_sigterm() -> None:
-    """Delay SIGTERM until :func:`detach_exit_callback`, so that the process can finish.
+    """Delay SIGTERM until ``detach_exit_callback``, so that the process can finish.
 
-    Call it when the process is ending because of a SIGTERM already. A server that raises the signal
-    once more then comes to its end; the signal ends the process after the last callback, so its
-    exit code is what it would have been. Only the main thread holds it, and only POSIX can.
+    Call it when a SIGTERM is already ending the process. A server that raises the signal again can
+    then finish; the signal ends the process after the last callback, so the exit code does not
+    change. It works only in the main thread and only on POSIX systems.
     """
-    global _held  # one mask for the process
+    global _held  # the signal mask is the same for the whole process
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         _held = True
 
 
 def detach_exit_callback() -> None:
-    """Deliver a SIGTERM that :func:`hold_sigterm` has kept waiting."""
+    """Deliver a SIGTERM that ``hold_sigterm`` has delayed."""
     global _held
     if _held and threading.current_thread() is threading.main_thread():
         _held = False

@@ -1,4 +1,4 @@
-"""Random ids, made many at a time: one by one they would cost a request 2 µs."""
+"""Random ids, generated in bulk: one at a time they would cost a request 2 µs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AT_A_TIME: Final = 512
 
 
 class _Pool:
-    """Ids that wait; unlike a list it can be referred to weakly."""
+    """Ids in stock; unlike a list, the class supports weak references."""
 
     def __init__(self) -> None:
         self.ready: list[str] = []
@@ -21,10 +21,10 @@ _pools: Final[weakref.WeakSet[_Pool]] = weakref.WeakSet()
 
 
 def random_ids(digits: int) -> Callable[[], str]:
-    """Return a function whose every call gives another ``digits`` random hexadecimal digits.
+    """Return a function that returns ``digits`` new random hexadecimal digits on each call.
 
-    ``digits`` is even. The function is safe among threads and after a fork, and uses the operating
-    system's random numbers.
+    ``digits`` is even. The function is safe across threads and after a fork. It uses the random
+    numbers of the operating system.
     """
     pool = _Pool()
     _pools.add(pool)
@@ -47,4 +47,6 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)  # once: what is registered stays for good
+    os.register_at_fork(
+        after_in_child=_after_fork
+    )  # only once: a registered callback cannot be removed

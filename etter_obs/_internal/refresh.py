@@ -1,4 +1,4 @@
-"""Values that are read from a server: never on the path of a request or a scrape."""
+"""Values that are read from a server, but never in the path of a request or a scrape."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _LOG: Final = logging.getLogger("etter_obs")
 
 
 class RefreshedValue(Generic[T]):
-    """A value that a thread of its own fetches again when it is asked for and has grown old.
+    """A value that a separate thread fetches again when it is requested and too old.
 
-    Asking never waits. At most one fetch runs at a time, so a server that hangs costs one thread.
+    A request never waits. At most one fetch runs at a time, so a server that hangs costs one
+    thread.
 
     Args:
-        fetch: fetches the value; an exception means that there is none for now.
-        max_age: seconds after which the next question starts a fetch.
+        fetch: Fetches the value; an exception means that no value is available.
+        max_age: Seconds after which the next request starts a fetch.
     """
 
     def __init__(self, fetch: Callable[[], T], *, max_age: float) -> None:
@@ -32,12 +33,12 @@ class RefreshedValue(Generic[T]):
         self._failed = False
 
     def get(self) -> T | None:
-        """Return the newest value; None where there is none that is younger than ten times max_age.
+        """Return the newest value; None if it is older than ten times ``max_age``.
 
-        Called from one thread at a time.
+        Call it from one thread at a time.
         """
         age = time.monotonic() - self._fetched
-        # A thread of the parent's is not alive in a forked child, so the child fetches by itself.
+        # A forked child does not have the parent's thread, so it fetches by itself.
         if age > self._max_age and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(
                 target=self._refresh, name="etter-obs-refresh", daemon=True
@@ -49,7 +50,7 @@ class RefreshedValue(Generic[T]):
         try:
             self._value = self._fetch()
             self._failed = False
-        except Exception as error:  # noqa: BLE001  # the server's state must not become ours
+        except Exception as error:  # noqa: BLE001  # a failure of the server must not become ours
             self._value = None
             if not self._failed:
                 _LOG.warning("The state of a server cannot be read: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""The way of a request through the parts: the middleware around everything that the app brings."""
+"""The path of a request through the parts: the middleware around the whole app."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def observed(
     side: AppResources,
     lifecycle: Lifecycle,
 ) -> ObservabilityMiddleware:
-    """Return the middleware around ``inner``; called when the app has all of its routes.
+    """Return the middleware around ``inner``. Call it once the app has all of its routes.
 
     Args:
-        app: the app, whose routes answer first.
-        inner: the whole of its middleware stack.
-        parts: take what is measured.
-        settings: paths, tokens, proxies, headers.
-        spec: the routes that stream, the latency from which a request is slow.
-        side: keeps what refers to the app.
-        lifecycle: is called when the app starts and stops.
+        app: The app; its routes answer first.
+        inner: Its whole middleware stack.
+        parts: Record the measurements.
+        settings: Paths, tokens, proxies, headers.
+        spec: Gives the routes that stream and the latency from which a request is slow.
+        side: The state that is kept on the app.
+        lifecycle: Called when the app starts and stops.
     """
     side.callback(parts.tracing.settle(inner))
     parts.routes = RouteTable(app.routes)
@@ -113,6 +113,6 @@ def _error_report(parts: Parts) -> Callable[[BaseException, RequestContext], Non
 
 
 def _tightest_latency(spec: Spec) -> float:
-    """Return the lowest threshold, in seconds, above which a request is bad for some SLO."""
+    """Return the lowest threshold in seconds above which a request is bad for some SLO."""
     bounds = (slo.sli.kind.bucket(conventions.REQUEST_DURATION) for slo in spec.slos)
     return min((float(bound) for bound in bounds if bound is not None), default=inf)

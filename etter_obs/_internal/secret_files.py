@@ -1,9 +1,8 @@
-"""The secrets of the stack, each in a file of its own under `secrets/`, which git ignores.
+"""The secrets of the stack, each in its own file under ``secrets/``, which git ignores.
 
-No password has a default that anyone knows: the random ones are made where they are missing, by
-`etter-obs init`, and read by the containers as files. The folder is the owner's alone (0700); the
-files in it are readable to all (0644), because the containers that they are mounted into run as
-other users.
+No password has a well-known default. ``etter-obs init`` generates the missing random passwords, and
+the containers read them as files. Only the owner can enter the folder (0700). The files in it are
+readable by everyone (0644), because the containers that mount them run as other users.
 """
 
 from __future__ import annotations
@@ -14,24 +13,36 @@ from collections.abc import Collection
 from pathlib import Path
 
 FOLDER = "secrets"
-POSTGRES_PASSWORD = "postgres-password"  # noqa: S105  # a file's name
+POSTGRES_PASSWORD = "postgres-password"  # noqa: S105  # the name of a file
 _RANDOM = ("grafana-admin-password", POSTGRES_PASSWORD, "prometheus/metrics-token")
-_MOUNTED = ("alertmanager", "prometheus")  # as folders, each into the container of its name
+_MOUNTED = (
+    "alertmanager",
+    "prometheus",
+)  # mounted as folders, each into the container of that name
 WEBHOOK = "alertmanager/webhook-url"
 _WEBHOOK_DEFAULT = "http://host.docker.internal:9095/alerts"  # on the Docker host
 
 
 def ensure_secrets(root: Path, without: Collection[str] = ()) -> list[Path]:
-    """Write the secret files that are missing in the project `root`; what is there stays.
+    """Write the secret files that the project ``root`` lacks; existing files stay unchanged.
 
-    Those named in `without` are not made. Each file appears whole. Returns the files written.
-    Raises OSError where the folder cannot be written.
+    Each file appears with its complete content.
+
+    Args:
+        root: The project folder.
+        without: Names of secrets that are not written.
+
+    Returns:
+        The written files.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     folder = root / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in _MOUNTED:
         (folder / name).mkdir(exist_ok=True)
-        (folder / name).chmod(0o755)  # whatever the umask
+        (folder / name).chmod(0o755)  # independent of the umask
     contents = {name: secrets.token_urlsafe(24) for name in _RANDOM} | {WEBHOOK: _WEBHOOK_DEFAULT}
     written = []
     for name, content in contents.items():
@@ -46,9 +57,9 @@ def ensure_secrets(root: Path, without: Collection[str] = ()) -> list[Path]:
 
 
 def is_placeholder(path: Path) -> bool:
-    """Tell whether the secret is still what `ensure_secrets` wrote for want of the user's own.
+    """Return whether the secret is still the placeholder that ``ensure_secrets`` wrote.
 
-    The random passwords are none. A file that cannot be read is not known to be one.
+    Random passwords are not placeholders. A file that cannot be read does not count as one.
     """
     try:
         return path.is_file() and path.read_bytes().strip() == _WEBHOOK_DEFAULT.encode()

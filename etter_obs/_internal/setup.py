@@ -1,4 +1,4 @@
-"""``setup_observability``: reads the environment and the spec, and observes an app."""
+"""Set up observability: read the environment and the spec, and observe an app."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 _observed: Final[weakref.WeakKeyDictionary[Starlette, Observability]] = weakref.WeakKeyDictionary()
 _left_behind: Final[deque[Observability]] = deque()
-"""Of apps that are gone and were not shut down. The next app's set-up does that: the garbage
-collector, which finds them, may run anywhere and must not wait."""
+"""Handles of apps that were freed without a shutdown. The set-up of the next app shuts them down,
+because the garbage collector may run on any thread and must not wait."""
 _LEFT_SECONDS: Final = 0.5
-"""How long each of them may take to send what is left."""
+"""Seconds that each of them may take to send the rest."""
 
 
 def setup_observability(
@@ -41,25 +41,27 @@ def setup_observability(
 ) -> Observability:
     """Observe a FastAPI (or Starlette) app: logs, metrics, traces, errors, health.
 
-    All else comes from the environment. Call it before or after routes and middleware are added,
-    at import, in a factory or in the lifespan. A further call for the same app adds its engines and
-    clients, and returns the first call's handle. A process that does not catch what is wrong with
-    its variables or slo.yaml prints that alone and exits with 2. A part that a variable switches on
-    and whose packages are not installed is left out, with one warning.
+    All other options come from the environment. Call it before or after routes and middleware are
+    added, at import, in a factory or in the lifespan. A second call for the same app adds its
+    engines and clients and returns the handle of the first call.
+
+    If the environment or slo.yaml is wrong and nothing catches the error, the process prints only
+    the error and exits with 2. A part that a variable turns on but whose packages are not installed
+    is disabled with one warning.
 
     Args:
-        app: the app, before or after its start.
-        engine: SQLAlchemy engine, sync or async, or several by name; measured and checked.
-        redis: client of redis-py, sync or async, or several by name, likewise. ``cached`` functions
-            keep their results in the first one.
-        settings: in place of the environment; a further call ignores it.
+        app: The app, before or after its start.
+        engine: A sync or async SQLAlchemy engine, or several by name. Each is measured and checked.
+        redis: A sync or async client of redis-py, or several by name. Each is measured and checked.
+            ``cached`` functions store their results in the first one.
+        settings: Replaces the environment; a second call ignores it.
 
     Returns:
-        The handle: ``obs.health.add(…)``, ``obs.shutdown()``.
+        The handle, with ``obs.health.add(…)`` and ``obs.shutdown()``.
 
     Raises:
-        SettingsError: an environment variable holds a value that it cannot take.
-        SpecError: slo.yaml says something that cannot be right.
+        SettingsError: An environment variable has a value that it does not accept.
+        SpecError: slo.yaml is not valid.
     """
     while _left_behind:
         _left_behind.popleft().shutdown(_LEFT_SECONDS)

@@ -1,4 +1,4 @@
-"""The time that the end of an app may take, shared by everything that has something to send."""
+"""The shutdown deadline, shared by every part that has something to send."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class ShutdownDeadline:
-    """Starts once, when the app ends; every part waits at most for what is left of it."""
+    """A deadline that starts when the app ends; each part waits at most for the rest of it."""
 
     __slots__ = ("_ends",)
 
@@ -19,13 +19,13 @@ class ShutdownDeadline:
         return self._ends is not None
 
     def begin(self, seconds: float) -> None:
-        """Start the time; it replaces an earlier one."""
+        """Start the deadline; it replaces an earlier one."""
         self._ends = time.monotonic() + seconds
 
     def clear(self) -> None:
-        """Forget it: the app goes on, or starts anew."""
+        """Clear the deadline, because the app continues or starts again."""
         self._ends = None
 
     def left(self) -> float:
-        """Return the seconds that are left; 0 where set-up failed before anything could wait."""
+        """Return the remaining seconds; 0 if set-up failed before the deadline started."""
         return 0.0 if self._ends is None else max(0.0, self._ends - time.monotonic())

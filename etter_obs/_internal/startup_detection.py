@@ -1,8 +1,8 @@
-"""When an app's start is over, for an app that nobody tells us of.
+"""Detect when an app has started if no server reports it.
 
-Set-up inside the lifespan comes after the lifespan's first message, and a server may send none at
-all. What the interpreter knows of its frames says both: whether the start still runs, and whether
-the event loop does.
+Set-up inside the lifespan runs after the lifespan's first message, and a server may send none at
+all. The frames of the interpreter show both: whether the start still runs, and whether the event
+loop does.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LONGEST_POLL_SECONDS: Final = 1.0
 def call_when_started(router: Router, call: Callable[[], object]) -> None:
     """Call ``call`` in the running loop once the lifespan that runs the caller has started.
 
-    Where no lifespan runs the caller, ``call`` is called at once.
+    If no lifespan runs the caller, call it at once.
 
     Raises:
-        RuntimeError: no event loop is running.
+        RuntimeError: No event loop is running.
     """
     loop = asyncio.get_running_loop()
     step = _step_of(type(router).lifespan.__code__)
@@ -47,10 +47,10 @@ def call_when_started(router: Router, call: Callable[[], object]) -> None:
 
 
 def call_in_main_loop(call: Callable[[], object]) -> Callable[[], None]:
-    """Call ``call`` in the main thread's event loop, when there is one; return the undo.
+    """Call ``call`` in the event loop of the main thread once it runs; return the undo.
 
-    No hook tells of a loop that a server will run: a thread looks for it, at most once a second
-    after the first ones.
+    No hook reports a loop that a server will run. A thread therefore polls for it, at least once a
+    second.
     """
     over = threading.Event()
 
@@ -68,7 +68,7 @@ def call_in_main_loop(call: Callable[[], object]) -> Callable[[], None]:
 
 
 def _step_of(lifespan: CodeType) -> FrameType | None:
-    """Return the frame of what a router's lifespan awaits while it starts, on this stack."""
+    """Return the frame that the router's lifespan awaits during its start, from this stack."""
     below: FrameType | None = None
     frame: FrameType | None = sys._getframe()
     while frame is not None:
@@ -79,22 +79,22 @@ def _step_of(lifespan: CodeType) -> FrameType | None:
 
 
 def _frames_of(awaited: Any) -> Iterator[FrameType]:
-    """Yield the frames of a suspended coroutine and of all that it awaits, outermost first."""
+    """Yield the frames of a suspended coroutine and of everything it awaits, outermost first."""
     while awaited is not None:
         yield from filter(None, (getattr(awaited, name, None) for name in _FRAMES))
         awaited = next(filter(None, (getattr(awaited, name, None) for name in _NEXT)), None)
 
 
 def _loop_of(thread: int | None) -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that a thread runs, None where it runs none that can be seen.
+    """Return the event loop that a thread runs; None if no running loop is visible.
 
-    asyncio keeps that from other threads; the frames that run a loop have it, or its runner.
+    asyncio hides the loop from other threads. The frames that run a loop hold it or its runner.
     """
     frame = sys._current_frames().get(thread or 0)
     while frame is not None:
         for value in list(frame.f_locals.values()):
             if isinstance(value, asyncio.Runner):
-                value = getattr(value, "_loop", None)  # get_loop() would make one
+                value = getattr(value, "_loop", None)  # get_loop() would create one
             if isinstance(value, asyncio.AbstractEventLoop) and value.is_running():
                 return value
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""How a process ends that was started with bad input: what is wrong, exit code 2, no traceback."""
+"""End a process that was started with bad input: print the error, exit with 2, no traceback."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Final
 
 _REFUSED: Final = "_etter_obs_refused"
-"""The hook's attribute with the errors that it knows: one hook is enough for all."""
+"""The hook's attribute with the known errors; one hook serves all of them."""
 
 
 def end_without_traceback(error: Exception) -> None:
-    """Have the process say no more than ``error`` and exit with 2, if nobody catches it.
+    """Make the process print only ``error`` and exit with 2 if nothing catches it.
 
-    Where somebody does (gunicorn, which would start a worker that exits again and again; a test; a
-    shell in which people try things), and for every other exception, all stays as it was.
+    Nothing changes for other exceptions, and nothing changes if the error is caught: by gunicorn,
+    which would restart a worker that exits again and again, by a test, or in an interactive shell.
     """
     if hasattr(sys, "ps1"):
         return

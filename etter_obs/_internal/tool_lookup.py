@@ -1,4 +1,4 @@
-"""Finds the programs of the stack that the command line runs: promtool and amtool."""
+"""Find the programs that the command line runs: promtool and amtool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etter_obs._internal.bundle import bundle_root
 from etter_obs._internal.settings import cache_root
 
 _OF: Final = {"promtool": "prometheus", "amtool": "alertmanager"}
-"""The component that each program comes with; docker-compose.yml has its version."""
+"""The component that each program comes with; docker-compose.yml pins its version."""
 
 
 def find_program(name: str) -> Path | None:
@@ -24,13 +24,13 @@ def find_program(name: str) -> Path | None:
 
 
 def how_to_get(name: str) -> str:
-    """Return, a line each, the commands either of which brings the program at our version."""
+    """Return the commands, one per line, that each install the program at the pinned version."""
     component = _OF[name]
     compose = (bundle_root() / "docker-compose.yml").read_text(encoding="utf-8")
     found = re.search(rf"image: prom/{component}:v(\d+)\.(\d+)\.(\d+)", compose)
     assert found, f"docker-compose.yml names no version of {component}"  # noqa: S101
     major, minor, patch = map(int, found.groups())
-    # Prometheus's Go module counts 3.16 as 0.316.
+    # The Go module of Prometheus writes 3.16 as 0.316.
     module = f"v0.{100 * major + minor}.{patch}" if major else f"v0.{minor}.{patch}"
     image = f"prom/{component}:v{major}.{minor}.{patch}"
     package = f"github.com/prometheus/{component}/cmd/{name}"

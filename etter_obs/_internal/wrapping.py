@@ -1,4 +1,4 @@
-"""Puts something around every call of a function, whatever kind of function it is."""
+"""Wrap every call of a function, whatever kind of function it is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Measure = Callable[[], AbstractContextManager[object]]
 
 
 def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that runs each call inside the context that ``measure()`` makes.
+    """Return a decorator that runs each call inside the context of ``measure()``.
 
-    The context of a coroutine function ends when it is done, not when it is called; that of a
-    generator when it is used up or closed. The function keeps its kind, signature and type.
+    The context of a coroutine function ends when the coroutine is done, not when it is created. The
+    context of a generator ends when the generator is exhausted or closed. The function keeps its
+    kind, signature and type.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -44,7 +45,7 @@ def around(measure: Measure) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def replacing(function: Callable[P, R], call: Callable[..., Any]) -> Callable[P, R]:
     """Return a function that calls ``call`` and has the kind, signature and type of ``function``.
 
-    ``call`` returns an awaitable where ``function`` is a coroutine function.
+    ``call`` returns an awaitable if ``function`` is a coroutine function.
     """
 
     async def called_async(*args: Any, **kwargs: Any) -> Any:
@@ -60,10 +61,10 @@ def replacing(function: Callable[P, R], call: Callable[..., Any]) -> Callable[P,
 
 
 def _like(function: Callable[..., Any], wrapper: Callable[P, R]) -> Callable[P, R]:
-    """Return ``wrapper``, which uses no global name of this module, as if it were ``function``.
+    """Return ``wrapper``, which uses no global name of this module, disguised as ``function``.
 
-    Its globals are those of ``function``: FastAPI before 0.124 looks annotations that are strings
-    up in ``__globals__`` and not behind ``__wrapped__``, when the route is added and not before.
+    Its globals are those of ``function``. FastAPI before 0.124 resolves string annotations in
+    ``__globals__`` and does not look behind ``__wrapped__``, at the time the route is added.
     """
     namespace = _namespace(function)
     made: Any = wrapper
@@ -71,14 +72,14 @@ def _like(function: Callable[..., Any], wrapper: Callable[P, R]) -> Callable[P, 
         made = FunctionType(
             made.__code__, namespace, made.__name__, made.__defaults__, made.__closure__
         )
-    # A partial has no name; without one of its own the next decorator would see the wrapper's.
+    # A partial has no name; without one, the next decorator would see the name of the wrapper.
     functools.update_wrapper(made, named(function), assigned=_NAMES, updated=())
     others = [name for name in functools.WRAPPER_ASSIGNMENTS if name not in _NAMES]
     return cast("Callable[P, R]", functools.update_wrapper(made, function, assigned=others))
 
 
 def _namespace(function: Callable[..., Any]) -> dict[str, Any] | None:
-    """Return the globals of the module that wrote ``function``; None for one that is not Python."""
+    """Return the globals of the module that defines ``function``; None if it is not Python code."""
     inner: Any = inspect.unwrap(function)
     while isinstance(inner, functools.partial):
         inner = inspect.unwrap(inner.func)
@@ -88,14 +89,14 @@ def _namespace(function: Callable[..., Any]) -> dict[str, Any] | None:
 
 
 def named(function: Callable[..., Any]) -> Any:
-    """Return what gives ``function`` its name: what a partial calls, a callable object's class."""
+    """Return the object that names ``function``: the target of a partial, a callable's class."""
     while isinstance(function, functools.partial):
         function = function.func
     return function if hasattr(function, "__qualname__") else type(function)
 
 
 def refuse_function(decorator: str, first: object) -> None:
-    """Tell who wrote ``@decorator`` that it takes parentheses.
+    """Reject ``@decorator`` without parentheses.
 
     Raises:
         TypeError: ``first``, the decorator's first argument, is the function itself.
@@ -121,7 +122,7 @@ def _generator(function: Callable[..., Any], measure: Measure) -> Callable[..., 
 
 
 def _async_generator(function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
-    closing = aclosing  # no global name: see _like
+    closing = aclosing  # not a global name: see _like
 
     async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with measure():
@@ -136,7 +137,7 @@ def _async_generator(function: Callable[..., Any], measure: Measure) -> Callable
                         step = inner.asend((yield item))
                     except GeneratorExit:
                         raise
-                    except BaseException as error:  # noqa: BLE001  # it is meant for the inner one
+                    except BaseException as error:  # noqa: BLE001  # the exception is for the inner generator
                         step = inner.athrow(error)
 
     return called
