@@ -199,4 +199,6 @@ def test_the_pytest_plugin_needs_no_traces(wheel: Path, tmp_path: Path) -> None:
     )
     said = run(python, "-m", "pytest", "-q", "test_stranger.py", cwd=tmp_path, expect=1)
     assert "1 passed" in said, said
-    assert "ImportError: opentelemetry-sdk is not installed; run pip install 'etter-obs[otlp]'" in said
+    assert (
+        "ImportError: opentelemetry-sdk is not installed; run pip install 'etter-obs[otlp]'" in said
+    )

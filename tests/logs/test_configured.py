@@ -103,7 +103,9 @@ def test_loguru_files_keep_their_own_format(outputs: dict[str, Path]) -> None:
 @pytest.mark.parametrize("name", ["alembic", "dictConfig that disables"])
 def test_a_configuration_that_disables_loggers_is_told(outputs: dict[str, Path], name: str) -> None:
     """What is lost by the app's own configuration is not lost in silence: one warning names it."""
-    (told,) = [line for line in lines_of(outputs[name]) if "configuration disabled" in line["message"]]
+    (told,) = [
+        line for line in lines_of(outputs[name]) if "configuration disabled" in line["message"]
+    ]
     assert told["level"] == "WARNING"
     assert "disable_existing_loggers=False" in told["message"]
 
