@@ -21,6 +21,8 @@ _PATIENCE_SECONDS: Final = 0.1
 """After how long it is worth a look whether the client still waits."""
 _NATIVE_SECONDS: Final = 0.01
 """How long a server that is no Python (granian) may take to say what it knows."""
+_LOOKS: Final = 2
+"""How many messages a look reads at most: the end of an unread body, and what follows it."""
 _NOTHING: Final[Scope] = {}
 _FRAMEWORKS: Final = ("starlette.", "fastapi.")
 
@@ -204,7 +206,9 @@ class Exchange(RequestContext):
 
     async def _is_alone(self) -> bool:
         """Tell whether the client is gone, of which the server speaks only when it is asked."""
-        while not self._held or self._held[-1]["type"] == "http.request":
+        for _ in range(_LOOKS):
+            if self._held and self._held[-1]["type"] != "http.request":
+                break
             # Servers in Python know when the loop has had a turn, native ones a little later.
             asked = self._receive()
             turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_SECONDS
@@ -220,8 +224,7 @@ class Exchange(RequestContext):
             self._held.append(asking.result())  # the app's, should it ask for more
             if self._held[-1].get("more_body"):
                 return False  # a body that nobody reads is not read here either
-        gone: bool = self._held[-1]["type"] == "http.disconnect"
-        return gone
+        return bool(self._held) and self._held[-1]["type"] == "http.disconnect"
 
     def _end_early(self, error: BaseException | None) -> None:
         gone = self._left and (error is None or is_client_disconnect(error))
