@@ -163,9 +163,9 @@ def test_ids_and_numbers_of_ours_are_no_secrets_of_the_apps(tmp_path: Path) -> N
     [
         ("ETTER_OBS_REDACT_PATTERN", "(", "missing )"),
         ("ETTER_OBS_REDACT_PATTERN", "(?<=a)b", "look-around"),
-        ("ETTER_OBS_REDACT_PATTERN", "x*", "does not match an empty text"),
+        ("ETTER_OBS_REDACT_PATTERN", "x*", "does not match the empty string"),
         ("ETTER_OBS_REDACT_PATTERN", "a" * 5_000, "at most 4096"),
-        ("ETTER_OBS_REDACT_PATTERN", "((a{100}){100}){100}", "a regular expression as RE2"),
+        ("ETTER_OBS_REDACT_PATTERN", "((a{100}){100}){100}", "a regular expression of RE2"),
         ("ETTER_OBS_REDACT_NAMES", "card.*", "names such as pickup_code"),
         ("ETTER_OBS_REDACT_NAMES", "a, --", "names such as pickup_code"),
     ],

@@ -1,7 +1,7 @@
-"""Every name that this product gives to something, spelled once.
+"""Every name that this product defines, spelled once.
 
 The app, the rules, the dashboards and the runbooks use these constants, so they cannot disagree.
-Names that other programs give to their metrics are in ``conventions/external.py``.
+Metric names of other programs are in ``conventions/external.py``.
 """
 
 from __future__ import annotations

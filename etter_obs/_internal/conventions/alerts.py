@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Alert:
-    """Alert names. The burn-rate ones have a name for each tier."""
+    """Alert names. Each tier has its own burn-rate alert."""
 
     WATCHDOG: Final = "Watchdog"
     SERVICE_DOWN: Final = "ServiceDown"
@@ -29,5 +29,5 @@ class Alert:
 
     @staticmethod
     def burn_rate(severity: str, long_window: str) -> str:
-        """Return the alert name of a tier, e.g. ``SLOBurnRatePage1h``."""
+        """Return the alert name of a tier, for example ``SLOBurnRatePage1h``."""
         return f"SLOBurnRate{severity.capitalize()}{long_window}"

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Dashboard(StrEnum):
-    """Dashboards' uids: links from alerts, panels and log lines go by them."""
+    """UIDs of the dashboards, used by links from alerts, panels and log lines."""
 
     SLO_OVERVIEW = "etter-obs-slo-overview"
     SLO_DETAIL = "etter-obs-slo-detail"
@@ -20,5 +20,5 @@ class Dashboard(StrEnum):
 
     @property
     def path(self) -> str:
-        """File of the dashboard, relative to the project, e.g. ``…/slo-detail.json``."""
+        """File of the dashboard relative to the project, for example ``…/slo-detail.json``."""
         return f"grafana/dashboards/{self.value.removeprefix('etter-obs-')}.json"

@@ -1,6 +1,6 @@
-"""Names that other programs give: metrics of the stack's parts at their pinned versions.
+"""Names that other programs define: metrics of the stack's components at their pinned versions.
 
-What this product names itself stands in ``conventions/``; here stands what it reads.
+Names that this product defines are in the other modules of ``conventions/``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Job(StrEnum):
-    """Scrape jobs of prometheus/prometheus.yml beside the service's own."""
+    """Scrape jobs in prometheus/prometheus.yml other than the service's own."""
 
     PROMETHEUS = "prometheus"
     ALERTMANAGER = "alertmanager"
@@ -26,7 +26,7 @@ class Job(StrEnum):
 
 
 class Scrape(StrEnum):
-    """Series that Prometheus adds to every scrape, and those of its alerts."""
+    """Series that Prometheus adds to every scrape, and the series of its alerts."""
 
     UP = "up"
     DURATION = "scrape_duration_seconds"
@@ -131,7 +131,7 @@ NAMES: frozenset[str] = frozenset(
     )
     for name in names
 )
-"""All of them."""
+"""The names of all metrics above."""
 
 HISTOGRAMS: frozenset[str] = frozenset({Alertmanager.LATENCY})
-"""Those whose series carry ``_bucket``, ``_sum`` or ``_count`` besides."""
+"""Histograms: their series also have the suffix ``_bucket``, ``_sum`` or ``_count``."""

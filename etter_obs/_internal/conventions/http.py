@@ -13,7 +13,7 @@ class Header(StrEnum):
 
 
 class Path(StrEnum):
-    """Paths that the package adds; they stay out of request metrics, traces and the access log."""
+    """Paths that the package adds, excluded from request metrics, traces and the access log."""
 
     METRICS = "/metrics"
     HEALTH = "/health"

@@ -1,4 +1,4 @@
-"""Labels of the app's metrics, rules and alerts, and the label values that have a meaning."""
+"""Labels of the app's metrics, rules and alerts, and the label values with a special meaning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Label(StrEnum):
     VERSION = "version"
     PYTHON = "python"
     FASTAPI = "fastapi"
-    # carried by rules and alerts
+    # labels of rules and alerts
     JOB = "job"
     INSTANCE = "instance"
     SERVICE = "service"
@@ -42,12 +42,12 @@ class Label(StrEnum):
 
 
 UNMATCHED: Final = "__unmatched__"
-"""``endpoint`` of a request that no route answers; it counts in no SLI."""
+"""``endpoint`` of a request that matches no route; no SLI counts it."""
 OVERFLOW: Final = "__overflow__"
-"""Label value in the series that take what a capped metric may not hold."""
+"""Label value of the overflow series, which count everything past the cap of a metric."""
 KEPT_PAST_CAP: Final = frozenset((Label.ENDPOINT, Label.STATUS, Label.STATUS_CLASS))
-"""Labels that SLIs choose by: past the cap they keep a value that is one of few."""
+"""Labels that SLIs filter by: past the cap they keep a value that is one of few."""
 OTHER_METHOD: Final = "_OTHER"
-"""``method`` of a request whose method is not one of HTTP's (OpenTelemetry's own spelling)."""
+"""``method`` of a request with a method outside HTTP (OpenTelemetry's spelling)."""
 STATUS_CLIENT_CLOSED: Final = 499
 """Status of a request whose client left before the response was complete (nginx's code)."""

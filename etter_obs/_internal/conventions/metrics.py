@@ -27,12 +27,12 @@ class MetricKind(StrEnum):
 class Metric:
     """One metric of the instrumented app.
 
-    ``suffix`` follows the spec's prefix and an underscore: with the prefix ``etter`` the suffix
+    ``suffix`` follows the spec's prefix and an underscore: with the prefix ``etter``, the suffix
     ``requests_total`` is exposed as ``etter_requests_total``.
 
-    ``across`` says what several workers' values make together. Counters and histograms are summed,
-    unless every worker reads the same total from a server that they share: then it is ``latest``,
-    the value that was set last. For gauges only living workers count.
+    ``across`` is how the values of several workers are combined. Counters and histograms are
+    summed. If every worker reads the same total from a shared server, ``across`` is ``latest``, the
+    value that was set last. For gauges, only living workers count.
     """
 
     suffix: str
@@ -42,7 +42,7 @@ class Metric:
     across: Across = "sum"
 
     def name(self, prefix: str) -> str:
-        """Return the exposed name, e.g. ``etter_requests_total``."""
+        """Return the exposed name, for example ``etter_requests_total``."""
         return f"{prefix}_{self.suffix}"
 
     def series_names(self, prefix: str) -> tuple[str, ...]:

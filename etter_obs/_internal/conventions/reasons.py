@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class HealthStatus(StrEnum):
-    """States of a check and of the whole."""
+    """States of a check and of the whole app."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -14,7 +14,7 @@ class HealthStatus(StrEnum):
 
 
 class HealthReason(StrEnum):
-    """Why a check is not healthy: a fixed vocabulary, so that no text leaks into an answer."""
+    """Why a check is not healthy: a fixed vocabulary, so that no text leaks into a response."""
 
     OK = "ok"
     TIMEOUT = "timeout"

@@ -6,17 +6,17 @@ from enum import StrEnum
 
 
 class SpanAttribute(StrEnum):
-    """Attributes that this package adds to spans; OpenTelemetry's own keep their names."""
+    """Attributes that this package adds to spans; OpenTelemetry's attributes keep their names."""
 
     REQUEST_ID = "etter.request_id"
     MADE_AFTERWARDS = "etter.made_afterwards"
     REASON = "etter.kept_because"
     PROBE = "etter.probe"
-    """On the span of a request that turned out to be a probe: it is not sent."""
+    """On the span of a request that turned out to be a probe; the span is not sent."""
 
 
 class KeptBecause(StrEnum):
-    """Why the span of an unsampled request was made afterwards."""
+    """Why the span of an unsampled request was created afterwards."""
 
     ERROR = "error"
     LATENCY = "latency"

@@ -1,1 +1,1 @@
-"""One set of rules that keeps secrets out of logs, spans, error reports and health answers."""
+"""The rules that keep secrets out of logs, spans, error reports and health responses."""

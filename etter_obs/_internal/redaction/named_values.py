@@ -1,11 +1,11 @@
-"""Takes values out of text by the name before them: ``password=…``, JSON, ``repr``, XML, headers.
+"""Hide values in text by the name before them: ``password=…``, JSON, ``repr``, XML, headers.
 
-Which names are secret is decided by ``SecretNames``, as for
-the keys of fields. A value is removed whole: a quoted text with its quotes, a list or a mapping up
-to its last bracket. A value without an end extends to the end of the text.
+``SecretNames`` decides which names are secret, as for the keys of fields. A value is hidden
+completely: a quoted text with its quotes, a list or a mapping up to its last bracket. A value
+without an end extends to the end of the text.
 
-Names are looked for from left to right and values are stepped over, so that everything here takes
-time in proportion to the text.
+The search for names runs from left to right and steps over values, so its time is linear in the
+length of the text.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from etter_obs._internal.redaction.secret_names import SecretNames, is_of_a_head
 from etter_obs._internal.redaction.sql import without_values
 
 REDACTED: Final = "[redacted]"
-"""What stands where a secret stood."""
+"""The replacement of a secret."""
 
 _Match = re.Match[str]
 
-# The name may end in what closes it: `"password":`, `d['password'] =`, `user[password]=`. JSON in
-# JSON has backslashes before its quotes, more of them the deeper it is; a form has + for a space.
+# The name may end in what closes it: `"password":`, `d['password'] =`, `user[password]=`. Nested
+# JSON has backslashes before its quotes, more with each level; a form has + for a space.
 _ASSIGNED: Final = re.compile(
     r"(?<![\w.-])(?P<name>[\w.-]++)[\\\"'\])]*+[\s+]{0,4}(?:=>|->|:=|={1,3}|:{1,2})[ \t+]{0,4}"
 )
@@ -68,24 +68,24 @@ PARAMETER_NEEDLES: Final = (
     "'input'",
     '"input"',
 )
-"""One of them is in a text, in lower case, from which :func:`hide_parameters` takes something."""
+"""A text that ``hide_parameters`` changes contains one of these in lower case."""
 
 _NOTHING: Final = re.compile(r"(?:true|false|none|null)(?![^\s,;&)}\]])", re.IGNORECASE)
-# YAML: the lines below that are indented, up to the first that is not.
+# YAML: the following indented lines, up to the first line that is not indented.
 _BLOCK: Final = re.compile(
     rf"(?:[|>][+-]?\d?[ \t+]*)?(?:{_LINE}(?:[ \t+](?:(?!{_LINE})[^\r\n])*|(?={_LINE})))+"
 )
 _SPACE: Final = re.compile(r"[\s+]{0,4}")
 _STRING: Final = (
     r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
-    r"|(?P<quote>\\{1,63}[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"  # in another, with plain quotes
+    r"|(?P<quote>\\{1,63}[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"  # in another string, with plain quotes
 )
 _QUOTED: Final = re.compile(rf"[bBrRuU]{{0,2}}(?:{_STRING})", re.DOTALL)
 _BRACKET: Final = re.compile(rf"(?P<open>[(\[{{])|[)\]}}]|{_STRING}|\\.", re.DOTALL)
 _OF_HEADER: Final = re.compile(r"(?:[^\"'\\\r\n]|(?<==)\\*\"[^\"\r\n]*\")+")
 _BARE: Final = re.compile(r"[^\s,;&(){}\[\]]+")
 _END: Final = re.compile(r"[\s+]{0,4},?[\s+]{0,4}[)\]}]")
-# `auth: failed` is prose, `session=session` and `x: AsyncSession = y` are code; an id has a digit.
+# `auth: failed` is prose; `session=session` and `x: AsyncSession = y` are code; an id has a digit.
 _TOPIC: Final = re.compile(r"(?:[A-Z][a-z]+)*(?:[aA]uth|[sS]ession)")
 _SECOND_WORDS: Final = frozenset({"key", "keys", "id", "number", "card", "word", "phrase", "code"})
 _WORD: Final = re.compile(r"[^\s\d\"'({\[][^\s\d\"',;&)}\]]{0,63}(?=[\s,;&)}\]]|\Z)")
@@ -101,17 +101,17 @@ def hide_assigned(names: SecretNames, text: str) -> str:
 
 
 def hide_paired(names: SecretNames, text: str) -> str:
-    """Hide the second of two in brackets whose first is a name, as ASGI's headers are written."""
+    """Hide the second item of a bracketed pair whose first is a name, as in ASGI headers."""
     return _hidden(names, text, _PAIRED, _end_of_pair)
 
 
 def hide_options(names: SecretNames, text: str) -> str:
-    """Hide what follows an option of a command line."""
+    """Hide the value of a command-line option."""
     return _hidden(names, text, _OPTION, lambda text, match: _end_of_value(text, match.end()))
 
 
 def hide_elements(names: SecretNames, text: str) -> str:
-    """Hide what XML elements hold."""
+    """Hide the content of XML elements."""
     closings: dict[str, list[int]] = {}
     for closing in _CLOSING.finditer(text):
         closings.setdefault(closing["name"], []).append(closing.start())
@@ -119,7 +119,7 @@ def hide_elements(names: SecretNames, text: str) -> str:
     def end(_: str, match: _Match) -> int:
         ends = closings.get(match["name"], [])
         first = bisect_left(ends, match.end())
-        # `<password>` stays in a text on how a program is called.
+        # `<password>` in a usage text of a program is kept.
         return ends[first] if first < len(ends) else match.end()
 
     return _hidden(names, text, _ELEMENT, end)
@@ -136,7 +136,7 @@ def hide_parts(names: SecretNames, text: str) -> str:
 
 
 def hide_parameters(text: str) -> str:
-    """Hide a statement's values in SQLAlchemy's and databases' texts, and Pydantic's input."""
+    """Hide the values of a statement in texts of SQLAlchemy and databases, and Pydantic's input."""
     shown: list[str] = []
     done = 0
     while statement := _STATEMENT.search(text, done):
@@ -154,9 +154,16 @@ def _hidden(
     pattern: re.Pattern[str],
     end_of: Callable[[str, _Match], int],
 ) -> str:
-    """Replace what stands from each match of ``pattern`` that names a secret to its end.
+    """Replace the value after each match of ``pattern`` that names a secret.
 
-    Without ``names`` each does.
+    Args:
+        names: Tells which names are secret; None treats every match as secret.
+        text: The text to redact.
+        pattern: Matches a name and what separates it from its value.
+        end_of: Returns the offset at which the value ends.
+
+    Returns:
+        The text with the values replaced.
     """
     shown: list[str] = []
     done = at = 0
@@ -197,13 +204,13 @@ def _end_of_assigned(text: str, match: _Match) -> int:
 def _end_of_pair(text: str, match: _Match) -> int:
     at = match.end()
     end = _end_of_value(text, at)
-    # What is stepped over again and again takes long: only what is short may turn out to stay.
+    # Scanning the same text repeatedly is slow, so only a short value may turn out to stay.
     is_long = text.startswith(_OPENING, at) or end == len(text)
     return end if is_long or match["sure"] or _END.match(text, end) else at
 
 
 def _end_of_value(text: str, at: int) -> int:
-    """Return where the value that begins at ``at`` ends; ``at`` itself where it holds nothing."""
+    """Return where the value that begins at ``at`` ends; ``at`` itself if there is no value."""
     if block := _BLOCK.match(text, at):
         return block.end()
     space = _SPACE.match(text, at)
@@ -215,7 +222,7 @@ def _end_of_value(text: str, at: int) -> int:
     if value := _QUOTED.match(text, start):
         return value.end()
     end = start
-    while value := _BARE.match(text, end):  # a call's arguments belong to it
+    while value := _BARE.match(text, end):  # the arguments of a call belong to it
         end = value.end()
         if text.startswith(_OPENING, end):
             end = _end_of_brackets(text, end)

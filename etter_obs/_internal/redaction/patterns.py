@@ -1,6 +1,6 @@
-"""What a secret looks like: the shapes that it has, and the names before it in a text.
+"""Patterns of secrets: their shapes, and the names before them in a text.
 
-Every pattern is linear in the length of its input.
+Every pattern takes time linear in the length of its input.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _luhn(digits: str) -> bool:
 
 
 def hide_card(match: re.Match[str]) -> str:
-    """Replace what :data:`CARD` found, if its check digit is right."""
+    """Replace a match of ``CARD`` if its check digit is correct."""
     digits = re.sub(r"[ +-]", "", match[0])
     return REDACTED if _luhn(digits) else match[0]
 
@@ -79,10 +79,11 @@ _PREFIX_NEEDLES: Final = (
 
 
 class Rule(NamedTuple):
-    """What takes one kind of secret out of a text, and what must stand there before it is worth it.
+    """A rule that hides one kind of secret, and a cheap test of whether the text may contain it.
 
-    A substring search costs 30 ns, a regular expression over the same text 30 times that: one of
-    ``gates`` must be there in lower case (an empty one always is), and one of ``needles``.
+    A substring search costs 30 ns; a regular expression over the same text costs 30 times that. The
+    rule applies only if the lower-case text contains one of ``gates`` and one of ``needles``; an
+    empty string always matches.
     """
 
     gates: tuple[str, ...]
@@ -120,7 +121,7 @@ def _rules(names: SecretNames) -> tuple[Rule, ...]:
             _shape(r"(basic[\s+]+)([A-Za-z0-9+/_-]{6,}={0,2})", _basic, re.IGNORECASE),
         ),
         Rule(
-            ("eyj",),  # what a JSON web token begins with; an encrypted one may have empty parts
+            ("eyj",),  # start of a JSON web token; an encrypted one may have empty parts
             _ANY,
             _shape(r"eyJ[\w-]{4,512}\.(?:[\w-]{4,}(?:\.[\w-]*)*|(?:\.[\w-]+)+)"),
         ),
@@ -134,9 +135,9 @@ def _rules(names: SecretNames) -> tuple[Rule, ...]:
         Rule(
             ("://",),
             ("@", "…"),
-            # The user goes with the password: a Sentry DSN's key stands where a user does. A
-            # password that holds an unescaped slash still ends at the last @ of its word; one that
-            # was cut has no end.
+            # The user is hidden with the password, because the key of a Sentry DSN is in the user's
+            # place. A password with an unescaped slash still ends at the last @ of its word; a
+            # truncated one has no end.
             _shape(
                 r"(://)(?:[^\s/?#\"'<>]{1,512}@"
                 r"|[^\s/:?#\"'<>@\[]{0,512}:(?!\d{1,5}(?:[/'…]|\Z))[^\s\"<>]{1,512}(?:@|…\Z))",
@@ -147,19 +148,19 @@ def _rules(names: SecretNames) -> tuple[Rule, ...]:
     )
 
 
-# No part of a UUID, whose groups of digits go on. The digit stands before the look behind it, so
-# that the search skips to digits at once.
+# Not part of a UUID, whose groups of digits continue. The digit precedes the look-behind, so that
+# the search skips to digits at once.
 CARD: Final = re.compile(r"[2-6](?<![^\W_][2-6])(?<!\.[2-6])(?:[ +-]?[0-9]){12,18}(?!\w|-\w)")
 CARD_LENGTH: Final = 13
 _ENCODED: Final = tuple(f"%{digit}" for digit in range(8))
-"""In a text where a character of ASCII is percent-encoded: it may hold anything."""
+"""A text with a percent-encoded ASCII character has one of these; it may contain anything."""
 
 
 class Rules:
-    """All rules, with names of the app's own.
+    """All rules, including the app's own names.
 
     Args:
-        names: tells which names are of secrets.
+        names: Tells which names are secret.
     """
 
     def __init__(self, names: SecretNames) -> None:
@@ -172,7 +173,7 @@ class Rules:
         self._gates = [(sorted(gates), needles) for needles, gates in groups.items()]
 
     def apply(self, text: str) -> str:
-        """Return ``text`` without what the rules find: the same object where that is nothing."""
+        """Return ``text`` without what the rules find; the same object if they find nothing."""
         lowered = text.lower()
         for rule in self._rules:
             if any(gate in lowered for gate in rule.gates) and any(
@@ -182,7 +183,7 @@ class Rules:
         return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
 
     def suspect(self, text: str) -> bool:
-        """Tell, in about a microsecond, whether any rule may apply to ``text``."""
+        """Return, in about a microsecond, whether any rule may apply to ``text``."""
         lowered = text.lower()
         for gate in self._alone:
             if gate in lowered:

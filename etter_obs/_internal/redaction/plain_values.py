@@ -1,7 +1,8 @@
-"""Turns what callers log into plain values that another thread may read later.
+"""Convert values that callers log into plain values that another thread can read later.
 
-It runs on the caller's thread: a container may change, and a lazy object may need its session, by
-the time the writer renders the line. What is already plain and immutable passes untouched.
+The conversion runs on the caller's thread: when the writer renders the line, a container may have
+changed and a lazy object may have lost its session. Values that are already plain and immutable
+pass unchanged.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from itertools import islice
 from typing import Any, Final
 
 PLAIN: Final = frozenset({int, float, bool, type(None), dt.datetime, dt.date, dt.time, uuid.UUID})
-"""Immutable types that the renderer knows; strings are plain too, once they are short enough."""
+"""Immutable types that the renderer knows. Strings are plain too if they are short enough."""
 
 _MAX_DEPTH: Final = 6
 _MAX_ITEMS: Final = 128
 _MOST_BYTES: Final = 4
-"""Bytes that a character takes in UTF-8, at most."""
+"""Maximum bytes of a character in UTF-8."""
 _CUT: Final = "…"
 _BETWEEN_WORDS: Final = " \n\t,;&|\"'(){}[]<>"
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters of ``text``, at a word's end where there is one.
+    """Return at most ``limit`` characters of ``text``, cut at the end of a word if possible.
 
-    A word cut in two could be half a secret, which no pattern knows any more.
+    A word cut in two could be half a secret, which no pattern recognises.
     """
     if len(text) <= limit:
         return text
@@ -41,7 +42,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def cut_start(text: str, limit: int) -> str:
-    """Return at most the last ``limit`` characters of ``text``, from a line's start or a word's."""
+    """Return at most the last ``limit`` characters, from the start of a line or a word."""
     if len(text) <= limit:
         return text
     end = text[len(text) - limit :]
@@ -51,9 +52,17 @@ def cut_start(text: str, limit: int) -> str:
 
 
 def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
-    """Return ``value`` as strings, numbers, dictionaries and lists, bounded in depth and size.
+    """Return ``value`` as strings, numbers, dictionaries and lists of limited depth and size.
 
-    Never raises: an object that cannot be shown is named by its type.
+    Never raises: an object without a readable value is replaced by the name of its type.
+
+    Args:
+        value: Any object.
+        limit: Maximum characters of a text.
+        depth: Maximum levels of nesting.
+
+    Returns:
+        The plain value.
     """
     kind = type(value)
     if kind is str:
@@ -62,12 +71,12 @@ def plain(value: Any, limit: int, depth: int = _MAX_DEPTH) -> Any:
         return value
     try:
         return _plain(value, limit, depth)
-    except Exception:  # noqa: BLE001  # a __repr__ or __iter__ of the caller's may raise anything
+    except Exception:  # noqa: BLE001  # __repr__ or __iter__ of the caller may raise anything
         return f"<{kind.__name__} without a readable value>"
 
 
 def plain_fields(fields: dict[str, Any], limit: int) -> dict[str, Any]:
-    """Return ``fields`` with plain values and string keys: itself where it has no other."""
+    """Return ``fields`` with plain values and string keys; the same object if all are plain."""
     for key, value in fields.items():
         kind = type(value)
         if type(key) is not str or (len(value) > limit if kind is str else kind not in PLAIN):
@@ -88,13 +97,13 @@ def _plain(value: Any, limit: int, depth: int) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        head = bytes(value[: _MOST_BYTES * (limit + 1)])  # so much that it is `cut` that cuts
+        head = bytes(value[: _MOST_BYTES * (limit + 1)])  # so much that `cut` does the cutting
         return cut(head.decode("utf-8", "backslashreplace"), limit)
     if depth == 0:
         return _CUT
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    elif isinstance(value, tuple) and hasattr(value, "_asdict"):  # a named one
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):  # a named tuple
         value = value._asdict()
     if isinstance(value, Mapping):
         return _plain_mapping(value, limit, depth - 1)

@@ -1,8 +1,7 @@
-"""One set of rules that keeps secrets out of logs, spans and error reports.
+"""The redactor, which keeps secrets out of logs, spans and error reports.
 
-A value is hidden when the key it stands under names a secret, or when its text has the shape of
-one. Both rules err on the side of hiding: a log line that says too little can be repaired, a leaked
-password cannot.
+A value is hidden if its key names a secret or if its text has the shape of a secret. Both rules
+prefer to hide too much: a log line with too little can be fixed, a leaked password cannot.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ _MAX_REMEMBERED: Final = 4096
 _MAX_LENGTH: Final = 128
 _MAX_ENCODINGS: Final = 4
 _ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[0-7][0-9A-Fa-f][^\s\"'<>]*")
-# What calls itself so next to a `value` is its name: of a header, a cookie, a form's field.
+# A key of this name beside a `value` names it: a header, a cookie, a field of a form.
 _NAMING: Final = ("name", "key")
 _INVALID: Final = {"loc", "msg", "input"}
-"""In what Pydantic and FastAPI tell of input that they refuse."""
+"""Keys of an error in which Pydantic and FastAPI report rejected input."""
 _CARDS: Final = range(10**12, 10**19)
-"""Whole numbers that have as many digits as a card's."""
+"""Whole numbers with as many digits as a card number."""
 
 
 class Redactor:
-    """Hides secrets in text, in single values and in nested mappings.
+    """Hide secrets in text, in single values and in nested mappings.
 
     Args:
-        names: names of secrets besides those that are known.
-        pattern: a regular expression of RE2 for what is secret besides, None for none.
+        names: The app's own names of secrets, in addition to the known ones.
+        pattern: An RE2 regular expression that matches further secrets, or None.
 
     Raises:
         ValueError: ``pattern`` cannot be used; the text says what it takes.
@@ -45,16 +44,16 @@ class Redactor:
 
     def __init__(self, names: Iterable[str] = (), pattern: str | None = None) -> None:
         self.names = SecretNames(names)
-        """Which names are of secrets."""
+        """The names of secrets."""
         self.has_pattern = pattern is not None
-        """Whether a pattern of the app's own must see everything."""
+        """Whether the app's own pattern must see every text."""
         self._rules = Rules(self.names)
         self._hide_own = _as_it_is if pattern is None else UserPattern(pattern).hide
 
     def text(self, text: str) -> str:
-        """Return ``text`` with every secret in it replaced by :data:`REDACTED`.
+        """Return ``text`` with every secret replaced by ``REDACTED``.
 
-        A text without any comes back as it is, the same object.
+        A text without secrets is returned as the same object.
         """
         if not self.suspect(text):
             return self._hide_own(text)
@@ -62,14 +61,14 @@ class Redactor:
         return _ENCODED.sub(self._decoded, text) if "%" in text else text
 
     def suspect(self, text: str) -> bool:
-        """Tell, in about a microsecond, whether any rule but the app's own may find something."""
+        """Return, in about a microsecond, whether a rule other than the app's own may match."""
         return self._rules.suspect(text)
 
     def value(self, key: str, value: Any) -> Any:
-        """Return what may be shown of ``value``, which stands under ``key``.
+        """Return ``value``, which belongs to ``key``, without its secrets.
 
-        Text, also as bytes, numbers, mappings and sequences are looked into; other objects come
-        back as they are.
+        Text (also as bytes), numbers, mappings and sequences are redacted; other objects are
+        returned unchanged.
         """
         return self._value(key, value, _MAX_DEPTH)
 
@@ -111,7 +110,7 @@ class Redactor:
         return value
 
     def _items(self, items: Sequence[Any], depth: int) -> list[Any]:
-        """Return what may be shown of ``items``; two may be a name and its value."""
+        """Return ``items`` without their secrets; two items may be a name and its value."""
         name = ""
         if len(items) == 2 and isinstance(items[0], str | bytes):
             name = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
@@ -129,10 +128,11 @@ class Redactor:
         return self._hide_own(self._rules.apply(text))
 
     def _decoded(self, match: re.Match[str]) -> str:
-        """Return a percent-encoded word as it is, or decoded and redacted where it holds a secret.
+        """Return a percent-encoded word unchanged, or decoded and redacted if it contains a secret.
 
-        What was encoded twice is decoded twice. A space becomes a plus, as in a form, so that a
-        value does not end there; what is found with the spaces alone hides the whole word.
+        A doubly encoded word is decoded twice. A space becomes a plus, as in a form, so that it
+        does not end a value. If only the text with spaces contains a secret, the whole word is
+        hidden.
         """
         text, secret = match[0], False
         for _ in range(_MAX_ENCODINGS):
@@ -152,7 +152,7 @@ def _as_it_is(text: str) -> str:
 
 
 class CleanTexts:
-    """Remembers texts in which no rule finds anything: routes, events and keys come again."""
+    """Remember texts in which no rule finds anything, because routes, events and keys repeat."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._suspect = redactor.suspect
@@ -160,7 +160,7 @@ class CleanTexts:
         """Texts that are known to be clean."""
 
     def are(self, texts: list[str]) -> bool:
-        """Tell whether all of ``texts`` are clean, and remember it."""
+        """Return whether all of ``texts`` are clean, and remember them if so."""
         if self._suspect("\n".join(texts)):
             return False
         if len(self.known) + len(texts) > _MAX_REMEMBERED:

@@ -1,6 +1,6 @@
-"""Tells from a name whether what stands under it is a secret: a key's, a header's, a parameter's.
+"""Decide from a name whether its value is a secret: of a key, a header or a parameter.
 
-A name is taken apart into words, and the words decide: ``author`` has none of a secret's.
+A name is split into words, and the words decide: ``author`` has no word of a secret.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _WORDS: Final = frozenset(
         "iban",
     }
 )
-# Secrets where the name ends so; `session_count`, `auth_method` and `pass_rate` hold none.
+# A secret only at the end of a name; `session_count`, `auth_method` and `pass_rate` are not.
 _LAST_WORDS: Final = frozenset({"pass", "auth", "session", "sessid", "sig"})
 _PAIRS: Final = frozenset(
     {
@@ -62,7 +62,7 @@ _PAIRS: Final = frozenset(
         "amz signature",
     }
 )
-# A name may run its words together: `authtoken`, `AWSACCESSKEY`.
+# A name may join its words: `authtoken`, `AWSACCESSKEY`.
 _ENDINGS: Final = (
     "passwd",
     "passphrase",
@@ -74,10 +74,9 @@ _ENDINGS: Final = (
     "sessid",
 )
 _JOINED_PAIRS: Final = tuple(pair.replace(" ", "") for pair in _PAIRS)
-# These are counted more often than listed: `tokens` are what a language model takes, `sessions`
-# are open, `pins` a chip has.
+# These are usually counts: `tokens` of a language model, open `sessions`, `pins` of a chip.
 _COUNTED: Final = ("tokens", "sessions", "pins")
-# `token_count` and `password_length` speak about a secret and hold none.
+# `token_count` and `password_length` describe a secret but do not contain one.
 _HARMLESS_ENDINGS: Final = frozenset(
     {
         "count",
@@ -120,13 +119,13 @@ NEEDLES: Final = (
     "iban",
     "mfa",
 )
-"""One of them is in every name that :func:`is_sensitive` knows, once it is in lower case."""
+"""Every name that ``is_sensitive`` recognises contains one of these in lower case."""
 
 
 def is_sensitive(name: str) -> bool:
-    """Tell whether ``name`` names a secret, however it is spelled, in the singular or the plural.
+    """Return whether ``name`` names a secret, in any spelling, singular or plural.
 
-    ``userPassword``, ``X-API-Key`` and ``client_secrets`` do, ``token_count`` does not.
+    ``userPassword``, ``X-API-Key`` and ``client_secrets`` do; ``token_count`` does not.
     """
     return _is_sensitive(name[-_MAX_NAME:])
 
@@ -152,20 +151,20 @@ class SecretNames:
     """Names of secrets: those that this module knows, and the app's own.
 
     Args:
-        own: further names, however they are spelled: ``pickup_code`` is also ``pickupCode``, and
-            what ``shop_pickup_codes`` ends in.
+        own: The app's own names, in any spelling: ``pickup_code`` also matches ``pickupCode`` and
+            ``shop_pickup_codes``.
     """
 
     def __init__(self, own: Iterable[str] = ()) -> None:
         self._own = [words for name in own if (words := split_words(name))]
         self.needles = (*NEEDLES, *(words[0] for words in self._own))
-        """One of them is in every name that is known, once it is in lower case."""
+        """Every known name contains one of these in lower case."""
         self.last_words = frozenset(words[-1] for words in self._own if len(words) > 1)
-        """What may follow the first word of a name of the app's after a space, in prose."""
+        """Last words of the app's own names; in prose they may follow the first word."""
         self._is_own = lru_cache(maxsize=4096)(self._look)
 
     def know(self, name: str) -> bool:
-        """Tell whether ``name`` names a secret."""
+        """Return whether ``name`` names a secret."""
         return is_sensitive(name) or (bool(self._own) and self._is_own(name[-_MAX_NAME:]))
 
     def _look(self, name: str) -> bool:
@@ -184,18 +183,18 @@ class SecretNames:
 
 
 def split_words(name: str) -> list[str]:
-    """Return the words of a name, in lower case and in the singular."""
+    """Return the words of a name, in lower case and singular."""
     return [_singular(word.lower()) for word in _WORD.findall(name)]
 
 
 def _singular(word: str) -> str:
-    """Return ``word`` without its plural's s, but for what is counted."""
+    """Return ``word`` without the plural s, except for words that are counts."""
     if word.endswith(("ss", *_COUNTED)):
         return word
     return word.removesuffix("s")
 
 
 def is_of_a_header(name: str) -> bool:
-    """Tell whether ``name`` is of a header whose value takes the rest of the line."""
+    """Return whether ``name`` is of a header whose value extends to the end of the line."""
     lowered = name.lower()
     return "authorization" in lowered or "cookie" in lowered

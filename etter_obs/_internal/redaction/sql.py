@@ -1,4 +1,4 @@
-"""What a SQL text does, and how it may be shown: its kind, and itself without its values."""
+"""Classify SQL statements and remove their values."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from typing import Final, NamedTuple
 
 KINDS: Final = ("select", "insert", "update", "delete", "other")
-"""The vocabulary of the label ``query_type``."""
+"""The values of the label ``query_type``."""
 
 _MAX_TEXT: Final = 4_096
-"""Characters looked at and kept: a bulk insert may have megabytes, its beginning suffices."""
+"""Characters read and kept: a bulk insert may have megabytes, its beginning is enough."""
 _MAX_CACHED: Final = 1_024
 _MAX_SHOWN: Final = 1_000
-# Dialects differ in what a backslash before a quote means: where one stands, nobody can tell where
-# the text ends, and all that follows counts as value. "…" is a name in most and a text in MySQL: it
-# is taken for a name only where nothing but a name can stand.
+# Dialects differ in the meaning of a backslash before a quote. After one, the end of the text is
+# unknown, so the rest counts as value. "…" is a name in most dialects and a text in MySQL; it
+# counts as a name only where only a name is possible.
 _PARTS: Final = re.compile(
     r"""
       (?P<name> (?:\b(?:from|join|into|update|table|only)\s+|\.\s*) "[^"]*"(?!") | "[^"]*"(?=\s*\.)
@@ -36,28 +36,29 @@ _SPACE: Final = re.compile(r"\s+")
 
 
 class Statement(NamedTuple):
-    """A statement's kind (one of :data:`KINDS`) and its text with ``?`` for every value."""
+    """The kind of a statement (one of ``KINDS``) and its text with ``?`` for every value."""
 
     kind: str
     shown: str
 
 
 class Statements:
-    """Knows every statement that it has seen lately, so that the next one costs a look-up."""
+    """A cache of recent statements, so that a repeated statement costs one lookup."""
 
     def __init__(self) -> None:
         self._known: dict[str, Statement] = {}
 
     def __call__(self, text: str) -> Statement:
-        """Return what ``text`` is."""
+        """Return the kind and the text of a statement."""
         known = self._known.get(text)
         if known is None:
             if len(text) > _MAX_TEXT:
-                # Its whole text must not be kept as a key.
+                # The whole text must not be kept as a key.
                 text = text[:_MAX_TEXT]
             known = describe(text)
             if len(self._known) >= _MAX_CACHED:
-                # SQL with values in its text is different each time; those that repeat come back.
+                # SQL with values in its text differs each time; repeated statements are added
+                # again.
                 self._known.clear()
             self._known[text] = known
         return known
@@ -79,7 +80,7 @@ def _shown(part: re.Match[str]) -> str:
 
 
 def _kind(text: str) -> str:
-    """Return the kind of a text whose values and comments are gone: they could say anything."""
+    """Return the kind of a text without values and comments, which could contain anything."""
     ignored = _IGNORED.match(text)
     at = ignored.end() if ignored else 0
     word = _WORD.match(text, at)

@@ -1,7 +1,8 @@
-"""A pattern of the app's own for what is secret in its texts, in time that nobody can stretch.
+"""The app's own pattern for secrets, matched in linear time.
 
-Python's ``re`` may take years for a text of thirty characters, and holds the whole process
-meanwhile. RE2 takes time in proportion to the text, whatever the pattern, and lets others run.
+Python's ``re`` can take years for a text of thirty characters, and blocks the whole process
+meanwhile. RE2 takes time linear in the length of the text for every pattern, and releases the
+interpreter lock.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
 
 _MAX_LENGTH: Final = 4_096
 _MAX_MATCHES: Final = 128
-"""More of them in one text hide the rest of it: each may look for its end up to the text's."""
+"""Further matches hide the rest of the text, because each search may scan to the end."""
 
 
 class UserPattern:
-    """Hides all that a regular expression of RE2 matches.
+    """Hide everything that an RE2 regular expression matches.
 
     Args:
-        pattern: the expression.
+        pattern: The regular expression.
 
     Raises:
-        ValueError: it cannot be one, or RE2 is not installed; the text says what it takes.
+        ValueError: The expression is not valid or RE2 is not installed; the text says what it
+            takes.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -37,8 +39,8 @@ class UserPattern:
             raise ValueError("a regular expression that does not match the empty string")
 
     def hide(self, text: str) -> str:
-        """Return ``text`` without what matches: the same object where nothing does."""
-        # Names of files may hold lone surrogates, which are no UTF-8.
+        """Return ``text`` without the matches; the same object if nothing matches."""
+        # File names may contain lone surrogates, which are not valid UTF-8.
         data = text.encode("utf-8", "surrogatepass")
         shown: list[bytes] = []
         done = 0
@@ -58,12 +60,12 @@ class UserPattern:
 
 def _compiled(pattern: str) -> re2._Regexp[bytes]:
     fault = OWN_PATTERN.fault()
-    if fault is not None:  # to go on without it would let out what it is to hide
+    if fault is not None:  # without it, the secrets that it matches would leak
         raise ValueError(f"a regular expression of RE2, but {OWN_PATTERN.remedy(fault)}")
     import re2
 
     options = re2.Options()
-    options.log_errors = False  # to the standard error
+    options.log_errors = False  # on standard error
     try:
         return re2.compile(pattern.encode(), options)
     except re2.error as error:

@@ -1,4 +1,4 @@
-"""Looks variables up in the environment, and says what is wrong with one."""
+"""Read environment variables and report wrong values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class SettingsError(ValueError):
     """An environment variable has a value that it does not accept.
 
-    ``str()`` is one line: the variable, its value (secrets are not shown), what it accepts.
+    ``str()`` returns one line: the variable, its value (never that of a secret), what it accepts.
     """
 
     def __init__(self, variable: str, held: str | None, takes: str) -> None:
@@ -24,15 +24,16 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Variable(Generic[T]):
-    """One environment variable: everything that is known about it, in one place.
+    """One environment variable and everything that is known about it.
 
     Attributes:
-        names: the name, and aliases that count where it is not set.
-        parse: returns the value, or raises ValueError with what the variable accepts.
-        default: the value where none of the names is set.
-        help: what it accepts and what it is for, as the documentation says it (Markdown).
-        shown: the default as the documentation shows it (Markdown); None: derived from ``default``.
-        is_secret: also read from the file that ``NAME_FILE`` names, and never shown.
+        names: The name, followed by aliases that are read if it is not set.
+        parse: Returns the parsed value, or raises ValueError with what the variable accepts.
+        default: The value if none of the names is set.
+        help: What the variable accepts and what it is for, as in the documentation (Markdown).
+        shown: The default as in the documentation (Markdown); None derives it from ``default``.
+        is_secret: Whether the value can also come from the file that ``NAME_FILE`` names, and is
+            never shown.
     """
 
     names: tuple[str, ...]
@@ -44,7 +45,7 @@ class Variable(Generic[T]):
 
     @property
     def documented_names(self) -> tuple[str, ...]:
-        """All names under which the value can be given."""
+        """All names under which the value can be set."""
         return (*self.names, f"{self.names[0]}_FILE") if self.is_secret else self.names
 
     @property
@@ -60,24 +61,24 @@ class Variable(Generic[T]):
 
 
 class Environment:
-    """Reads variables from a mapping; an empty value counts as not set."""
+    """Read variables from a mapping. An empty value counts as not set."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
     def has(self, start: str) -> bool:
-        """Return whether a variable is set whose name begins with ``start``."""
+        """Return whether any variable is set whose name starts with ``start``."""
         return any(name.startswith(start) and held.strip() for name, held in self._values.items())
 
     def read(self, variable: Variable[T], default: T | None = None) -> T:
         """Return the value of the first name that is set, else the default.
 
         Args:
-            variable: what to look up.
-            default: in place of the variable's own; None: its own.
+            variable: The variable to read.
+            default: Replaces the variable's own default; None keeps it.
 
         Raises:
-            SettingsError: the value is not accepted.
+            SettingsError: The value is not accepted.
         """
         for name in variable.names:
             held = self._values.get(name, "").strip()
@@ -104,13 +105,16 @@ def parsed(name: str, held: str, parse: Callable[[str], T], shown: str | None) -
     """Return the parsed value.
 
     Args:
-        name: of the variable.
-        held: its value.
-        parse: raises ValueError with what the variable accepts.
-        shown: the value as an error may show it; None for a secret.
+        name: Name of the variable.
+        held: Its value.
+        parse: Raises ValueError with what the variable accepts.
+        shown: The value as an error may show it; None for a secret.
+
+    Returns:
+        The result of ``parse``.
 
     Raises:
-        SettingsError: the value is not accepted.
+        SettingsError: The value is not accepted.
     """
     try:
         return parse(held)

@@ -1,4 +1,4 @@
-"""Where a signal goes over OTLP."""
+"""The OTLP target of each signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etter_obs._internal.settings.variables import OTLP, OtlpVariables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpTarget:
-    """Where one signal goes over OTLP, and how."""
+    """Where and how one signal is sent over OTLP."""
 
     endpoint: str
     protocol: OtlpProtocol
@@ -24,13 +24,13 @@ class OtlpTarget:
     client_certificate: Path | None
     compression: OtlpCompression
     timeout: float | None
-    """Seconds for one request with its retries; None: the default of each signal."""
+    """Timeout in seconds for one request with its retries; None uses the default of the signal."""
     is_whole: bool = False
-    """Whether the endpoint is the whole URL, to which no path of the signal is added."""
+    """Whether the endpoint is the complete URL; otherwise the path of the signal is appended."""
 
     @property
     def url(self) -> str:
-        """The endpoint with a scheme, as OTLP over HTTP needs it."""
+        """The endpoint with a scheme, as OTLP over HTTP requires."""
         if "://" in self.endpoint:
             return self.endpoint
         return f"{'http' if self.insecure else 'https'}://{self.endpoint}"
@@ -50,24 +50,27 @@ _DEFAULTS: Final = OtlpTarget(
 
 
 def otlp_target(env: Environment) -> OtlpTarget:
-    """Read the variables of all signals.
+    """Read the variables that apply to all signals.
 
     Raises:
-        SettingsError: a variable has a value that it does not accept.
+        SettingsError: A variable has a value that it does not accept.
     """
     return _read(env, OTLP, _DEFAULTS)
 
 
 def signal_target(env: Environment, signal: str, base: OtlpTarget) -> OtlpTarget | None:
-    """Read the variables of one signal, which win over ``base``; None where none is set.
+    """Read the variables of one signal, which override ``base``; return None if none is set.
 
     Args:
-        env: the environment.
+        env: The environment.
         signal: ``traces`` or ``logs``.
-        base: what the variables of all signals say.
+        base: The target from the variables of all signals.
+
+    Returns:
+        The target of the signal, or None.
 
     Raises:
-        SettingsError: a variable has a value that it does not accept.
+        SettingsError: A variable has a value that it does not accept.
     """
     variables = OtlpVariables(f"{signal.upper()}_")
     return _read(env, variables, base) if env.has(variables.prefix) else None

@@ -1,6 +1,6 @@
-"""What a variable may hold: each parser returns its value or raises ValueError.
+"""Parsers of variables: each returns the value or raises ValueError.
 
-The error's text completes the sentence "it takes …".
+The text of the error completes the sentence "it takes …".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SAMPLERS: Final = (
     "parentbased_traceidratio",
 )
 UNIX_SOCKET: Final = "unix:"
-"""Among trusted proxies, whoever connects to a Unix socket; nginx spells it so."""
+"""As a trusted proxy: every client of the Unix socket; nginx uses the same spelling."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NAME_PATTERN: Final = r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 NAME_TAKES: Final = "a name: small letters, digits and dashes, at most 63, a letter first"
@@ -45,7 +45,7 @@ _DSN: Final = re.compile(
 
 
 def boolean(held: str) -> bool:
-    """Take true, 1, yes, on, false, 0, no, off."""
+    """Parse true, 1, yes, on, false, 0, no or off."""
     value = {"true": True, "1": True, "yes": True, "on": True}.get(held.lower())
     if value is None and held.lower() not in ("false", "0", "no", "off"):
         raise ValueError("true or false")
@@ -53,26 +53,26 @@ def boolean(held: str) -> bool:
 
 
 def text(held: str) -> str:
-    """Take a name of one line."""
+    """Parse a name on one line."""
     if len(held) > 256 or not held.isprintable():
         raise ValueError("at most 256 printable characters")
     return held
 
 
 def name(held: str) -> str:
-    """Take a name as slo.yaml takes it for an environment."""
+    """Parse a name under the rule of slo.yaml for an environment."""
     if not re.fullmatch(NAME_PATTERN, held):
         raise ValueError(NAME_TAKES)
     return held
 
 
 def items(held: str) -> tuple[str, ...]:
-    """Take texts with commas between them."""
+    """Parse texts separated by commas."""
     return tuple(item for part in held.split(",") if (item := part.strip()))
 
 
 def secret_name(held: str) -> str:
-    """Take a name of a secret, however it is spelled."""
+    """Parse the name of a secret, in any spelling."""
     if len(held) > 64 or not _SECRET_NAME.fullmatch(held):
         raise ValueError(
             "names such as pickup_code, webhookUrl, X-Device-Key, separated by commas; a name has "
@@ -82,15 +82,15 @@ def secret_name(held: str) -> str:
 
 
 def pattern(held: str) -> str:
-    """Take a regular expression that hides secrets."""
-    from etter_obs._internal.redaction.user_pattern import UserPattern  # only where one is given
+    """Parse a regular expression that matches secrets."""
+    from etter_obs._internal.redaction.user_pattern import UserPattern  # only if a pattern is set
 
     UserPattern(held)
     return held
 
 
 def proxies(held: str) -> tuple[str, ...]:
-    """Take IP addresses, networks and ``unix:`` with commas between them."""
+    """Parse IP addresses, networks and ``unix:``, separated by commas."""
     try:
         return tuple(part if part == UNIX_SOCKET else str(ip_network(part)) for part in items(held))
     except ValueError:
@@ -101,7 +101,7 @@ def proxies(held: str) -> tuple[str, ...]:
 
 
 def headers(held: str) -> tuple[tuple[str, str], ...]:
-    """Take pairs as OpenTelemetry writes them: ``name=value``, comma between, percent-encoded."""
+    """Parse OpenTelemetry's ``name=value`` pairs: separated by commas, percent-encoded."""
     pairs = []
     for part in filter(None, (piece.strip() for piece in held.split(","))):
         name, equals, value = part.partition("=")
@@ -112,14 +112,14 @@ def headers(held: str) -> tuple[tuple[str, str], ...]:
 
 
 def level(held: str) -> str:
-    """Take a level of the logging module, in upper or lower case."""
+    """Parse a level of the logging module, in upper or lower case."""
     if held.upper() not in _LEVELS:
         raise ValueError(f"one of {', '.join(_LEVELS)}")
     return held.upper()
 
 
 def one_of(choices: tuple[T, ...]) -> Callable[[str], T]:
-    """Take one of ``choices``."""
+    """Return a parser of one of ``choices``."""
 
     def parse(held: str) -> T:
         for choice in choices:
@@ -131,7 +131,7 @@ def one_of(choices: tuple[T, ...]) -> Callable[[str], T]:
 
 
 def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
-    """Take some of ``choices`` with commas between them, in upper or lower case, or none."""
+    """Return a parser of some of ``choices``, separated by commas in any case, or of none."""
 
     def parse(held: str) -> tuple[T, ...]:
         if held.lower() == "none":
@@ -145,7 +145,7 @@ def some_of(choices: tuple[T, ...]) -> Callable[[str], tuple[T, ...]]:
 
 
 def patterns(held: str) -> tuple[str, ...]:
-    """Take regular expressions with commas between them, as OpenTelemetry does."""
+    """Parse regular expressions separated by commas, as OpenTelemetry does."""
     found = tuple(part.strip() for part in held.split(",") if part.strip())
     try:
         for part in found:
@@ -156,7 +156,7 @@ def patterns(held: str) -> tuple[str, ...]:
 
 
 def path(held: str) -> str:
-    """Take the path of a URL, or none, which is returned as the empty string."""
+    """Parse the path of a URL; return the empty string for none."""
     if held.lower() == "none":
         return ""
     if not _PATH.fullmatch(held):
@@ -165,7 +165,16 @@ def path(held: str) -> str:
 
 
 def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable[[str], int]:
-    """Take a whole number of ASCII digits; ``why`` tells where its maximum comes from."""
+    """Return a parser of whole numbers in ASCII digits.
+
+    Args:
+        minimum: The smallest number.
+        maximum: The largest number; None sets no limit.
+        why: Where the maximum comes from, for the error.
+
+    Returns:
+        The parser.
+    """
 
     def parse(held: str) -> int:
         fits = held.isascii() and held.isdigit() and int(held) >= minimum
@@ -178,14 +187,14 @@ def integer(minimum: int, maximum: int | None = None, why: str = "") -> Callable
 
 
 def port(held: str) -> int:
-    """Take a TCP port, or 0."""
+    """Parse a TCP port, or 0."""
     if not held.isascii() or not held.isdigit() or not 0 <= int(held) <= 65_535:
         raise ValueError("a port from 0 to 65535 (0: any free port)")
     return int(held)
 
 
 def ratio(held: str) -> float:
-    """Take a share of 1."""
+    """Parse a share from 0 to 1."""
     try:
         value = float(held)
     except ValueError:
@@ -196,7 +205,7 @@ def ratio(held: str) -> float:
 
 
 def seconds(held: str) -> float:
-    """Take a duration in seconds, at most an hour."""
+    """Parse a duration in seconds, below one hour."""
     try:
         value = float(held)
     except ValueError:
@@ -207,12 +216,12 @@ def seconds(held: str) -> float:
 
 
 def seconds_or_none(held: str) -> float:
-    """Take what :func:`seconds` takes, or 0."""
+    """Parse what ``seconds`` parses, or 0."""
     return 0.0 if held in ("0", "0.0") else seconds(held)
 
 
 def milliseconds(minimum: int) -> Callable[[str], float]:
-    """Take OpenTelemetry's durations, whole milliseconds up to an hour; returns seconds."""
+    """Return a parser of OpenTelemetry's durations: milliseconds up to an hour, as seconds."""
 
     def parse(held: str) -> float:
         if not held.isascii() or not held.isdigit() or not minimum <= int(held) <= 3_600_000:
@@ -223,7 +232,7 @@ def milliseconds(minimum: int) -> Callable[[str], float]:
 
 
 def endpoint(held: str) -> str:
-    """Take the address of an OTLP receiver."""
+    """Parse the address of an OTLP receiver."""
     if not _is_address(_ENDPOINT, held):
         raise ValueError(
             "host:port or a URL, such as localhost:4317 or https://collector:4318; "
@@ -233,7 +242,7 @@ def endpoint(held: str) -> str:
 
 
 def dsn(held: str) -> str:
-    """Take the address of a project in Sentry."""
+    """Parse the address of a Sentry project."""
     if not _is_address(_DSN, held):
         raise ValueError("a Sentry DSN, https://<key>@<host>/<project number>")
     return held
@@ -245,7 +254,7 @@ def _is_address(form: re.Pattern[str], held: str) -> bool:
 
 
 def file(held: str) -> Path:
-    """Take the path of a file that exists."""
+    """Parse the path of an existing file."""
     path = Path(held)
     if not path.is_file():
         raise ValueError("the path of a file that exists")

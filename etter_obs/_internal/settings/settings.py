@@ -1,7 +1,7 @@
 """The environment, read once into one frozen object. No other module of the package reads it.
 
-Where OpenTelemetry has a standard name for a variable, that name wins over its alias. A value that
-is not accepted is a :class:`SettingsError` that names the variable, its value and what it accepts.
+If OpenTelemetry has a standard name for a variable, that name overrides its alias. A value that is
+not accepted raises a ``SettingsError`` with the variable, its value and what it accepts.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from etter_obs._internal.settings.parsers import OtlpCompression, OtlpProtocol
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment asks for. Durations are seconds, sizes are bytes or items.
+    """The settings from the environment. Durations are in seconds, sizes in bytes or items.
 
     Raises:
-        SettingsError: from :meth:`from_env`, for the first variable that holds a wrong value; for
-            ``redact_names`` and ``redact_pattern`` always.
+        SettingsError: ``from_env`` raises it for the first variable with a wrong value. The
+            constructor raises it for ``redact_names`` and ``redact_pattern``.
     """
 
-    # the service; None means: what slo.yaml says
+    # the service; None uses the value of slo.yaml
     service_name: str | None = known.SERVICE_NAME.default
     service_version: str | None = known.SERVICE_VERSION.default
     environment: str | None = known.ENVIRONMENT.default
@@ -43,7 +43,7 @@ class Settings:
     # metrics
     metrics_enabled: bool = known.METRICS_ENABLED.default
     metrics_path: str | None = known.METRICS_PATH.default
-    """On the app's port; None: not there."""
+    """The path on the app's port; None does not serve it there."""
     metrics_token: str | None = known.METRICS_TOKEN.default
     metrics_series_cap: int = known.METRICS_SERIES_CAP.default
     multiproc_dir: Path | None = known.MULTIPROC_DIR.default
@@ -58,12 +58,12 @@ class Settings:
     otlp_client_certificate: Path | None = known.OTLP.client_certificate.default
     otlp_compression: OtlpCompression = known.OTLP.compression.default
     otlp_timeout: float | None = known.OTLP.timeout.default
-    """For one request with its retries; None: the default of each exporter."""
+    """Timeout for one request with its retries; None uses the default of each exporter."""
     otlp_targets: Mapping[str, OtlpTarget] = field(default_factory=dict)
-    """Of the signals (``traces``, ``logs``) that have variables of their own."""
+    """Targets of the signals (``traces``, ``logs``) that have their own variables."""
     otlp_logs_enabled: bool = known.OTLP_LOGS_ENABLED.default
     excluded_urls: tuple[str, ...] = known.EXCLUDED_URLS.default
-    """Regular expressions; a request whose URL one is found in is not traced."""
+    """Regular expressions; a request whose URL matches one is not traced."""
     sampler: str = known.DEFAULT_SAMPLER
     sampler_ratio: float = known.SAMPLER_RATIO.default
     span_queue_size: int = known.SPAN_QUEUE_SIZE.default
@@ -74,7 +74,7 @@ class Settings:
     sentry_dsn: str | None = known.SENTRY_DSN.default
     # health and the management port
     health_path: str | None = known.HEALTH_PATH.default
-    """The prefix of the health endpoints' paths; None: not on the app's port."""
+    """Path prefix of the health endpoints; None does not serve them on the app's port."""
     health_token: str | None = known.HEALTH_TOKEN.default
     health_timeout: float = known.HEALTH_TIMEOUT.default
     health_deadline: float = known.HEALTH_DEADLINE.default
@@ -84,13 +84,13 @@ class Settings:
     management_port: int | None = known.MANAGEMENT_PORT.default
     # requests
     response_headers: tuple[str, ...] = known.RESPONSE_HEADERS.default
-    """Those that responses carry, of what :class:`Header` names."""
+    """Headers that responses carry, out of ``Header``."""
     trusted_proxies: tuple[str, ...] = known.TRUSTED_PROXIES.default
     n_plus_one_threshold: int = known.N_PLUS_ONE_THRESHOLD.default
     shutdown_deadline: float = known.SHUTDOWN_DEADLINE.default
 
     def __post_init__(self) -> None:
-        """Refuse rules of redaction that cannot work, whoever gives them: else secrets come out."""
+        """Reject redaction rules that cannot work, whatever their source: secrets would leak."""
         for name in self.redact_names:
             parsed(known.REDACT_NAMES.names[0], name, accepts.secret_name, shown=name)
         pattern = self.redact_pattern
@@ -99,12 +99,12 @@ class Settings:
 
     @property
     def quiet_paths(self) -> tuple[str, ...]:
-        """Paths that stay out of request metrics, traces and access log, with all below them."""
+        """Paths excluded from request metrics, traces and access log, including subpaths."""
         chosen = (Paths.METRICS.value, Paths.HEALTH.value, self.metrics_path, self.health_path)
         return tuple(dict.fromkeys(path for path in chosen if path is not None))
 
     def otlp_target(self, signal: str) -> OtlpTarget:
-        """Return where a signal (``traces``, ``logs``) goes by OTLP, and how."""
+        """Return where and how a signal (``traces``, ``logs``) is sent over OTLP."""
         return self.otlp_targets.get(signal) or OtlpTarget(
             endpoint=self.otlp_endpoint,
             protocol=self.otlp_protocol,
@@ -119,10 +119,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read ``environ`` (default: the process's own environment).
+        """Read the settings from ``environ`` (default: the environment of the process).
 
         Raises:
-            SettingsError: a variable has a value that it does not accept.
+            SettingsError: A variable has a value that it does not accept.
         """
         env = Environment(os.environ if environ is None else environ)
         otlp = otlp_target(env)
@@ -130,7 +130,7 @@ class Settings:
         queue = env.read(known.SPAN_QUEUE_SIZE)
         wanted, disabled = env.read(known.APM_ENABLED), env.read(known.SDK_DISABLED)
         sampler = env.read(known.SAMPLER)
-        # Whoever names a sampler gets the share of OpenTelemetry's specification: all.
+        # If a sampler is set, the ratio defaults to that of OpenTelemetry's specification: 1.
         ratio = env.read(known.SAMPLER_RATIO, 1.0 if sampler else None)
         return cls(
             service_name=env.read(known.SERVICE_NAME),

@@ -1,6 +1,6 @@
-"""Every environment variable: its names, parser, default and documentation, once.
+"""Every environment variable: its names, parser, default and documentation.
 
-The tables of docs/settings.md are generated from here (``make generate``).
+The tables of docs/settings.md are generated from this module (``make generate``).
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ SPAN_QUEUE_SIZE: Final = Variable(
 
 
 def span_batch_size(queue: int) -> Variable[int]:
-    """Return the variable of a batch's size, which a queue of ``queue`` spans bounds."""
+    """Return the variable of the batch size, limited by ``queue``, the size of the span queue."""
     return Variable(
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE",),
         accepts.integer(1, queue, ", the value of OTEL_BSP_MAX_QUEUE_SIZE"),
@@ -151,17 +151,17 @@ SPAN_BATCH_SIZE: Final = span_batch_size(SPAN_QUEUE_SIZE.default)
 SPAN_DELAY: Final = Variable(
     ("OTEL_BSP_SCHEDULE_DELAY",),
     accepts.milliseconds(minimum=1),
-    2.0,  # OpenTelemetry's is 5 s; a trace should exist when somebody clicks on its exemplar
+    2.0,  # OpenTelemetry's default is 5 s; a trace must exist when its exemplar is clicked
     "whole milliseconds, 1 to 3600000, that a span waits for a batch to fill",
     "`2000`",
 )
 
 
 class OtlpVariables:
-    """The variables of OTLP: those of all signals, or those of one signal, which win over them.
+    """The variables of OTLP: those of all signals, or those of one signal, which override them.
 
     Args:
-        signal: empty, ``TRACES_`` or ``LOGS_``.
+        signal: Empty, ``TRACES_`` or ``LOGS_``.
     """
 
     def __init__(self, signal: str = "") -> None:
@@ -220,7 +220,8 @@ class OtlpVariables:
         )
         self.timeout = Variable[float | None](
             (f"{self.prefix}TIMEOUT",),
-            # From 100 up: OpenTelemetry counts milliseconds, its Python exporters alone seconds.
+            # At least 100: the OpenTelemetry specification counts in milliseconds, but its Python
+            # exporters count in seconds.
             accepts.milliseconds(minimum=100),
             None,
             "whole milliseconds, 100 to 3600000, for a request with its retries",
@@ -374,4 +375,4 @@ SECTIONS: Final[dict[str, tuple[Variable[Any], ...]]] = {
     "requests": (RESPONSE_HEADERS, TRUSTED_PROXIES, N_PLUS_ONE_THRESHOLD, SHUTDOWN_DEADLINE),
     "command-line": (CACHE, XDG_CACHE_HOME),
 }
-"""The tables of the documentation, by the section they are in."""
+"""The tables of the documentation, by section."""
