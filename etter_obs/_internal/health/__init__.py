@@ -1,4 +1,4 @@
-"""Health: four endpoints, checks that cannot hang, draining, and a port for operators."""
+"""Health: four endpoints, checks with timeouts, draining, and a management port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may see the state of each check."""
+"""Access to the state of each check."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b
 
 
 def may_see_detail(scope: Scope, token: str | None) -> bool:
-    """Tell whether this request may read ``/health/detailed`` on the app's own port.
+    """Return whether this request may read ``/health/detailed`` on the app's own port.
 
-    With a token only its bearer may. Without one, clients on
-    the loopback interface may, unless a proxy says that it speaks for someone else.
+    If a token is set, only its bearer may. Otherwise clients on the loopback interface may, unless
+    a proxy's header shows that the client is elsewhere.
     """
-    headers = dict(reversed(scope["headers"]))  # of a header that is repeated, the first counts
+    headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
     if token is not None:
         return has_bearer(headers.get(b"authorization"), token)
     return _is_loopback(scope) and _FORWARDED.isdisjoint(headers)

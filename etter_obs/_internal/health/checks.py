@@ -1,4 +1,4 @@
-"""One health check: run with a timeout, never twice at once, its outcome kept for a while."""
+"""One health check: runs with a timeout, never twice at once, and caches its outcome."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from etter_obs._internal.conventions import HealthReason
 from etter_obs._internal.health.outcome import Outcome
 
 CheckCallable = Callable[[], object]
-"""A check: sync or async, without arguments. A :class:`HealthReason` is taken as it is, ``False``
-as a failure, anything else as healthy; what it raises becomes a reason, its text is never shown."""
+"""A check: a sync or async callable without arguments. It returns a ``HealthReason``, ``False`` for
+a failure, or anything else for healthy. An exception becomes a reason; its text is never shown."""
 
 _LOG: Final = logging.getLogger("etter_obs.health")
 _CHAIN_DEPTH: Final = 10
@@ -29,7 +29,12 @@ _CHAIN_DEPTH: Final = 10
 class Check:
     """A named check and its newest outcome.
 
-    ``timeout`` is in seconds. ``report`` is called with every outcome.
+    Args:
+        name: the check's name.
+        call: the check.
+        critical: whether a failure makes the process not ready.
+        timeout: seconds that one run may take.
+        report: called with the name and every outcome.
     """
 
     def __init__(
@@ -52,12 +57,12 @@ class Check:
         self._last: Outcome | None = None
 
     def recent(self, max_age: float) -> Outcome | None:
-        """Return the newest outcome where it is at most ``max_age`` seconds old."""
+        """Return the newest outcome if it is at most ``max_age`` seconds old, else None."""
         last = self._last
         return last if last and time.monotonic() - last.ended <= max_age else None
 
     def flight(self) -> asyncio.Task[Outcome]:
-        """Return the run that is under way in this event loop, or begin one."""
+        """Return the current run in this event loop, or begin one."""
         flight = self._flight
         if flight is None or not _runs_here(flight):
             flight = self._flight = asyncio.create_task(self._run(), context=_quiet_context())
@@ -68,12 +73,12 @@ class Check:
         if self._work is None or not _runs_here(self._work):
             self._work = asyncio.create_task(self._ask())
         work = self._work
-        # wait(), not wait_for(): that one waits on for a check that does not heed its cancellation.
+        # wait(), because wait_for() waits for a check that ignores its cancellation.
         await asyncio.wait({work}, timeout=self.timeout)
         error: BaseException | None = None
         if not work.done():
             reason = HealthReason.TIMEOUT
-            # A thread cannot be stopped; no second one begins before it ends.
+            # A thread cannot be stopped, so no second one begins before it ends.
             if self._is_async:
                 work.cancel()
         elif work.cancelled():
@@ -93,7 +98,7 @@ class Check:
             answer = await _in_thread(self._call)
             if not inspect.isawaitable(answer):
                 return answer
-            # e.g. an async client's bound method: calling it does not block, so no thread is needed
+            # An async client's bound method, for example. Calling it does not block.
             self._is_async = True
             return await answer
         answer = self._call()
@@ -106,17 +111,24 @@ class Check:
         if outcome.healthy:
             _LOG.info("health check %s passes again", self.name)
         else:
-            # The exception's text belongs here, where secrets are masked, and in no answer.
+            # The log masks secrets; an answer never contains the exception's text.
             _LOG.warning("health check %s fails: %s", self.name, outcome.reason, exc_info=error)
 
 
 async def run_all(
     checks: Iterable[Check], *, max_age: float, deadline: float
 ) -> dict[str, Outcome]:
-    """Run ``checks`` at once and return their outcomes by name within ``deadline`` seconds.
+    """Run ``checks`` concurrently and return their outcomes.
 
-    Outcomes at most ``max_age`` seconds old are taken as they are. A check that is not done by the
-    deadline counts as timed out here and ends by its own timeout.
+    A check that misses the deadline counts as timed out here; its own timeout ends it later.
+
+    Args:
+        checks: the checks to run.
+        max_age: seconds for which an earlier outcome is reused.
+        deadline: seconds after which the function returns.
+
+    Returns:
+        The outcomes by name.
     """
     checks = list(checks)
     outcomes = {check.name: check.recent(max_age) for check in checks}
@@ -134,7 +146,7 @@ def _runs_here(task: asyncio.Task[object] | asyncio.Task[Outcome]) -> bool:
 
 
 def _quiet_context() -> contextvars.Context:
-    """Return a context in which what a check does leaves no span and belongs to no request."""
+    """Return a context in which a check creates no span and belongs to no request."""
     context = contextvars.Context()
     context.run(lambda: attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)))
     context.run(current_request.set, None)
@@ -142,7 +154,7 @@ def _quiet_context() -> contextvars.Context:
 
 
 async def _in_thread(call: CheckCallable) -> object:
-    """Run ``call`` in a daemon thread: one that hangs neither starves a pool nor holds an exit."""
+    """Run ``call`` in a daemon thread, so that a hang blocks neither a pool nor the exit."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
 
@@ -154,9 +166,9 @@ async def _in_thread(call: CheckCallable) -> object:
         answer, error = None, None
         try:
             answer = call()
-        except BaseException as raised:  # noqa: BLE001  # whatever a check raises is its outcome
+        except BaseException as raised:  # noqa: BLE001  # any exception is the check's outcome
             error = raised
-        with suppress(RuntimeError):  # the loop has closed meanwhile: nobody asks any more
+        with suppress(RuntimeError):  # the loop is closed, so the outcome is not needed
             loop.call_soon_threadsafe(settle, answer, error)
 
     context = contextvars.copy_context()
@@ -168,7 +180,7 @@ async def _in_thread(call: CheckCallable) -> object:
         return answer
     if isinstance(error, Exception):
         raise error
-    # A SystemExit that ended a check's thread must not end the event loop that asked for it.
+    # A SystemExit in a check must not end the event loop.
     raise RuntimeError(f"the check raised {type(error).__name__}") from error
 
 
@@ -179,7 +191,7 @@ def _answer_of(answer: object) -> HealthReason:
 
 
 def _reason_of(error: BaseException) -> HealthReason:
-    """Look along the chain: clients wrap the operating system's error in one of their own."""
+    """Return the reason from the chain of causes: clients wrap the operating system's error."""
     link: BaseException | None = error
     for _ in range(_CHAIN_DEPTH):
         if isinstance(link, TimeoutError):

@@ -1,4 +1,4 @@
-"""SIGTERM: first stop being ready, then let the server end as it would have."""
+"""Handles SIGTERM: makes the process not ready, then lets the server stop."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ _LOOPS: Final = ("asyncio", "uvloop")
 
 
 class TermChain:
-    """Calls ``drain`` on SIGTERM, waits ``delay`` seconds, then calls the handler that was there.
+    """Calls ``drain`` on SIGTERM, waits, then calls the previous handler.
 
-    Without the delay a load balancer learns of the end only when connections are refused; with it,
-    ``/health/ready`` says so while requests are still served. A second SIGTERM ends the wait.
-    ``last`` is called where the signal ends the process at once, because nobody handles it.
+    Without the delay a load balancer notices the end only when connections are refused. With it,
+    ``/health/ready`` returns 503 while requests are still served. A second SIGTERM ends the wait.
 
-    A server that takes its signals from the event loop (gunicorn's own ASGI worker, hypercorn)
-    hears of SIGTERM beside this chain, and so without the delay: loops do not tell whom they call,
-    so nobody can put himself before it. Where a delay was asked for, the log says so.
+    A server that handles signals in the event loop (gunicorn's own ASGI worker, hypercorn) receives
+    SIGTERM in parallel to this chain, without the delay: a loop does not expose its handlers, so
+    the chain cannot run first. If a delay is set, a warning reports it.
+
+    Args:
+        drain: called first.
+        delay: seconds between ``drain`` and the previous handler.
+        last: called if the signal ends the process at once because it has no handler.
     """
 
     def __init__(
@@ -41,10 +45,10 @@ class TermChain:
         self.delay = delay
 
     def install(self) -> None:
-        """Put itself before the handler in force; call it inside the server's event loop.
+        """Run before the current handler; call this inside the server's event loop.
 
-        Where Python may not (another thread than the main one, a handler that is not Python's) it
-        does nothing: the server then ends as ever, only unannounced.
+        It does nothing if Python cannot set the handler (outside the main thread, or if the current
+        handler is not Python's). The server then stops as usual, without draining first.
         """
         previous = _sigterm.add(self)
         if self.delay > 0 and previous is not None and _comes_from_a_loop(previous):
@@ -55,7 +59,7 @@ class TermChain:
             )
 
     def undo(self) -> None:
-        """Put the former handler back, unless another app needs the chain or is chained after."""
+        """Restore the previous handler, unless another app needs the chain or follows it."""
         _sigterm.remove(self)
 
 
@@ -63,7 +67,7 @@ _Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 class _Sigterm:
-    """The one handler of this process, for all of its apps."""
+    """The handler of this process, shared by all of its apps."""
 
     def __init__(self) -> None:
         self._chains: list[TermChain] = []
@@ -72,16 +76,16 @@ class _Sigterm:
         self._waiting = False
 
     def add(self, chain: TermChain) -> _Handler | None:
-        """Include ``chain``; return the handler that is put last, None where none can be."""
+        """Add ``chain``; return the handler that runs last, None if none can be set."""
         current = signal.getsignal(signal.SIGTERM)
         if current is None or threading.current_thread() is not threading.main_thread():
             return None
         if chain not in self._chains:
             self._chains.append(chain)
-        with suppress(RuntimeError):  # no loop runs: there is no delay then
+        with suppress(RuntimeError):  # without a running loop there is no delay
             self._loop = asyncio.get_running_loop()
         if current != self._on_term:
-            # getsignal() knows int where a handler was set by number
+            # getsignal() returns an int if a handler was set by number.
             self._previous = signal.Handlers(current) if isinstance(current, int) else current
             self._waiting = False
             signal.signal(signal.SIGTERM, self._on_term)
@@ -123,10 +127,10 @@ _sigterm: Final = _Sigterm()
 
 
 def _raises_again(handler: object) -> bool:
-    """Tell whether it is uvicorn's, which raises the signal again after its shutdown."""
+    """Return whether it is uvicorn's handler, which raises the signal again after shutdown."""
     return type(getattr(handler, "__self__", None)).__module__.startswith("uvicorn.")
 
 
 def _comes_from_a_loop(handler: object) -> bool:
-    """Tell whether it is the placeholder that a loop's ``add_signal_handler`` leaves."""
+    """Return whether it is the placeholder that a loop's ``add_signal_handler`` sets."""
     return str(getattr(handler, "__module__", "")).partition(".")[0] in _LOOPS

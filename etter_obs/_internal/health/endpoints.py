@@ -1,6 +1,6 @@
-"""A health endpoint as a bare ASGI app: no route, no schema, no middleware of the app.
+"""A health endpoint as a plain ASGI app: no route, no schema, no middleware of the app.
 
-Two shapes of the same answer: the guide's (section 9.2), and ``application/health+json`` where the
+The answer has two formats: the guide's (section 9.2), and ``application/health+json`` if the
 client's Accept header names it (draft-inadarei-api-health-check-06).
 """
 
@@ -28,13 +28,13 @@ _DRAFT_STATUS: Final = {
 
 
 class HealthEndpoint:
-    """Answers GET and HEAD with what ``answer`` says.
+    """Answers GET and HEAD with the summary from ``answer``.
 
     Args:
-        answer: gives the summary to show.
-        before: called at each request, before anything else.
-        may_see: whether the request may see the answer; None lets everyone.
-        token_is_set: whether a refused client is told to bring a token.
+        answer: returns the summary.
+        before: called first at each request.
+        may_see: returns whether the request may see the answer; None allows every request.
+        token_is_set: whether a refused client gets 401 and a request for the token, not 403.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class HealthEndpoint:
 
 
 def _wants_health_json(scope: Scope) -> bool:
-    """Whether an Accept header names the type without refusing it (RFC 9110, section 12.5.1)."""
+    """Return whether an Accept header names the type and accepts it (RFC 9110, section 12.5.1)."""
     for name, value in scope["headers"]:
         if name == b"accept":
             for item in value.lower().split(b","):

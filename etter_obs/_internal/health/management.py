@@ -1,9 +1,9 @@
-"""A port for operators, bound apart from the app's: detailed health and metrics.
+"""The management port: detailed health and metrics on a port apart from the app's.
 
-One small HTTP/1.1 server on the app's own event loop, so that an app whose loop is stuck looks
-stuck here as well. It answers GET and HEAD, one request a connection. Of several workers the first
-to bind the port serves it; the others stand by and take over when it ends. Metrics are those of all
-workers anyway; the checks are those of the worker that answers.
+A small HTTP/1.1 server runs on the app's own event loop, so that a blocked loop shows here too. It
+answers GET and HEAD, one request per connection. The first of several workers to bind the port
+serves it; the others wait and take over when that worker ends. The metrics cover all workers; the
+checks are those of the worker that answers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _MAX_CONNECTIONS: Final = 64
 
 
 class ManagementServer:
-    """Serves ``endpoints`` (path → ASGI app) from :meth:`start` to :meth:`close`."""
+    """Serves ``endpoints`` (path → ASGI app) from ``start()`` to ``close()``.
+
+    Args:
+        host: the address to bind.
+        port: the port to bind; 0 lets the operating system choose.
+        endpoints: path → ASGI app.
+    """
 
     def __init__(self, host: str, port: int, endpoints: Mapping[str, ASGIApp]) -> None:
         self._host = host
@@ -36,15 +42,15 @@ class ManagementServer:
         self._connections = 0
 
     def start(self) -> None:
-        """Begin to serve on the running loop; a port in use is tried again until it is free."""
+        """Serve on the running loop; retry a port in use until it is free."""
         if self._task is None:
             self._task = asyncio.create_task(self._serve())
 
     def close(self) -> None:
-        """Stop serving. May be called from any thread and more than once."""
+        """Stop serving. Any thread may call this, more than once."""
         task, self._task = self._task, None
         if task is not None:
-            with suppress(RuntimeError):  # the loop has closed, and the port with it
+            with suppress(RuntimeError):  # the loop is closed, so the port is closed too
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def _serve(self) -> None:
@@ -67,7 +73,7 @@ class ManagementServer:
                 continue
             host, port = server.sockets[0].getsockname()[:2]
             _LOG.info("management port open on %s:%d", host, port)
-            await server.serve_forever()  # which closes the server when it is cancelled
+            await server.serve_forever()  # closes the server when cancelled
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
@@ -81,7 +87,7 @@ class ManagementServer:
                     await self._answer(head, writer)
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
-            pass  # a client that sends nothing, too much, or reads nothing
+            pass  # the client sends nothing, too much, or reads nothing
         except Exception:  # noqa: BLE001  # an endpoint's bug must not reach the app's loop
             _LOG.exception("the management port failed to answer a request")
         finally:
@@ -103,7 +109,7 @@ class ManagementServer:
         async def receive() -> Message:
             nonlocal asked
             if asked:
-                await asyncio.get_running_loop().create_future()  # until the answer's timeout
+                await asyncio.get_running_loop().create_future()  # until the timeout
             asked = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -118,7 +124,7 @@ class ManagementServer:
 
 
 def _scope(head: bytes, peer: tuple[str, int] | None) -> Scope | None:
-    """Return the ASGI scope of a request's head, None where it is not HTTP/1."""
+    """Return the ASGI scope of a request's head; None if it is not HTTP/1."""
     first, *lines = head[:-4].split(b"\r\n")
     try:
         method, target, version = first.decode("ascii").split(" ")

@@ -1,4 +1,4 @@
-"""What is known of one check, and of all of them."""
+"""The outcome of one check, and the summary of all checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etter_obs._internal.conventions import HealthReason, HealthStatus
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one run of a check ended. ``duration`` is in seconds."""
+    """The result of one run of a check. ``duration`` is in seconds."""
 
     reason: HealthReason
     duration: float = 0.0
@@ -21,15 +21,15 @@ class Outcome:
 
     @property
     def healthy(self) -> bool:
-        """Whether the check passed."""
+        """Return whether the check passed."""
         return self.reason is HealthReason.OK
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The state of the whole: its status, why it is not ready, and each check's outcome.
+    """The state of the process: its status, the reason, and each check's outcome.
 
-    ``outcomes`` is None in an answer that is for everyone.
+    ``outcomes`` is None in an answer that every client may see.
     """
 
     status: HealthStatus

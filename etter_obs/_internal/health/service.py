@@ -1,4 +1,4 @@
-"""The health of one process: its checks, its life cycle, and where both are answered."""
+"""The health of one process: its checks, its life cycle and its endpoints."""
 
 from __future__ import annotations
 
@@ -31,16 +31,21 @@ _MAX_NAME: Final = 64
 
 
 class _Checks(dict[str, Check]):
-    """Checks by their names; a plain dict cannot be referred to weakly."""
+    """Checks by name; a class, because a plain dict does not support weak references."""
 
 
 class Health:
     """Answers ``/health/live``, ``/ready``, ``/startup`` and ``/detailed`` from registered checks.
 
     A critical check that fails makes the process unhealthy and not ready; an optional one makes it
-    degraded. ``last`` is called when SIGTERM is about to end the process at once. Checks run at
-    once, each with its timeout, all within ``settings.health_deadline``;
-    outcomes are good for ``settings.health_max_age`` seconds.
+    degraded. Checks run concurrently, each with its timeout, all within
+    ``settings.health_deadline`` seconds. An outcome is valid for ``settings.health_max_age``
+    seconds.
+
+    Args:
+        settings: timeouts, paths, ports and the token.
+        registry: accepts the ``health_*`` metrics; None records none.
+        last: called when SIGTERM is about to end the process at once.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class Health:
         self.endpoints: Mapping[str, ASGIApp] = MappingProxyType(
             {} if settings.health_path is None else self._endpoints_for(management=False)
         )
-        """Path → ASGI app, for the app's own port."""
+        """Path → ASGI app on the app's own port."""
 
     def add(
         self,
@@ -82,18 +87,18 @@ class Health:
         critical: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Register ``check`` under ``name``, in place of an older one of that name.
+        """Register ``check`` under ``name``; replace an earlier check of that name.
 
         Args:
-            name: at most 64 printable characters; it stands in the answer and as a metric's label.
-            check: sync or async callable without arguments. A sync one runs in a thread of its own.
-                It fails by returning ``False`` or a :class:`HealthReason` other than ``OK``, or by
-                raising: what it raises goes to the log, never into an answer.
-            critical: whether its failure makes the process not ready, rather than degraded.
-            timeout: seconds that it may take; default ``settings.health_timeout``.
+            name: 1 to 64 printable characters; appears in the answer and as a metric's label.
+            check: sync or async callable without arguments. A sync check runs in its own thread.
+                A check fails if it returns ``False`` or a ``HealthReason`` other than ``OK``, or if
+                it raises. The log contains the exception; an answer never does.
+            critical: whether a failure makes the process not ready, instead of degraded.
+            timeout: seconds that a run may take; default ``settings.health_timeout``.
 
         Raises:
-            ValueError: the name or the timeout cannot be used.
+            ValueError: the name or the timeout is invalid.
         """
         if not name or len(name) > _MAX_NAME or not name.isprintable():
             raise ValueError(
@@ -107,7 +112,7 @@ class Health:
         )
 
     def remove(self, name: str) -> None:
-        """Forget the check of this name, if there is one."""
+        """Remove the check of this name, if it exists."""
         self._checks.pop(name, None)
 
     @property
@@ -116,16 +121,16 @@ class Health:
         return _Checks() if checks is None else checks
 
     def leave_checks_to(self, side: AppResources) -> None:
-        """Let the app keep its checks, which may well refer to it: with the app they go."""
+        """Move the checks to the app: they may refer to it, and must be freed with it."""
         side.checks = self._own_checks
         self._own_checks = None
 
     def serve(self, path: str, app: ASGIApp) -> None:
-        """Answer ``path`` by ``app`` on the management port as well, where there is one."""
+        """Serve ``app`` at ``path`` on the management port, if there is one."""
         self._served[path] = app
 
     def start(self) -> None:
-        """Chain SIGTERM and open the management port; call it inside the server's event loop."""
+        """Handle SIGTERM and open the management port; call this inside the server's event loop."""
         self._loop = asyncio.get_running_loop()
         self._term.install()
         if self._registry is not None and self._forget_scrapes is None:
@@ -134,22 +139,22 @@ class Health:
             self._management.start()
 
     def mark_started(self) -> None:
-        """Say that the app's own start-up is done."""
+        """Mark the app's own start-up as complete."""
         self._started = True
 
     def drain(self) -> None:
-        """Turn ``/health/ready`` to 503 for good: this process will take no new work."""
+        """Return 503 at ``/health/ready`` from now on: this process accepts no new work."""
         if not self._draining:
             self._draining = True
             _LOG.info("draining; the process is no longer ready")
 
     def close(self) -> None:
-        """Undo :meth:`start`: put SIGTERM's handler back and close the management port."""
+        """Undo ``start()``: restore SIGTERM's handler and close the management port."""
         self._term.undo()
         self.stop_serving()
 
     def stop_serving(self) -> None:
-        """Close the management port, and refresh no check any more."""
+        """Close the management port and stop refreshing the checks."""
         if self._forget_scrapes is not None:
             self._forget_scrapes()
             self._forget_scrapes = None
@@ -157,7 +162,7 @@ class Health:
             self._management.close()
 
     async def summary(self, *, critical_only: bool = False) -> Summary:
-        """Run the checks, where their outcomes are not recent enough, and sum them up."""
+        """Run the checks whose outcomes are too old, and return the summary of all."""
         checks = [c for c in self._checks.values() if c.critical or not critical_only]
         outcomes = await run_all(
             checks,
@@ -186,12 +191,12 @@ class Health:
             self._failures.child(name, outcome.reason).inc()
 
     def _refresh(self) -> None:
-        """At a scrape: have what is out of date run, so that the next one tells the truth.
+        """Start the outdated checks at a scrape, so that the next scrape has current outcomes.
 
-        Without it the metrics of a process that nobody probes would show its past.
+        Otherwise the metrics of a process without probes would show old outcomes.
         """
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has closed
+            with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._begin_due)
 
     def _begin_due(self) -> None:
@@ -224,7 +229,7 @@ class Health:
         return {path.replace(names.Path.HEALTH, base, 1): at for path, at in answers.items()}
 
     def _serving(self) -> None:
-        """A request on the app's port proves that it has started, also where no lifespan runs."""
+        """Mark the start at the first request, because some servers run no lifespan."""
         if not self._started:
             self.start()
             self.mark_started()
@@ -239,5 +244,5 @@ class Health:
 
     async def _ready(self) -> Summary:
         summary = await self.summary(critical_only=True)
-        # Which check it was is for those who may see the detail.
+        # Only /health/detailed names the failed check, because it restricts access.
         return Summary(summary.status, summary.reason)

@@ -1,1 +1,1 @@
-"""A request's way through: middleware → exchange or connection → recorder → metrics, span, line."""
+"""The path of a request: middleware → exchange or connection → recorder → metrics, span, line."""

@@ -1,4 +1,4 @@
-"""Whose request it is, where trusted proxies stand in between."""
+"""Find the client's address behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from etter_obs._internal.settings.parsers import UNIX_SOCKET
 
 _FORWARDED: Final = b"x-forwarded-for"
 _MAX_BYTES: Final = 512
-"""What is read of the header, from its end; two dozen addresses have room."""
+"""The part of the header that is read, counted from its end; it holds two dozen addresses."""
 _WITH_PORT: Final = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
-"""``[IPv6]``, ``[IPv6]:port``, ``IPv4:port``: some proxies write ports (IPv6 alone has colons)."""
+"""``[IPv6]``, ``[IPv6]:port``, ``IPv4:port``: proxies may add a port; bare IPv6 has colons."""
 
 Client = tuple[str, int] | None
 
 
 def _peer(client: Client) -> str | None:
-    """Return whoever connected; on a Unix socket servers write None, or (granian) nothing."""
+    """Return the peer's address; None on a Unix socket, where granian sends an empty one."""
     return (client[0] or None) if client else None
 
 
 def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str | None]:
-    """Return a function that tells a client's address from its peer and ``X-Forwarded-For``.
+    """Return a function that finds a client's address from its peer and ``X-Forwarded-For``.
 
-    The header counts only where the peer is in one of the ``trusted`` networks, or on a Unix socket
-    where ``trusted`` holds ``unix:``. It is read from its end, for its beginning is whatever the
-    caller wrote: the first address that is no trusted proxy is the client's.
+    The header counts only if the peer is in one of the ``trusted`` networks, or is a Unix socket
+    and ``trusted`` contains ``unix:``. The function reads the header from its end, because the
+    caller controls its beginning: the first address that is not a trusted proxy is the client's.
     """
     networks = [ip_network(network) for network in trusted if network != UNIX_SOCKET]
     trusts_socket = UNIX_SOCKET in trusted
 
     @lru_cache(maxsize=1024)
     def read(text: str) -> tuple[str, bool] | None:
-        """Return the address in ``text`` and whether a proxy has it; None where there is none."""
+        """Return the address in ``text`` and whether it is a trusted proxy; None if invalid."""
         found = _WITH_PORT.fullmatch(text)
         try:
             address = ip_address(found[1] or found[2] if found else text)
@@ -60,11 +60,11 @@ def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str 
         if not is_proxy:
             return address
         if len(forwarded) > _MAX_BYTES:
-            forwarded = forwarded[-_MAX_BYTES:].partition(b",")[2]  # what is cut is no address
+            forwarded = forwarded[-_MAX_BYTES:].partition(b",")[2]  # omits a half entry
         for part in reversed(forwarded.decode("latin-1").split(",")):
             entry = read(part.strip())
             if entry is None:
-                break  # no address: what stands before it cannot be trusted either
+                break  # not an address, so the entries before it cannot be trusted
             address, is_proxy = entry
             if not is_proxy:
                 break
@@ -74,7 +74,7 @@ def _address_of(trusted: Sequence[str]) -> Callable[[Client, bytes | None], str 
 
 
 def client_of(trusted: Sequence[str]) -> Callable[[Scope], str | None]:
-    """Return a function that tells a scope's client; without proxies it looks at no header."""
+    """Return a function that finds a scope's client; without proxies it reads no header."""
     if not trusted:
 
         def peer(scope: Scope) -> str | None:

@@ -1,4 +1,4 @@
-"""One WebSocket connection, watched from the server's side of the app."""
+"""One WebSocket connection, observed between the server and the app."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etter_obs._internal.requests.response_headers import ResponseHeaders
 from etter_obs._internal.tracing.sampling import Decision
 
 METHOD: Final = "WEBSOCKET"
-"""What stands for a method in log lines."""
+"""The value of the method field in log lines."""
 _SWITCHING: Final = 101
 _DATA: Final = frozenset(("websocket.receive", "websocket.send"))
 _HEADED: Final = frozenset(("websocket.accept", "websocket.http.response.start"))
@@ -26,7 +26,7 @@ _log = logging.getLogger("etter_obs.requests")
 
 
 class Connection(RequestContext):
-    """Counts one connection, from the handshake until either side closes it or the app ends."""
+    """Measures one connection, from the handshake until a side closes it or the app returns."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Connection(RequestContext):
         self._headers = headers
         self._left = False
         self._messages: Counter | None = None
-        self._status = 403  # what a server answers where the app closes before it accepts
+        self._status = 403  # the server's answer if the app closes before it accepts
         self.decision = decision
         super().__init__(
             request_id,
@@ -68,7 +68,7 @@ class Connection(RequestContext):
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a message to the server and count it; the handshake's answer gets the id."""
+        """Pass a message to the server and count it; add the id to the handshake's answer."""
         kind = message["type"]
         if kind in _DATA:
             self._count()
@@ -79,12 +79,12 @@ class Connection(RequestContext):
                 message = {**message, "headers": headers}
         try:
             await self._send(message)
-        except OSError:  # how servers say that the client is gone
+        except OSError:  # servers raise it when the client is gone
             self._left = True
             raise
 
     def abandon(self, error: BaseException | None) -> None:
-        """Record the connection, which is over: the app returned, or raised ``error``."""
+        """Record the finished connection: the app returned, or raised ``error``."""
         if error is not None and self._left and is_client_disconnect(error):
             error = None
         recorder = self._recorder
@@ -103,11 +103,11 @@ class Connection(RequestContext):
             )
             if isinstance(error, Exception) or recorder.logs_all:
                 recorder.access(self._line(endpoint, duration, error, kept))
-        except Exception:  # noqa: BLE001  # the connection is over, whatever is wrong with its record
+        except Exception:  # noqa: BLE001  # a failed record must not break the app
             _log.warning("A connection could not be recorded", exc_info=True)
 
     def _keep(self, endpoint: str, duration: float, error: Exception) -> bool:
-        """Leave a span of an unsampled connection that broke; tell whether there is one."""
+        """Create a span for a failed unsampled connection; return whether there is one."""
         end = time_ns()
         return self._recorder.tracing.keep(
             self.decision,
@@ -125,7 +125,7 @@ class Connection(RequestContext):
         return self._recorder.table.endpoint(self._scope) or UNMATCHED
 
     def _count(self) -> None:
-        if self._messages is None:  # messages flow after the route is known
+        if self._messages is None:  # the first message comes after routing
             self._messages = self._recorder.requests.websocket_messages.child(self._endpoint())
         self._messages.inc()
 

@@ -1,4 +1,4 @@
-"""One HTTP request and its response, watched from the server's side of the app."""
+"""One HTTP request and its response, observed between the server and the app."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from etter_obs._internal.requests.response_headers import ResponseHeaders
 from etter_obs._internal.tracing.sampling import Decision
 
 _PATIENCE_SECONDS: Final = 0.1
-"""After how long it is worth a look whether the client still waits."""
+"""Duration after which the exchange asks the server whether the client is still connected."""
 _NATIVE_SECONDS: Final = 0.01
-"""How long a server that is no Python (granian) may take to say what it knows."""
+"""Timeout for the answer of a server that is not written in Python (granian)."""
 _LOOKS: Final = 2
-"""How many messages a look reads at most: the end of an unread body, and what follows it."""
+"""Limit of messages that one check reads: the end of an unread body and the next message."""
 _NOTHING: Final[Scope] = {}
 _FRAMEWORKS: Final = ("starlette.", "fastapi.")
 
 
 class RequestSink(Protocol):
-    """What an exchange is written into."""
+    """Receives finished exchanges."""
 
     in_flight: int
-    """Requests that have begun and are not over."""
+    """Requests that have begun and have not ended."""
     is_due: bool
-    """Whether what waits is going to be written without being asked for."""
+    """Whether a flush is already scheduled."""
 
     def schedule(self) -> None:
-        """See to it that what waits is written soon."""
+        """Schedule a flush."""
 
     def add(self, exchange: Exchange) -> None:
-        """Take up an exchange that is over."""
+        """Accept a finished exchange."""
 
     def report(self, error: BaseException, request: RequestContext) -> None:
-        """Take up an exception that left the app."""
+        """Accept an exception that left the app."""
 
 
 class Unrecorded:
-    """Takes requests that count in no metric, trace or access line; their errors are reported."""
+    """Accepts requests that have no metric, trace or access line; only reports their errors."""
 
-    is_due = True  # nothing waits, so nothing needs to be scheduled
+    is_due = True  # the queue is always empty
 
     def __init__(self, report: Callable[[BaseException, RequestContext], None]) -> None:
         self.in_flight = 0
         self.report = report
 
     def schedule(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: the queue is always empty."""
 
     def add(self, exchange: Exchange) -> None:
-        """Do nothing but count the request out."""
+        """Decrease the number of requests in flight."""
         self.in_flight -= 1
 
 
 class Exchange(RequestContext):
-    """Hands one request to the recorder, once: when its response is complete or will never be.
+    """Passes one request to the recorder once: when its response is complete or never will be.
 
-    ``receive`` and ``send`` stand between the server and the app. Times are in seconds, sizes in
-    bytes; ``status`` and ``duration`` are known when the exchange is finished.
+    ``receive`` and ``send`` sit between the server and the app. Times are in seconds, sizes in
+    bytes. ``status`` and ``duration`` are known when the exchange is finished.
     """
 
     __slots__ = (
@@ -100,7 +100,7 @@ class Exchange(RequestContext):
     ) -> None:
         self.start = perf_counter()
         self.status = self.bytes_in = self.bytes_out = 0
-        self.first_byte = 0.0  # it stays 0 where the response is sent at once
+        self.first_byte = 0.0  # stays 0 if the response has a single body message
         self.error: BaseException | None = None
         self._left = self._has_trailers = False
         self._held: list[Message] = []
@@ -110,7 +110,7 @@ class Exchange(RequestContext):
         self._receive = receive
         self._send = send
         self._headers = headers
-        # What super().__init__() does; to call it costs as much again.
+        # A copy of super().__init__(): the call would double the cost.
         self.request_id = request_id
         self._trace_id = decision.trace_id
         self._span_id = decision.span_id
@@ -127,7 +127,7 @@ class Exchange(RequestContext):
             ledger.schedule()
 
     async def receive(self) -> Message:
-        """Pass a message to the app; notice a client that leaves."""
+        """Pass a message to the app; detect a disconnected client."""
         message = self._held.pop(0) if self._held else await self._receive()
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
@@ -135,8 +135,8 @@ class Exchange(RequestContext):
             self._left = True
         return message
 
-    async def send(self, message: Message) -> None:  # noqa: C901  # a call more costs every request
-        """Pass a message to the server; add the headers, and finish after the last byte."""
+    async def send(self, message: Message) -> None:  # noqa: C901  # one more call slows every request
+        """Pass a message to the server; add the headers and finish after the last byte."""
         kind = message["type"]
         complete = False
         if kind == "http.response.start":
@@ -163,12 +163,12 @@ class Exchange(RequestContext):
             self._left = await self._is_alone()
         try:
             await self._send(message)
-        except OSError:  # how servers say that the client is gone
+        except OSError:  # servers raise it when the client is gone
             self._left = not self.finished
             raise
         if complete:
             if self.status >= 500:
-                # ServerErrorMiddleware answers from inside its ``except`` and raises afterwards.
+                # ServerErrorMiddleware answers inside its ``except`` and raises afterwards.
                 error = sys.exception()
                 self.error = None if is_chosen(error) else error
             elif self._left:
@@ -176,40 +176,40 @@ class Exchange(RequestContext):
             self._finish()
 
     def forget(self, unrecorded: RequestSink) -> None:
-        """Write the request down nowhere: it turned out to be a probe."""
+        """Discard the request, because it is a probe."""
         self._ledger.in_flight -= 1
         unrecorded.in_flight += 1
         self._ledger = unrecorded
 
     async def answer_for(self, error: BaseException) -> None:
-        """Send a 500 where the app raised before it sent anything.
+        """Send a 500 if the app raised before it sent anything.
 
-        The server would send one itself, without the request's id.
+        The server's own 500 would lack the request's id.
         """
         if self.status or self._left or not isinstance(error, Exception):
             return
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")]
-        with suppress(Exception):  # the server has gone, or answers by itself
+        with suppress(Exception):  # the server is gone, or answers itself
             await self.send({"type": "http.response.start", "status": 500, "headers": headers})
             await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
 
     def abandon(self, error: BaseException | None) -> None:
-        """Take note that the app is done, or raised ``error``; its response may be incomplete."""
+        """Finish the request: the app returned or raised ``error``, perhaps in mid-response."""
         if error is not None or not self.finished:
             self._end_early(error)
-        elif self.error is not None and self.status >= 500:  # a handler has answered it
+        elif self.error is not None and self.status >= 500:  # a handler turned it into a response
             self._ledger.report(self.error, self)
-        # Whoever keeps the context (a log line that waits) must not keep all that it knew.
+        # A queued log line keeps this context alive; the error and the scope must not live on.
         self.error = None
         self.scope = _NOTHING
         self._receive = self._send = _is_over
 
     async def _is_alone(self) -> bool:
-        """Tell whether the client is gone, of which the server speaks only when it is asked."""
+        """Return whether the client is gone; the server reports that only on request."""
         for _ in range(_LOOKS):
             if self._held and self._held[-1]["type"] != "http.request":
                 break
-            # Servers in Python know when the loop has had a turn, native ones a little later.
+            # Python servers answer after one turn of the loop, native ones a little later.
             asked = self._receive()
             turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_SECONDS
             asking = asyncio.ensure_future(asked)
@@ -217,13 +217,13 @@ class Exchange(RequestContext):
                 await asyncio.wait([asking], timeout=turn)
             finally:
                 asking.cancel()
-            # Whatever a server says to being asked so late, the response must go out.
+            # The response must go out, even if the server rejects such a late receive().
             await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
             if not asking.done() or asking.cancelled() or asking.exception() is not None:
                 return False
-            self._held.append(asking.result())  # the app's, should it ask for more
+            self._held.append(asking.result())  # for the app's next receive()
             if self._held[-1].get("more_body"):
-                return False  # a body that nobody reads is not read here either
+                return False  # leave the rest of an unread body unread
         return bool(self._held) and self._held[-1]["type"] == "http.disconnect"
 
     def _end_early(self, error: BaseException | None) -> None:
@@ -247,15 +247,15 @@ async def _is_over(*_: object) -> Any:
 
 
 def is_chosen(error: BaseException | None) -> bool:
-    """Tell whether it is the framework's own HTTPException: a status that the app has chosen.
+    """Return whether the error is the framework's HTTPException: a status that the app chose.
 
-    One of a class of the app's own (a DatabaseError, say) is an error that has a status.
+    A subclass that the app defines (for example DatabaseError) is an error that has a status.
     """
     return isinstance(error, HTTPException) and type(error).__module__.startswith(_FRAMEWORKS)
 
 
 def is_client_disconnect(error: BaseException) -> bool:
-    """Tell whether an exception only repeats that the client is gone."""
+    """Return whether the exception only reports that the client is gone."""
     return isinstance(error, OSError) or type(error).__name__ in (
         "CancelledError",
         "ClientDisconnect",

@@ -1,7 +1,7 @@
-"""The one middleware: pure ASGI, outside everything that the app brings.
+"""The only middleware: pure ASGI, around the app's whole middleware stack.
 
-It stands outside ServerErrorMiddleware too, so that a 500 has its ids and is counted, and does
-everything in one pass: request id, trace, metrics, access log, errors.
+It also wraps ServerErrorMiddleware, so that a 500 has its ids and is counted. One pass handles the
+request id, the trace, metrics, the access log and errors.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ _SEEN: Final = "etter_obs.exchange"
 """Scope key: an outer instance already counts this request."""
 _LAST: Final = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 _TEST_CLIENTS: Final = ("anyio.", "asgi_lifespan.")
-"""Modules of what Starlette's TestClient and asgi-lifespan receive from; no server's begin so."""
+"""Modules that define ``receive`` of Starlette's TestClient and asgi-lifespan; never a server's."""
 _SERVERS_KEY: Final = "spec_version"
-"""Servers name the version of the specification in the scope; clients in the process do not."""
+"""Servers set the version of the specification in the scope; in-process clients do not."""
 
 
 class Lifecycle(Protocol):
-    """What wants to know of the app's start and end, inside the running loop."""
+    """Callbacks for the start and end of the app, called inside the running loop."""
 
     def starting(self) -> None:
-        """The server asks the app to start, or the first request is here."""
+        """Called when the server asks the app to start, or at the first request."""
 
     def started(self) -> None:
-        """The app has started."""
+        """Called when the app has started."""
 
     def stopping(self) -> None:
-        """The server asks the app to stop."""
+        """Called when the server asks the app to stop."""
 
     async def stopped(self, *, in_process: bool) -> None:
-        """The app has stopped; ``in_process``: under a test client, that no one waits for."""
+        """Called when the app has stopped; ``in_process`` is true under a test client."""
 
 
 class ObservabilityMiddleware:
     """Observes every request of ``app``.
 
     Args:
-        app: the whole of the app's own middleware stack.
-        recorder: writes requests and connections down.
-        probes: what answers at a path instead of the app.
-        quiet: paths whose requests, and those below them, stay out of request metrics, traces and
-            access log, whoever answers them.
-        lifecycle: is told when the app starts and stops.
-        take_id: gives the request's id for what a caller sent as one.
-        headers: those that responses get; None for none.
+        app: the app's own middleware stack.
+        recorder: records requests and connections.
+        probes: the package's answers at probe paths.
+        quiet: path prefixes whose requests have no request metric, trace or access line, even if
+            the app answers them.
+        lifecycle: callbacks for the start and end of the app.
+        take_id: returns the request's id for the id header of the caller.
+        headers: the headers to add to responses; None adds none.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class ObservabilityMiddleware:
         take_id: Callable[[bytes], str],
         headers: ResponseHeaders | None,
     ) -> None:
-        self.app = app  # so named that others, who walk a stack, find what is inside
+        self.app = app  # the conventional name, for code that walks a stack
         self._recorder = recorder
         self._tracing = recorder.tracing
         self._probes = probes
         self._quiet = re.compile(rf"(?:{'|'.join(map(re.escape, quiet))})(?:/|$)").match
-        # Enough of a path to tell nearly every request from a probe: a pattern costs too much.
+        # A path prefix excludes nearly every request before the slower pattern runs.
         self._start = slice(min((len(path) for path in quiet), default=0))
         self._quiet_starts = frozenset(path[self._start] for path in quiet)
         self._unrecorded = Unrecorded(recorder.report)
@@ -92,11 +92,11 @@ class ObservabilityMiddleware:
         self._begun = False
         self._is_off = False
         self._origin = Context()
-        """What a request may find that was there before the first one."""
+        """The context from before the first request."""
         self._telling = recorder.tracing.carriers | {REQUEST_ID}
-        """Headers that tell something; most requests come without any of them."""
+        """Headers with an id or a trace; most requests have none of them."""
 
-    # In one piece: a call more costs every request.
+    # One function, because one more call slows every request.
     async def __call__(  # noqa: C901
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
@@ -140,7 +140,7 @@ class ObservabilityMiddleware:
         watched = (Exchange if kind == "http" else Connection)(
             self._recorder, scope, receive, send, decision, request_id, self._headers
         )
-        scope[_SEEN] = True  # not ``watched``, which knows the scope: no work for the collector
+        scope[_SEEN] = True  # not ``watched``, which would make a reference cycle
         token = current_request.set(watched)
         try:
             if decision is UNTRACED or around is not None:
@@ -163,17 +163,17 @@ class ObservabilityMiddleware:
         else:
             watched.abandon(None)
         finally:
-            # A server runs each request in a task of its own. What it logs about the request after
-            # this has returned should still carry its ids, so they stay. A client in the same
-            # process may go on in this task: it finds its context as it left it.
+            # A server runs each request in its own task and may log about it after this call, so
+            # the ids stay set. An in-process client continues in the same task, so its context is
+            # restored.
             if _SERVERS_KEY not in scope.get("asgi", ()):
                 current_request.reset(token)
 
     async def _serve_quietly(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a probe: by our answer, or by the app, whose request gets its ids and no record."""
+        """Serve a probe by the package or by the app; the request gets ids but no record."""
         outer = current_request.get() if _SEEN in scope else None
         if isinstance(outer, Exchange):
-            # A probe of a mounted app is no request of the outer one.
+            # A probe of a mounted app does not count as a request of the outer app.
             outer.forget(self._unrecorded)
             self._tracing.forget()
         if scope["type"] != "http":
@@ -210,16 +210,16 @@ class ObservabilityMiddleware:
     async def _apart(
         self, outer: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> bool:
-        """Serve a request that begins in the context of another; tell whether it could be done.
+        """Serve a request that begins in the context of another; return whether it was served.
 
-        The other one is over where a server went on reading from within it (uvicorn does, after a
-        large body): nothing of it may be seen. Otherwise its code, perhaps a task that outlives it,
-        calls an app in its own process: it gives what it knows, and must not come back with what it
-        was called for.
+        If the other request has ended, the server read the next one from inside it (uvicorn does
+        so after a large body), and nothing of the old context may be visible. Otherwise code of
+        the other request calls an app in its own process: that code passes its context on, but
+        must not receive the context of the inner request.
         """
         try:
             asyncio.get_running_loop()
-        except RuntimeError:  # another kind of loop
+        except RuntimeError:  # not an asyncio loop
             return False
         is_next = outer.finished and _SERVERS_KEY in scope.get("asgi", ())
         context = self._origin.copy() if is_next else copy_context()
@@ -227,11 +227,11 @@ class ObservabilityMiddleware:
         context.run(without_span_of, outer)
         await asyncio.create_task(self(scope, receive, send), context=context)
         if is_next:
-            current_request.set(context[current_request])  # for what the server logs afterwards
+            current_request.set(context[current_request])  # for later log lines of the server
         return True
 
     def begin(self) -> None:
-        """Take note that the app's loop runs; the first call counts."""
+        """Start observing in the running loop; later calls do nothing."""
         if self._begun:
             return
         self._begun = True
@@ -255,7 +255,7 @@ class ObservabilityMiddleware:
         async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._begun = False  # a test client starts an app any number of times
+                self._begun = False  # a test client may start an app more than once
                 self.begin()
             elif message["type"] == "lifespan.shutdown" and not self._is_off:
                 lifecycle.stopping()

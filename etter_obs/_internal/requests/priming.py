@@ -1,4 +1,4 @@
-"""Which series of a route the rules read: these must be there at 0 before the first event."""
+"""The series of a route that the rules read; each must exist at 0 before its first event."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from etter_obs._internal.slo.spec.models import Spec
 
 
 def needs(spec: Spec) -> Callable[[str], Needs]:
-    """Return what tells, by a route's template, what the SLIs of ``spec`` read of it.
+    """Return a function that returns, for a route's template, the series that the SLIs read.
 
-    A failure whose status is not known in advance (503 where a whole class is bad, any 4xx) is not
-    among it, nor is anything of a route that an SLI leaves out.
+    It omits failures whose status is unknown in advance (503 if a whole class is bad, any 4xx)
+    and routes that an SLI excludes.
     """
     kinds = [slo.sli.kind for slo in spec.slos]
 

@@ -1,9 +1,9 @@
-"""What answers at a probe's path: the app where it serves the path itself, else this package.
+"""Answers at a probe's path: the app answers if it serves the path itself, else this package.
 
-The app's routes always win, also those that are added after set-up and those of mounted apps. A
-route that takes any path (``/{path:path}``, an app mounted at ``/``) is asked first; where it
-answers 404, the package's answer is sent. What a middleware guards stays guarded: metrics without a
-token of their own are served from behind the app's middlewares.
+The app's routes always win, including routes added after set-up and routes of mounted apps. A
+catch-all route (``/{path:path}``, an app mounted at ``/``) answers first; if it answers 404, the
+package's answer is sent. A middleware still guards its paths: metrics without a token of their own
+are served behind the app's middleware.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _NOWHERE: Final = "etter-obs-8d41f0c6"
-"""A segment of a path that no app names: a route that takes it takes anything."""
+"""A path segment that no app uses: a route that matches it matches any path."""
 _NOT_FOUND: Final = 404
 _ANSWER: Final = "etter_obs.answer"
-"""Scope key: what answers where the app's router finds nothing."""
+"""Scope key: the ASGI app that answers if the app's router finds no route."""
 _ELSEWHERE: Final = (
     "Set ETTER_OBS_METRICS_PATH or ETTER_OBS_HEALTH_PATH to another path, or "
     "ETTER_OBS_MANAGEMENT_PORT to a port of its own"
@@ -34,7 +34,7 @@ _LOG: Final = logging.getLogger("etter_obs.requests")
 
 
 class Claim(Enum):
-    """How an app sees a path."""
+    """How the routes of an app match a path."""
 
     NONE = "no route matches"
     ANY = "a catch-all route matches"
@@ -42,10 +42,10 @@ class Claim(Enum):
 
 
 def claim_of(app: Starlette, scope: Scope) -> Claim:
-    """Return how an app, as it is now, sees the path of an HTTP scope.
+    """Return how the app's current routes match the path of an HTTP scope.
 
-    A route whose path matches but whose method differs counts as the app's own, and so does one
-    that the router would redirect to by adding or removing a slash at the end.
+    A route that matches the path but not the method counts as the app's own. So does a route that
+    the router would redirect to by adding or removing a trailing slash.
     """
     found = _claim(app.routes, scope)
     if found is Claim.NONE:
@@ -70,7 +70,7 @@ def _claim(routes: Iterable[BaseRoute], scope: Scope) -> Claim:
 
 
 def _elsewhere(scope: Scope) -> Scope:
-    """Return the scope of another path with as many segments."""
+    """Return the scope with another path that has as many segments."""
     root: str = scope.get("root_path", "")
     path: str = scope["path"]
     depth = path.removeprefix(root).strip("/").count("/") + 1
@@ -78,7 +78,7 @@ def _elsewhere(scope: Scope) -> Scope:
 
 
 def _finds_nothing(default: ASGIApp) -> bool:
-    """Tell whether a router ends in Starlette's own 404, also behind the hook of ``Probes``."""
+    """Return whether a router ends in Starlette's own 404, also behind the hook of ``Probes``."""
     return getattr(default, "__func__", None) is Router.not_found or hasattr(default, _ANSWER)
 
 
@@ -87,9 +87,9 @@ class Probe:
     """The package's answer at one path.
 
     Args:
-        answer: the answer.
-        chosen: whether somebody set the path: then the answer goes before routes that take any.
-        guarded: whether the app's middlewares are passed first.
+        answer: the ASGI app that answers.
+        chosen: whether the user set the path; then it takes precedence over catch-all routes.
+        guarded: whether the request passes the app's middleware first.
     """
 
     answer: ASGIApp
@@ -101,8 +101,8 @@ class Probes:
     """The package's answers on the app's port.
 
     Args:
-        app: the app, whose routes may change at any time.
-        probes: by their paths.
+        app: the app; its routes may change at any time.
+        probes: path → probe.
     """
 
     def __init__(self, app: Starlette, probes: Mapping[str, Probe]) -> None:
@@ -112,7 +112,7 @@ class Probes:
         self._lost: set[str] = set()
 
     def install(self) -> Callable[[], None]:
-        """Let the app's router pass on what it does not find; return the undo."""
+        """Let the app's router fall back to the package's answers; return the undo."""
         router, default = self._app.router, self._app.router.default
         if not _finds_nothing(default):
             return lambda: None
@@ -130,7 +130,7 @@ class Probes:
         return undo
 
     def say(self) -> None:
-        """Log where the package answers, and where the app's own routes win."""
+        """Log the paths that the package serves and those that the app serves itself."""
         blank: dict[str, Any] = {"type": "http", "method": "GET", "root_path": "", "headers": []}
         for path in self._probes:
             self._claim(path, {**blank, "path": path})
@@ -139,7 +139,7 @@ class Probes:
             _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
 
     def at(self, path: str, scope: Scope, inner: ASGIApp) -> ASGIApp | None:
-        """Return what answers this HTTP scope in place of ``inner``, None where the app does.
+        """Return the ASGI app that answers this scope instead of ``inner``; None if the app does.
 
         Args:
             path: the scope's path without the root path.
@@ -158,7 +158,7 @@ class Probes:
         return probe.answer
 
     def _claim(self, path: str, scope: Scope) -> Claim:
-        """Return how the app sees the path; log it when the app has begun to serve it."""
+        """Return how the app matches the path; log it when the app begins to serve the path."""
         claim = claim_of(self._app, scope)
         if claim is not self._said.get(path):
             self._said[path] = claim
@@ -169,7 +169,7 @@ class Probes:
         return claim
 
     def _after(self, inner: ASGIApp, path: str, probe: Probe) -> ASGIApp:
-        """Return an app that sends what ``inner`` sends, or our answer where that has none."""
+        """Return an app that sends the answer of ``inner``, or ours if ``inner`` has none."""
 
         async def asked(scope: Scope, receive: Receive, send: Send) -> None:
             reached = refused = False
@@ -184,7 +184,7 @@ class Probes:
             async def sent(message: Message) -> None:
                 nonlocal refused
                 if message["type"] == "http.response.start" and not reached:
-                    # A scope that a router has seen has passed the middlewares.
+                    # The router adds its key to the scope: the request passed the middleware.
                     refused = message["status"] == _NOT_FOUND or (probe.chosen and "router" in seen)
                     if not refused:
                         self._lose(path, probe, message["status"])
@@ -198,7 +198,7 @@ class Probes:
         return asked
 
     def _lose(self, path: str, probe: Probe, status: int) -> None:
-        """Log once that something in the app answered before us."""
+        """Log once that a part of the app answered before the package."""
         if path in self._lost:
             return
         self._lost.add(path)

@@ -1,7 +1,7 @@
-"""What is written down about a request that is over: metrics, a span where it matters, a log line.
+"""Records a finished request: metrics, a log line, and a span if the request failed or was slow.
 
-Requests are counted a few at a time, some milliseconds later, and before a scrape: one by one, with
-the processor's caches full of the app, the same work costs three times as much.
+The recorder counts requests in batches, a few milliseconds later, and before each scrape. One by
+one, with the processor's caches full of the app's data, the same work costs three times as much.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _SERVER_ERROR: Final = 500
 
-# Plain strings: a member of a StrEnum hashes and renders more slowly.
+# Plain strings, because a StrEnum member hashes and renders more slowly.
 _REQUEST_ID: Final = LogField.REQUEST_ID.value
 _TRACE_ID: Final = LogField.TRACE_ID.value
 _SPAN_ID: Final = LogField.SPAN_ID.value
@@ -48,19 +48,19 @@ _log = logging.getLogger("etter_obs.requests")
 
 @dataclass(slots=True, kw_only=True)
 class Recorder:
-    """Writes requests down.
+    """Records finished requests.
 
     Args:
         table: the app's routes.
         requests: the request metrics.
-        tracing: makes the span of an unsampled request that went wrong.
-        access: takes the fields of an access line.
-        logs_all: whether requests that did not fail have an access line.
-        finish_queries: looks at the database statements of a request.
-        client: tells the client's address.
-        report: is told of exceptions that leave the app.
+        tracing: creates the span of an unsampled request that failed or was slow.
+        access: accepts the fields of an access line.
+        logs_all: whether requests that did not fail get an access line.
+        finish_queries: evaluates the database statements of a request.
+        client: returns the client's address.
+        report: accepts exceptions that leave the app.
         slow: the tightest latency target of the spec, in seconds.
-        streaming: routes that have no latency target.
+        streaming: routes without a latency target.
     """
 
     table: RouteTable
@@ -74,15 +74,15 @@ class Recorder:
     slow: float
     streaming: Collection[str]
     in_flight: int = 0
-    """Requests in flight, counted in the event loop; the gauge follows with every flush."""
+    """Requests in flight, counted in the event loop; each flush sets the gauge."""
     is_due: bool = False
     """Whether a flush is scheduled."""
     _waiting: deque[Seen] = field(default_factory=deque)
-    # Re-entrant: the handler of a signal may scrape while this thread counts.
+    # Re-entrant, because a signal handler may scrape while this thread counts.
     _counting: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, exchange: Exchange) -> None:
-        """Write a finished request down, whatever is wrong with that: its response is not."""
+        """Record a finished request; a failure here never affects the response."""
         self.in_flight -= 1
         try:
             self._record(exchange)
@@ -91,10 +91,10 @@ class Recorder:
         if not self.is_due:
             self.schedule()
         elif len(self._waiting) > _MOST_WAITING:
-            self.flush()  # the loop with the timer is gone
+            self.flush()  # the loop that holds the timer is closed
 
     def flush(self) -> None:
-        """Count what waits. It may be called in any thread."""
+        """Count the queued requests; any thread may call this."""
         self.is_due = False
         waiting = self._waiting
         alike: defaultdict[tuple[str, str, int], list[Seen]] = defaultdict(list)
@@ -105,15 +105,15 @@ class Recorder:
             for key, several in alike.items():
                 try:
                     self.requests.series(*key).count(several)
-                except Exception:  # noqa: BLE001  # what cannot be counted costs nothing else
+                except Exception:  # noqa: BLE001  # a failed count must not affect the app
                     _log.warning("Requests could not be counted", exc_info=True)
             self.requests.show_active(self.in_flight)
 
     def schedule(self) -> None:
-        """Flush in some milliseconds."""
+        """Schedule a flush in a few milliseconds."""
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # another kind of loop
+        except RuntimeError:  # not an asyncio loop
             self.flush()
             return
         self.is_due = True
@@ -124,7 +124,7 @@ class Recorder:
         status, duration = exchange.status, exchange.duration
         route = self.table.endpoint(scope)
         if route is None and status != _NOT_FOUND:
-            # A middleware answered: a broken one must not hide its errors among the unmatched.
+            # A middleware answered; its errors must count for the route, not as unmatched.
             route = self.table.search(scope)
         if _NOT_FOUND <= status <= _NOT_ALLOWED and route in self.table.files:
             route = None
@@ -167,7 +167,7 @@ class Recorder:
             self.access({**exchange.bound, **fields} if exchange.bound else fields)
 
     def _keep(self, exchange: Exchange, endpoint: str) -> bool:
-        """Leave a span of an unsampled request that went wrong; tell whether there is one."""
+        """Create a span for an unsampled failed or slow request; return whether it exists."""
         reason = KeptBecause.ERROR if exchange.status >= _SERVER_ERROR else KeptBecause.LATENCY
         if reason is KeptBecause.LATENCY and endpoint in self.streaming:
             return False

@@ -1,4 +1,4 @@
-"""The headers that responses carry from here: the request's id, and how long it took to begin."""
+"""The headers that the package adds to responses: the request's id and the response time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from etter_obs._internal.requests.ids import REQUEST_ID
 Pair = tuple[bytes, bytes]
 
 NAME_OF: Final = itemgetter(0)
-"""Name of a header, which ASGI gives as a pair."""
+"""Return the name of a header, which ASGI represents as a pair."""
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
-"""The guide's form of a response time; to format a number costs more than to look it up."""
+"""Response times in the guide's format; a look-up is faster than formatting a number."""
 
 
 class ResponseHeaders:
-    """Puts the headers into responses.
+    """Adds headers to responses.
 
     Args:
-        names: those that responses carry; an app's own of these names give way.
+        names: the headers to add; they replace the app's headers of the same name.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -31,12 +31,15 @@ class ResponseHeaders:
         self._ours = frozenset(name.lower().encode() for name in names)
 
     def among(self, sent: Iterable[Pair], request_id: str, passed: float | None) -> list[Pair]:
-        """Return the headers that the app sent with these among them.
+        """Return the app's headers together with the added ones.
 
         Args:
-            sent: the app's; it may keep them, and send them again with another response.
-            request_id: the id.
-            passed: seconds until the response began; None where that says nothing.
+            sent: the app's headers; not modified, because the app may send them again.
+            request_id: the request's id.
+            passed: seconds until the response began; None adds no response time.
+
+        Returns:
+            A list of names and values.
         """
         headers = [*sent]
         if not self._ours.isdisjoint(map(NAME_OF, headers)):

@@ -1,9 +1,9 @@
-"""Which route answered: read from the scope after the call, never searched for per request.
+"""Finds the route that answered: reads it from the scope after the call, without a search.
 
-Routers leave the matched route in the scope that they were given. FastAPI 0.137 and later keep an
-included route's full template beside it; mounts leave what they matched in ``root_path``. The table
-of all routes, read once when the app starts, serves the rest: plain Starlette routes, that leave
-only their endpoint, mounts with parameters, and requests that a middleware answered by itself.
+Routers store the matched route in their scope. FastAPI 0.137 and later also store the full template
+of an included route. Mounts store the part that they matched in ``root_path``. A table of all
+routes, read once when the app starts, covers the rest: plain Starlette routes, which store only
+their endpoint, mounts with parameters, and requests that a middleware answered itself.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from starlette.types import Scope
 from etter_obs._internal.metrics.requests import RouteInfo
 
 _AMBIGUOUS: Final = ""
-"""Stands for an endpoint that answers several routes."""
+"""Marks an endpoint that several routes share."""
 
 
 class RouteTable:
     """The routes of an app.
 
     Args:
-        routes: ``app.routes``; what is added later is recognised all the same, unless a middleware
-            answers in its stead.
+        routes: ``app.routes``; routes added later are also recognised, unless a middleware answers
+            instead of them.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self.routes: list[RouteInfo] = []
         self._by_endpoint: dict[int, str] = {}
-        """By identity: not every endpoint can be hashed, and the routes keep them all alive."""
+        """Keyed by ``id()``: not every endpoint is hashable, and the routes keep them all alive."""
         self._patterns: list[tuple[re.Pattern[str], str]] = []
         self._mounts: list[tuple[re.Pattern[str], str]] = []
         self.files: set[str] = set()
-        """Templates of mounts that have a route for each of their files, and for nothing else: what
-        they refuse went to no route. One at the root gets all that scanners try."""
+        """Templates of static-file mounts; a path that they refuse counts as unmatched, because a
+        mount at the root receives every path that scanners try."""
         for prefix, route in _walk(routes, ""):
             self._add(prefix, route)
 
     def endpoint(self, scope: Scope) -> str | None:
-        """Return the template of the route that this scope went to, None where there is none."""
+        """Return the template of the route that served this scope; None if no route did."""
         route = scope.get("route")
         context = scope["fastapi"].get("effective_route_context") if "fastapi" in scope else None
         if context is not None and context.original_route is route:
             template: str = context.path
         elif route is None or isinstance(route, Mount) or not hasattr(route, "endpoint"):
-            # A plain route or a mounted application that is no router.
+            # A plain route, or a mounted app that is not a router.
             return self._of_endpoint(scope)
         else:
             template = route.path
@@ -58,7 +58,7 @@ class RouteTable:
         return template
 
     def search(self, scope: Scope) -> str | None:
-        """Match a path that no router saw against every route; the one thing here that is slow."""
+        """Match a path that no router saw against every route; this is the only slow function."""
         path: str = scope["path"]
         root: str = scope.get("app_root_path", scope.get("root_path", ""))
         path = path.removeprefix(root) or "/"
@@ -72,7 +72,7 @@ class RouteTable:
         return self.search(scope) if template == _AMBIGUOUS else template
 
     def _mounted(self, scope: Scope) -> str:
-        """Return the mounts' part of the template: what was matched, its parameters unfilled."""
+        """Return the mounts' part of the template, with parameter names instead of values."""
         matched: str = scope["root_path"].removeprefix(scope["app_root_path"])
         for pattern, template in self._mounts:
             if pattern.match(matched):
@@ -106,7 +106,7 @@ class RouteTable:
 
 
 def _walk(routes: Iterable[BaseRoute], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield every route with the mounts' prefix before it, whatever way it was included."""
+    """Yield every route with the prefix of its mounts, however it was included."""
     for route in routes:
         if hasattr(route, "effective_route_contexts"):  # a router included by FastAPI >= 0.137
             for context in route.effective_route_contexts():

@@ -1,4 +1,4 @@
-"""Puts a middleware around everything that an app brings, whoever else builds its stack."""
+"""Wraps an app's whole middleware stack, even if other libraries replace the stack."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def wrap_stack(
 ) -> Callable[[], None]:
     """Wrap the app's middleware stack, now or when it is built; return the undo.
 
-    Others replace ``app.build_middleware_stack`` as well (OpenTelemetry's instrumentation does),
-    before this call or after it. The app gets a class of its own, in which that name is a property:
-    whatever is put there builds the inner part, and ours stays outermost.
+    Other libraries also replace ``app.build_middleware_stack`` (OpenTelemetry's instrumentation
+    does), before or after this call. The app gets its own class, in which that name is a property:
+    a function assigned to it builds the inner part, and our middleware stays outermost.
     """
     own_class = type(app)
     theirs: list[Build] = [vars(app).pop("build_middleware_stack")] if _is_replaced(app) else []
@@ -34,7 +34,7 @@ def wrap_stack(
         if building or not theirs:
             inner = own_class.build_middleware_stack(app)
             return inner if building else wrap(inner)
-        building = True  # theirs calls what it has found here: the original then
+        building = True  # their function calls the original through this property
         try:
             return wrap(theirs[-1]())
         finally:

@@ -1,4 +1,4 @@
-"""Traces: sampled before they cost anything, complete where something went wrong."""
+"""Traces: the sampling decision comes first; every failed or slow request has a span."""
 
 from etter_obs._internal.tracing.provider import Tracing
 from etter_obs._internal.tracing.sampling import UNTRACED, Decision

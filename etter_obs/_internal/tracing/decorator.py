@@ -1,4 +1,4 @@
-"""``traced``: a span around a function of any kind."""
+"""``traced``: a span around any kind of function."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ R = TypeVar("R")
 def traced(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Put a span around every call of a function, coroutine function, generator or async generator.
 
-    The span lasts until the function returns, its coroutine is awaited or its generator ends; an
-    exception marks it. In a request that is not sampled it costs a look at the context. Signature
-    and type stay as they are.
+    The span lasts until the function returns, its coroutine completes or its generator ends. An
+    exception marks the span as failed. In an unsampled request the decorator only checks the
+    context. The function keeps its signature and type.
 
     Args:
-        name: of the span; the function's qualified name where not given.
+        name: the span's name; default: the function's qualified name.
+
+    Returns:
+        The decorator.
 
     Raises:
-        TypeError: it is used without parentheses.
+        TypeError: the decorator is used without parentheses.
     """
     refuse_function("traced", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        # A generator is suspended in foreign contexts: its span must not become the current one.
+        # A generator is suspended in other contexts, so its span must not become the current one.
         span = _unattached_span if generates else _span
         return around(partial(span, name or named(function).__qualname__))(function)
 

@@ -1,9 +1,9 @@
-"""Spans on their way out: bounded, counted, redacted, and never waited for.
+"""Exports spans: bounded, counted, redacted, and without blocking a request.
 
-``span.end()`` → :class:`BoundedSpans` (admits or drops, queues) → one thread →
-:class:`RedactingExporter` → OTLP. A collector that is away or hangs costs spans, which are counted,
-and nothing else. The SDK's batch processor does not fit: it drops without telling, its flush
-ignores its timeout, and its end waits for a collector that is known to be down.
+``span.end()`` → ``BoundedSpans`` (queues or drops) → one thread → ``RedactingExporter`` → OTLP. If
+the collector is down or hangs, spans are dropped and counted, and nothing else happens. The SDK's
+batch processor is unsuitable: it drops silently, its flush ignores its timeout, and its shutdown
+waits for a collector that is known to be down.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from etter_obs._internal.settings import Settings
 
 _TIMEOUT: Final = 10.0
-"""Seconds a request may take, with what it is tried again, unless the settings say otherwise."""
+"""Timeout of an export with its retries, in seconds, unless the settings set another."""
 _PATH: Final = "/v1/traces"
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 _log: Final = logging.getLogger("etter_obs.tracing")
 
 DropCounter = Callable[[str, int], None]
-"""Takes the reason (a closed vocabulary) and how many spans it cost."""
+"""Accepts the reason (from a closed set) and the number of dropped spans."""
 
 
 def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
-    """Return a function that makes the OTLP exporter which the settings ask for.
+    """Return a function that creates the OTLP exporter of the settings.
 
-    The imports happen here, so that what is wrong with a package shows at start; the connection is
-    made in the process that exports: a gRPC channel does not survive a fork.
+    The imports happen here, so that a broken package fails at start. The exporting process opens
+    the connection, because a gRPC channel does not survive a fork.
 
     Raises:
         ImportError: the encoder is not installed.
@@ -52,7 +52,7 @@ def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
     target = settings.otlp_target("traces")
 
     class OtlpSpans(SpanExporter):
-        """Sends spans by OTLP, in the official encoding."""
+        """Sends spans by OTLP in the official encoding."""
 
         def __init__(self) -> None:
             self.delivery = Delivery(target, path=_PATH, method=_METHOD, timeout=_TIMEOUT)
@@ -77,7 +77,15 @@ def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
 
 
 class BoundedSpans(SpanProcessor):
-    """Admits ``span_queue_size`` spans that are not exported yet; counts what comes on top."""
+    """Accepts up to ``span_queue_size`` spans that are not exported yet; drops and counts the rest.
+
+    Args:
+        settings: sizes and delays of the queue.
+        make_exporter: creates the exporter, in the thread that exports.
+        redact: removes secrets from an attribute.
+        dropped: counts dropped spans.
+        lengths: the longest texts, in characters.
+    """
 
     def __init__(
         self,
@@ -104,10 +112,10 @@ class BoundedSpans(SpanProcessor):
         )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: a span is looked at when it ends."""
+        """Do nothing: only ended spans are processed."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queue the span, or drop and count it; it returns at once in both cases."""
+        """Queue the span, or drop and count it; never wait."""
         if span.context is None or not span.context.trace_flags.sampled:
             return
         if span.attributes and SpanAttribute.PROBE in span.attributes:
@@ -122,28 +130,29 @@ class BoundedSpans(SpanProcessor):
             self._dropped("queue_full", 1)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export what is queued, at most ``timeout_millis`` long (the SDK's own ignores it).
+        """Export the queued spans within ``timeout_millis`` (the SDK's processor ignores it).
 
-        Nobody waits for a collector that is known to be down.
+        The call does not wait for a collector that is known to be down.
         """
         return self._worker.flush(timeout_millis / 1000, self._exporter.is_down)
 
     def wake(self) -> None:
-        """Begin at once to export what waits."""
+        """Export the queued spans now, without waiting."""
         self._worker.wake()
 
     def close(self, timeout: float) -> bool:
-        """Export what is queued and end the thread, all within ``timeout`` seconds.
+        """Export the queued spans and end the thread, all within ``timeout`` seconds.
 
-        Nobody waits for a collector that is known to be down. What is left is counted as dropped.
+        The call does not wait for a collector that is known to be down. The remaining spans count
+        as dropped.
 
         Returns:
-            True where everything was handed to the collector, False where the time ran out.
+            True if the collector accepted everything, False if the time ran out.
         """
         if self._exporter.is_down():
             self._exporter.give_up()
         done = self._worker.close(timeout, self._exporter.is_down)
-        # Ends a call that hangs, and with it the thread.
+        # Ends a hanging call, and with it the thread.
         self._exporter.shutdown()
         return done
 
@@ -155,14 +164,14 @@ class BoundedSpans(SpanProcessor):
                 self._under_way -= len(spans)
 
     def _after_fork(self) -> None:
-        # The child's queue is empty (the worker sees to that); a lock held at the fork stays held.
+        # The worker empties the child's queue; a lock held at the fork would stay held.
         self._lock = threading.Lock()
         self._under_way = 0
         self._exporter.after_fork()
 
 
 class RedactingExporter(SpanExporter):
-    """Redacts spans and hands them to the real exporter, which it makes with the first batch."""
+    """Redacts spans and passes them to the real exporter, which the first batch creates."""
 
     def __init__(
         self,
@@ -178,40 +187,40 @@ class RedactingExporter(SpanExporter):
         self._exporter: SpanExporter | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export a batch, itself untraced; what does not arrive is counted as dropped."""
+        """Export a batch without tracing the export; count the spans as dropped if it fails."""
         result = SpanExportResult.FAILURE
-        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # the thread does nothing else
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # this thread only exports
         try:
             if self._exporter is None:
                 self._exporter = self._make_exporter()
             shown = [redacted(span, self._redact, self._lengths) for span in spans]
             result = self._exporter.export(shown)
-        except Exception as error:  # noqa: BLE001  # the thread must live on
+        except Exception as error:  # noqa: BLE001  # the thread must survive
             _log.debug("spans could not be exported", exc_info=error)
         if result is not SpanExportResult.SUCCESS:
             self._dropped("export_failed", len(spans))
         return result
 
     def is_down(self) -> bool:
-        """Return whether the newest attempt to send something failed."""
+        """Return whether the latest attempts to send failed."""
         delivery = self._delivery
         return delivery is not None and delivery.is_down
 
     def give_up(self) -> None:
-        """Try nothing a second time from now on."""
+        """Stop retrying from now on."""
         if (delivery := self._delivery) is not None:
             delivery.give_up()
 
     @property
     def _delivery(self) -> Delivery | None:
-        """What carries the spans, where the exporter is ours and has been made."""
+        """Return the delivery of our own exporter, if it exists already."""
         return getattr(self._exporter, "delivery", None)
 
     def shutdown(self) -> None:
-        """Close the connection; a call under way is cancelled."""
+        """Close the connection and cancel a running call."""
         if self._exporter is not None:
             self._exporter.shutdown()
 
     def after_fork(self) -> None:
-        """Forget the parent's connection."""
+        """Discard the parent's connection."""
         self._exporter = None

@@ -1,9 +1,8 @@
-"""OpenTelemetry's own instrumentation of the app, beside ours: one server span for a request.
+"""Keeps one server span per request if OpenTelemetry also instruments the app.
 
-``FastAPIInstrumentor`` and ``opentelemetry-instrument`` put their ASGI middleware into the app's
-stack. Where we trace, their tracer is replaced by one that starts nothing and hands out our span,
-so that their hooks and metrics go on. Where we do not, they trace, and our log lines carry their
-ids.
+``FastAPIInstrumentor`` and ``opentelemetry-instrument`` add their ASGI middleware to the app's
+stack. If etter-obs traces, it replaces their tracer by one that starts no span and returns ours, so
+that their hooks and metrics continue. Otherwise they trace, and our log lines contain their ids.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ _LOG: Final = logging.getLogger("etter_obs.tracing")
 
 
 def settle(stack: Any, *, tracing: bool) -> Callable[[], None]:
-    """Arrange with the instrumentation in an app's middleware stack; return the undo.
+    """Adapt OpenTelemetry's instrumentation in an app's middleware stack; return the undo.
 
     Args:
         stack: the outermost middleware; each has the next one as ``app``.
-        tracing: whether we trace.
+        tracing: whether etter-obs traces.
     """
     theirs = _find(stack)
     if theirs is None:
@@ -61,7 +60,7 @@ def _find(stack: Any) -> Any:
 
 
 def span_around() -> Decision | None:
-    """Return the ids of somebody else's server span that is open here, None where there is none."""
+    """Return the ids of a foreign server span that is open here; None without one."""
     span = trace.get_current_span()
     if getattr(span, "kind", None) is not trace.SpanKind.SERVER:
         return None
@@ -69,7 +68,7 @@ def span_around() -> Decision | None:
 
 
 def without_span_of(outer: RequestContext) -> None:
-    """Leave the span of a request from within which another one begins, in the current context."""
+    """Detach the span of the ``outer`` request from the current context."""
     span = trace.get_current_span()
     if trace.format_span_id(span.get_span_context().span_id) == outer.span_id:
         context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
@@ -87,7 +86,7 @@ def _decision_of(span: trace.Span) -> Decision | None:
 
 
 class _Following:
-    """Stands inside their middleware: the request takes over the ids of their span."""
+    """Runs inside their middleware: the request adopts the ids of their span."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -95,7 +94,7 @@ class _Following:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: RequestContext | None = current_request.get()
         span = trace.get_current_span()
-        is_inner = getattr(span, "kind", None) is trace.SpanKind.INTERNAL  # within a server span
+        is_inner = getattr(span, "kind", None) is trace.SpanKind.INTERNAL  # inside a server span
         found = None if request is None or is_inner else _decision_of(span)
         if request is not None and found is not None:
             request.follow(found.trace_id, found.span_id, found.sampled)
@@ -103,7 +102,7 @@ class _Following:
 
 
 class _SameSpan(trace.Tracer):
-    """Starts no span: whoever asks for one gets the current one."""
+    """Starts no span: every call returns the current one."""
 
     def start_span(self, name: str, context: Any = None, *_: Any, **__: Any) -> trace.Span:
         current = trace.get_current_span(context)
@@ -118,7 +117,7 @@ class _SameSpan(trace.Tracer):
 
 
 class _Shared(trace.Span):
-    """A span that its owner ends."""
+    """A span that only its owner ends."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
@@ -127,7 +126,7 @@ class _Shared(trace.Span):
         return getattr(self._span, name)
 
     def end(self, end_time: int | None = None) -> None:
-        """Do nothing."""
+        """Do nothing: the owner ends the span."""
 
     def get_span_context(self) -> trace.SpanContext:
         return self._span.get_span_context()
@@ -148,10 +147,10 @@ class _Shared(trace.Span):
         self._span.add_link(context, attributes)
 
     def update_name(self, name: str) -> None:
-        """Do nothing: ours is named after the route."""
+        """Do nothing: our span has the route's name."""
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         self._span.set_status(status, description)
 
     def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
-        """Do nothing: ours records it once."""
+        """Do nothing: our span records it once."""

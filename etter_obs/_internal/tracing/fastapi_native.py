@@ -1,7 +1,7 @@
-"""FastAPI's own telemetry (0.142 and later) must not make a second server span.
+"""Prevents a second server span by FastAPI's own telemetry (0.142 and later).
 
-It wakes up as soon as a global tracer provider exists, stands outside every middleware, and decides
-and pays for itself. Where that provider is ours, our server span takes its place.
+It starts when a global tracer provider exists, wraps every middleware, and samples independently.
+If that provider is ours, our server span replaces its span.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 SCOPE_KEY: Final = "fastapi.telemetry"
-"""With this key in a request's scope, whatever its value, a mounted FastAPI app makes no span."""
+"""If a request's scope has this key, a mounted FastAPI app creates no span."""
 
 
 def silence_native_spans(app: Any) -> Callable[[], None]:
-    """Switch the native spans of ``app`` off and return the undo.
+    """Disable the native spans of ``app`` and return the undo.
 
-    Its metrics and logs stay, and so do the spans of an app that was given a provider of its own:
-    ``FastAPI(telemetry={"tracer_provider": …})`` is a wish.
+    Its metrics and logs continue. An app with its own provider, as in
+    ``FastAPI(telemetry={"tracer_provider": …})``, keeps its spans.
     """
     config = getattr(app, "_telemetry", None)
     if not isinstance(config, dict) or not config.get("tracing") or config.get("tracer_provider"):

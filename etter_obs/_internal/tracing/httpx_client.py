@@ -1,8 +1,8 @@
-"""Outgoing requests by httpx: the trace goes on with them, and their time and failures are counted.
+"""Traces and measures outgoing requests of httpx.
 
-Spans are the official instrumentation's, made where the request being served is sampled; elsewhere
-only the headers are added. Both transports of httpx are patched, as the official one does: above it
-to measure and choose, below it to give back the headers of others that it has replaced.
+The official instrumentation creates the spans if the current request is sampled; otherwise only
+the headers are added. Both transports of httpx are patched, as in the official instrumentation:
+above it to measure and to choose, below it to restore headers of other libraries that it replaced.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from etter_obs._internal.tracing import Tracing
 
 MAX_HOSTS: Final = 50
-"""Hosts that the metrics tell apart; who calls the addresses that users give calls any number."""
+"""Limit of host label values; an app that calls addresses from users may call any number."""
 _METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY", "CONNECT")
 )
 _METHOD_NAMES: Final = ("handle_request", "handle_async_request")
 _BEFORE: Final = "etter_obs.headers_before"
-"""The request's extension that tells the lower patch which headers it had above."""
+"""The request's extension that passes the original headers to the lower patch."""
 
 
 class _User(NamedTuple):
-    """What an app gives to the patches."""
+    """The parts of an app that the patches use."""
 
     calls: _Calls
     tracing: Tracing
@@ -52,21 +52,20 @@ class _User(NamedTuple):
 _users: Final[Newest[_User]] = Newest()
 _patching: Final = threading.RLock()
 _patch: _Patch | None = None
-"""The one patch of this process, whatever the number of its apps."""
+"""The patch of this process, shared by all of its apps."""
 
 
 def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
-    """Measure and trace what httpx sends, for the newest app; return the undo.
+    """Measure and trace the requests of httpx for the newest app; return the undo.
 
-    A second call of the undo does nothing. Where httpx is not installed nothing is done; where it
-    is broken or older than what works a warning says so. Where the
-    user has instrumented httpx already, their spans and headers stay, and only the metrics are
-    added. Where tracing is on and OpenTelemetry's instrumentation is not usable, spans are left
-    out, with a warning.
+    A second call of the undo does nothing. Without httpx the function does nothing; if httpx is
+    broken or too old, a warning reports it. If the user has already instrumented httpx, its spans
+    and headers stay, and only the metrics are added. If tracing is on but OpenTelemetry's
+    instrumentation is unusable, a warning reports it and no spans are created.
 
     Args:
-        registry: takes the ``client_*`` metrics.
-        tracing: gives the spans' provider.
+        registry: accepts the ``client_*`` metrics.
+        tracing: provides the spans' provider.
     """
     if not is_installed("httpx") or HTTPX_CALLS.attempt(lambda: True) is None:
         return lambda: None
@@ -75,7 +74,7 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
     official = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
     owners = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
     forget = _users.put(_User(_Calls(registry), tracing))
-    global _patch  # one for the process
+    global _patch  # one per process
     with _patching:
         if _patch is not None and official is not None and not _patch.makes_spans and _patch.undo():
             _patch = None
@@ -93,22 +92,22 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
 
 
 class _Patch:
-    """What stands in place of the transports' methods, for whichever app is the newest.
+    """Replaces the transports' methods, on behalf of the newest app.
 
     Args:
-        owners: the transports' classes, the sync one and the async one.
-        official: OpenTelemetry's instrumentor, None where no app makes spans.
+        owners: the transports' classes, sync and async.
+        official: OpenTelemetry's instrumentor; None if no app creates spans.
     """
 
     def __init__(self, owners: tuple[type, type], official: Any) -> None:
         self.makes_spans = official is not None
         self._is_on = True
         self._layers = _Layers(owners)
-        # Headers are added where nobody else adds them.
+        # Another instrumentation already adds the headers.
         self._adds_headers = official is None or not official.is_instrumented_by_opentelemetry
         self._plain = self._layers.methods()
         if self._adds_headers:
-            self._layers.put(*map(_reconciling, self._plain))  # below the official ones
+            self._layers.put(*map(_reconciling, self._plain))  # below the official layer
         self._reconciling = self._layers.methods()
         if self._adds_headers and official is not None:
             provider = NewestProvider(
@@ -121,7 +120,7 @@ class _Patch:
         self._layers.put(*self._on_top())
 
     def undo(self) -> bool:
-        """Take it out; False where somebody has wrapped it since: it stays for the next app."""
+        """Remove the patch; return False if other code wrapped it since, so that it stays."""
         self._is_on = not self._layers.undo()
         return not self._is_on
 
@@ -151,7 +150,7 @@ class _Patch:
     def _send(self, which: int, tracing: Tracing, transport: Any, request: httpx.Request) -> Any:
         if not self._adds_headers:
             return self._plain[which](transport, request)
-        # A copy, for the caller may send the request again, or be redirected: in another trace.
+        # A copy, because the caller may send the request again, in another trace.
         copy = type(request)(
             request.method,
             request.url,
@@ -166,7 +165,7 @@ class _Patch:
 
 
 class _Layers:
-    """What is put around the transports' methods, one layer over the other."""
+    """The layers around the transports' methods."""
 
     def __init__(self, owners: tuple[type, type]) -> None:
         self._owners = owners
@@ -174,20 +173,20 @@ class _Layers:
         self._top: tuple[Any, ...] = ()
 
     def methods(self) -> tuple[Any, ...]:
-        """Return the methods in force: the sync one, the async one."""
+        """Return the current methods, sync and async."""
         return tuple(
             getattr(owner, name) for owner, name in zip(self._owners, _METHOD_NAMES, strict=True)
         )
 
     def put(self, *ours: Callable[..., Any]) -> None:
-        """Put ``ours`` in their place."""
+        """Replace the methods by ``ours``."""
         for owner, name, mine in zip(self._owners, _METHOD_NAMES, ours, strict=True):
             self.undos.append(partial(setattr, owner, name, vars(owner)[name]))
             setattr(owner, name, mine)
         self._top = ours
 
     def undo(self) -> bool:
-        """Take all out, the newest first, unless that would take out somebody else's layer too."""
+        """Remove all layers, newest first, unless other code added a layer on top."""
         if any(now is not mine for now, mine in zip(self.methods(), self._top, strict=True)):
             return False
         while self.undos:
@@ -196,7 +195,7 @@ class _Layers:
 
 
 def _reconciling(plain: Any) -> Callable[..., Any]:
-    """Return a transport's method that sends what was there beside what the propagators added."""
+    """Return a transport's method that merges the original headers with the propagators'."""
 
     def send(transport: Any, request: httpx.Request) -> Any:
         before = request.extensions.pop(_BEFORE, None)
@@ -222,14 +221,14 @@ class _Calls:
         self._hosts: set[str] = set()
 
     def answered(self, request: httpx.Request, status: int, seconds: float) -> None:
-        """Count a response; its time is that to its headers."""
+        """Record a response; ``seconds`` is the time until its headers."""
         served = current_request.get()
         self._durations.child(_method(request), self._host(request), f"{status // 100}xx").observe(
             seconds, served.trace_id if served is not None and served.sampled else None
         )
 
     def failed(self, request: httpx.Request, error: Exception) -> None:
-        """Count a request without a response."""
+        """Count a request that had no response."""
         self._errors.child(_method(request), self._host(request), type(error).__name__).inc()
 
     def _host(self, request: httpx.Request) -> str:
@@ -243,7 +242,7 @@ class _Calls:
 
 
 class _Call:
-    """One outgoing request, the same for sync and async callers."""
+    """One outgoing request, for sync and async callers."""
 
     __slots__ = ("_calls", "_request", "_started", "response")
 

@@ -1,4 +1,4 @@
-"""Ids of spans: the head decision's for the server span, random ones for the rest."""
+"""Ids of spans: from the head decision for the server span, random for all others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from etter_obs._internal.tracing.sampling import Decision
 
 
 class PresetIds(IdGenerator):
-    """Gives the next span the ids that the head decision made, and random ones to all others."""
+    """Returns the ids of the head decision for the next span, random ids for all others."""
 
     def __init__(self) -> None:
         self._next: ContextVar[tuple[int, int] | None] = ContextVar("etter_obs_ids", default=None)
 
     def preset(self, decision: Decision) -> None:
-        """Have the next span that starts in this context take the decision's ids."""
+        """Use the decision's ids for the next span that starts in this context."""
         self._next.set((int(decision.trace_id, 16), int(decision.span_id, 16)))
 
     def generate_trace_id(self) -> int:
@@ -26,7 +26,7 @@ class PresetIds(IdGenerator):
         return preset[0] if preset else getrandbits(128) or 1
 
     def generate_span_id(self) -> int:
-        """Return a span id: 64 bits, never 0. The SDK asks for it last, so it ends the preset."""
+        """Return a span id: 64 bits, never 0. The SDK calls it last, so it ends the preset."""
         preset = self._next.get()
         if preset is None:
             return getrandbits(64) or 1
@@ -34,5 +34,5 @@ class PresetIds(IdGenerator):
         return preset[1]
 
     def is_trace_id_random(self) -> bool:
-        """Return True: every bit is."""
+        """Return True: every bit is random."""
         return True

@@ -1,7 +1,7 @@
-"""The span of a request that nobody sampled and that went wrong: made when it is over.
+"""Creates the span of an unsampled request that failed or was slow, after it has ended.
 
-It has the request's own trace id, its real start and end, and says of itself that it was made
-afterwards, since its children (database, cache, outgoing calls) were never recorded.
+The span has the request's own trace id and its real start and end. An attribute marks it as created
+afterwards, because its children (database, cache, outgoing calls) were never recorded.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 RATE: Final = 50.0
-"""Late spans a second, in the long run and for each worker."""
+"""Limit of late spans per second and worker, in the long run."""
 BURST: Final = 200.0
-"""How many may come at once. Both stay far under the span queue, which normal spans share."""
+"""Limit of late spans at once. Both limits stay far below the size of the span queue."""
 
 
 class LateSpans:
-    """Makes spans for requests that are over, at a bounded rate.
+    """Creates spans for finished requests, at a bounded rate.
 
-    A storm of failures makes thousands of equal bad events a second; the first of them explain it.
+    An outage causes thousands of equal failures a second; the first of them are enough.
 
     Args:
-        resource: whom the spans are about.
-        emit: takes a finished span.
-        dropped: takes the reason and the number of spans that were not made.
-        clock: monotonic seconds.
+        resource: the resource of the spans.
+        emit: accepts a finished span.
+        dropped: accepts the reason and the number of spans that were not created.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -90,7 +90,22 @@ class LateSpans:
         exception: BaseException | None,
         reason: KeptBecause,
     ) -> bool:
-        """Make the span; False where the rate is exceeded (counted as dropped)."""
+        """Create the span of a finished request.
+
+        Args:
+            decision: the request's ids.
+            scope: the request's ASGI scope.
+            request_id: the request's id.
+            endpoint: the route template; None if no route matched.
+            start_ns: start, in nanoseconds of Unix time.
+            end_ns: end, in nanoseconds of Unix time.
+            status: the HTTP status; None for a WebSocket.
+            exception: the exception that ended the request, if any.
+            reason: why the span is kept.
+
+        Returns:
+            False if the rate limit is exceeded; the span then counts as dropped.
+        """
         if not self._take():
             self._dropped("late_rate", 1)
             return False
@@ -158,13 +173,13 @@ def _type_name(exception: BaseException) -> str:
 def _message(exception: BaseException) -> str:
     try:
         return cut(str(exception), LENGTHS.taken.other)
-    except Exception:  # noqa: BLE001  # also a broken exception is worth its span
+    except Exception:  # noqa: BLE001  # a broken exception must not prevent the span
         return "(its text cannot be read)"
 
 
 def _event(exception: BaseException, at_ns: int) -> Event:
-    # The end of a stack is where it happened, so a long one loses its beginning; it is cut to what
-    # is sent when its secrets are out.
+    # The end of a stack shows where the error happened, so a long stack loses its beginning.
+    # Redaction comes first; the final cut follows.
     stack = cut_start("".join(traceback.format_exception(exception)), LENGTHS.taken.other)
     return Event(
         "exception",

@@ -1,4 +1,4 @@
-"""A tracer provider for patches of the whole process: its spans are the newest app's."""
+"""A tracer provider for process-wide patches: it creates the spans of the newest app."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from opentelemetry import trace
 
 
 class NewestProvider(trace.TracerProvider):
-    """Hands its tracers' calls to the provider that counts at the time of the call.
+    """Forwards the calls of its tracers to the provider that is current at the time of the call.
 
-    An instrumentation keeps the tracer that it was given; this one outlives the app for which it
-    was made.
+    An instrumentation keeps the tracer that it received, so the tracer must outlive the app for
+    which it was created.
 
     Args:
-        current: returns the provider that counts now, None where there is none.
+        current: returns the current provider, None without one.
     """
 
     def __init__(self, current: Callable[[], trace.TracerProvider | None]) -> None:
         self._current = current
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-        """Return a tracer that follows the provider; arguments as OpenTelemetry's."""
+        """Return a tracer that uses the current provider; the arguments are OpenTelemetry's."""
         return _NewestTracer(self._current, args, kwargs)
 
 

@@ -1,7 +1,7 @@
-"""The headers of an outgoing request, where another library's propagation has put some already.
+"""Merges the headers of an outgoing request with those that another library set before.
 
-OpenTelemetry's propagators replace what they find. What others have written must arrive all the
-same: their members of ``baggage`` (Sentry keeps its trace there) and a trace that is not ours.
+OpenTelemetry's propagators replace existing headers. The headers of other libraries must still
+arrive: their members of ``baggage`` (Sentry's trace is there) and a trace that is not ours.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ _TRACESTATE: Final = "tracestate"
 _BAGGAGE: Final = "baggage"
 _MAX_MEMBERS: Final = 180
 _MAX_BYTES: Final = 8_192
-"""W3C's limits for a baggage header (https://www.w3.org/TR/baggage/#limits); ours yield to them."""
+"""W3C's limits for baggage (https://www.w3.org/TR/baggage/#limits); our members yield."""
 
 
 def reconcile(headers: MutableMapping[str, str], before: Mapping[str, str]) -> None:
-    """Put back into ``headers`` what the propagators took from it.
+    """Restore in ``headers`` the values that the propagators replaced.
 
-    ``headers`` is what they made of ``before``. A ``traceparent`` of another trace stays, with its
-    ``tracestate``; one of the same trace (an app that hands on what it got, by hand) gives way,
-    since ours names the nearer parent. Of ``baggage`` every member stays, and ours are added.
+    A ``traceparent`` of another trace stays, with its ``tracestate``. A ``traceparent`` of the same
+    trace (from an app that forwards its own headers) is replaced, because ours names the nearer
+    parent. Every member of ``baggage`` stays, and ours are added.
+
+    Args:
+        headers: the headers after the propagators; modified in place.
+        before: the headers before the propagators.
     """
     parent = before.get(_TRACEPARENT)
     if parent is not None and _is_of_another_trace(parent, headers[_TRACEPARENT]):
@@ -40,9 +44,9 @@ def reconcile(headers: MutableMapping[str, str], before: Mapping[str, str]) -> N
 
 
 def merged(theirs: str, ours: str) -> str:
-    """Return a baggage header of all members of ``theirs`` and those of ``ours`` that are new.
+    """Return a baggage header with all members of ``theirs`` and the new ones of ``ours``.
 
-    Ours are left out where their key is taken, or where W3C's limits are reached.
+    A member of ours is skipped if its key exists, or if W3C's limits are reached.
     """
     keys = [_key(member) for member in theirs.split(",") if member.strip()]
     header = theirs if keys else ""

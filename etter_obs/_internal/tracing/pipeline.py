@@ -1,4 +1,4 @@
-"""The enabled side of tracing: the SDK's provider and what hangs on it."""
+"""The pipeline of enabled tracing: the SDK's provider, its spans and their export."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 
     from etter_obs._internal.settings import Settings
 
-_STATEMENTS: Final = ("db.query.text", "db.statement")  # older OpenTelemetry has no constants
-"""The text of a statement in the stable conventions, and in the old ones that a user may want."""
+_STATEMENTS: Final = ("db.query.text", "db.statement")  # older OpenTelemetry lacks the constants
+"""Attributes with a statement's text: in the stable conventions, and in the old ones."""
 
 
 class Pipeline:
-    """Provider, server spans, late spans and export, all for one app."""
+    """Provider, server spans, late spans and export of one app.
+
+    Args:
+        settings: sampling, queue and OTLP settings.
+        resource: the resource of the spans.
+        make_exporter: creates the exporter; None uses OTLP.
+        redact: removes secrets from an attribute.
+        dropped: counts dropped spans.
+        endpoint: returns a scope's route template.
+    """
 
     def __init__(
         self,
@@ -67,7 +76,7 @@ class Pipeline:
         self._closed = False
 
     def close(self, timeout: float) -> bool:
-        """Export the rest within ``timeout`` seconds; the provider is no longer the global one."""
+        """Export the remaining spans within ``timeout`` seconds and remove the global provider."""
         if self._closed:
             return True
         self._closed = True
@@ -76,7 +85,7 @@ class Pipeline:
 
 
 def _lengths() -> Lengths:
-    """Return the lengths that OpenTelemetry's variables ask for, or else ours."""
+    """Return the lengths from OpenTelemetry's variables, else the defaults."""
     wanted = SpanLimits()
     other, span = wanted.max_attribute_length, wanted.max_span_attribute_length
     other = LENGTHS.other if other is None else other
@@ -84,10 +93,10 @@ def _lengths() -> Lengths:
 
 
 def without_sql_values(redact: Redact) -> Redact:
-    """Return ``redact``, which then also takes the values out of a statement's text.
+    """Return ``redact`` extended to remove the values from a statement's text.
 
-    The instrumentation records the text as it was sent; only what is bound as a parameter is not
-    in it. (OpenTelemetry's database conventions ask for a sanitised ``db.query.text``.)
+    The instrumentation records the text as sent, which lacks only bound parameters. OpenTelemetry's
+    database conventions require a sanitised ``db.query.text``.
     """
 
     def redact_value(key: str, value: object) -> object:
@@ -102,10 +111,10 @@ _providers: Final[Newest[trace.TracerProvider]] = Newest()
 
 
 def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:
-    """Make ``provider`` the global one, unless the user has set their own; return the undo.
+    """Make ``provider`` the global one, unless the user has set another; return the undo.
 
-    The undo leaves the global place to the newest of the other apps. The propagator is left as it
-    is: the default one is W3C's, and another was somebody's wish.
+    The undo makes the provider of the newest other app global. The propagator stays unchanged: the
+    default is W3C's, and any other is the user's choice.
     """
     if not _is_ours():
         return lambda: None
@@ -122,13 +131,13 @@ def install_globally(provider: trace.TracerProvider) -> Callable[[], None]:
 
 
 def _is_ours() -> bool:
-    """Tell whether the global place is free or holds the provider of one of our apps."""
+    """Return whether there is no global provider, or one of our apps owns it."""
     held = trace.get_tracer_provider()
     return isinstance(held, trace.ProxyTracerProvider) or held is _providers.current
 
 
 def _set_globally(provider: trace.TracerProvider | None) -> None:
-    # The API has no unset; this is what OpenTelemetry's own test utilities do.
+    # The API cannot unset a provider; OpenTelemetry's own test utilities do the same.
     trace._TRACER_PROVIDER = None
     trace._TRACER_PROVIDER_SET_ONCE = Once()
     if provider is not None:

@@ -1,8 +1,7 @@
-"""The trace context of a request that is not sampled: cheap to make, complete when somebody asks.
+"""The trace context of an unsampled request, built only when a propagator reads it.
 
-Outgoing calls must carry it (``traceparent`` with flags 00, ``tracestate``, ``baggage``), so it is
-attached to OpenTelemetry's context as a span that records nothing; its parts are built when a
-propagator reads them, which most requests never do.
+Outgoing calls must carry the context (``traceparent`` with flags 00, ``tracestate``, ``baggage``),
+so OpenTelemetry's context holds a span that records nothing. Most requests never read its parts.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from etter_obs._internal.context import current_request
 from etter_obs._internal.tracing.sampling import Decision, Headers, HeadSampler
 
 _RANDOM_ID: Final = 0x02
-"""Flag of W3C trace context level 2: the trace id is random, so others may sample by its bits."""
+"""Flag of W3C trace context level 2: the trace id is random, so its bits may decide sampling."""
 _W3C: Final = frozenset(("traceparent", "tracestate", "baggage"))
 _BAGGAGE: Final = W3CBaggagePropagator()
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
-"""Where the current span stands in a context: OpenTelemetry keeps the key to itself."""
+"""The key of the current span in a context, which OpenTelemetry does not export."""
 
 
 class UnsampledSpan(trace.NonRecordingSpan):
-    """Stands for the request's span in the context; nobody records it."""
+    """Represents the request's span in the context without recording it."""
 
     __slots__ = ("_built", "_decision")
 
     def __init__(self, decision: Decision) -> None:
-        # super().__init__ would want the SpanContext that this class exists to postpone.
+        # super().__init__ requires the SpanContext that this class builds lazily.
         self._decision = decision
         self._built: trace.SpanContext | None = None
 
@@ -53,9 +52,9 @@ class UnsampledSpan(trace.NonRecordingSpan):
 
 
 class CallersSpan(UnsampledSpan):
-    """Where this service traces nothing, what it calls continues the caller's trace untouched.
+    """Continues the caller's trace unchanged in a service that does not trace.
 
-    It stands for a decision that has a ``parent_id``.
+    The decision must have a ``parent_id``.
     """
 
     __slots__ = ()
@@ -75,19 +74,19 @@ class CallersSpan(UnsampledSpan):
 
 
 def parse_tracestate(header: bytes | None) -> TraceState | None:
-    """Return the tracestate, or None where there is none."""
+    """Return the tracestate; None without one."""
     return None if header is None else TraceState.from_header([header.decode("latin-1")])
 
 
 def attach(decision: Decision, span: trace.Span | None) -> Token[Context]:
-    """Make the request's baggage current, and ``span`` where there is one.
+    """Make the request's baggage current, and ``span`` if given.
 
-    Give the token back to :func:`detach`.
+    Pass the returned token to ``detach()``.
     """
     if span is None:
         current = context.get_current() if decision.context is None else decision.context
     elif decision.context is None and not context.get_current():
-        current = Context({_SPAN_KEY: span})  # a server's task begins with nothing in it
+        current = Context({_SPAN_KEY: span})  # a server's task begins with an empty context
     else:
         current = trace.set_span_in_context(span, decision.context)
     if decision.baggage is not None:
@@ -96,20 +95,20 @@ def attach(decision: Decision, span: trace.Span | None) -> Token[Context]:
 
 
 def detach(token: Token[Context]) -> None:
-    """Restore what was current before :func:`attach`."""
+    """Restore the context from before ``attach()``."""
     context.detach(token)
 
 
 def carriers() -> frozenset[bytes]:
-    """Return the headers without which a request brings no trace and no baggage."""
+    """Return the names of the headers that may carry a trace or baggage."""
     return frozenset(name.lower().encode() for name in _W3C | propagate.get_global_textmap().fields)
 
 
 def decider(sampler: HeadSampler) -> Callable[[Headers], Decision]:
-    """Return what decides on a request's headers: by W3C's, or as the global propagator reads them.
+    """Return a function that decides from a request's headers, in W3C's or the propagator's format.
 
-    Somebody who has set another propagator (B3, Jaeger, a vendor's) gets its trace ids, at the cost
-    of its own reading of every request.
+    If the global propagator is another (B3, Jaeger, a vendor's), the trace ids are its ids, and it
+    reads the headers of every request, which is slower.
     """
     if propagate.get_global_textmap().fields <= _W3C:
         return sampler.decide
@@ -136,6 +135,6 @@ def decider(sampler: HeadSampler) -> Callable[[Headers], Decision]:
 
 
 def in_unsampled_request() -> bool:
-    """Tell whether a request is being served whose trace is not kept: no instrumentation then."""
+    """Return whether the current request is unsampled, so that instrumentation is skipped."""
     request = current_request.get()
     return request is not None and not request.sampled

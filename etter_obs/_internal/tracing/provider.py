@@ -1,4 +1,4 @@
-"""Tracing as the rest of the package sees it: decide, serve, keep, flush, close."""
+"""The interface of tracing: decide, serve, keep, flush, close."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ _SIGNAL: Final = "span"
 class Tracing:
     """Traces of one app.
 
-    Where ``settings.apm_enabled`` is false it makes ids for the logs, hands a caller's trace on to
-    what the app calls, and loads neither the SDK nor an exporter. The same holds, with a warning,
-    where the packages of traces are not usable.
+    If ``settings.apm_enabled`` is false, it creates ids for the logs, passes a caller's trace on to
+    outgoing calls, and loads neither the SDK nor an exporter. The same applies, with a warning, if
+    the packages for traces are unusable.
 
     Args:
-        settings: the environment's wishes: endpoint, protocol, sampler.
+        settings: endpoint, protocol and sampler.
         service: ``service.name``.
         environment: ``deployment.environment.name``.
-        version: ``service.version``, where it is known.
-        registry: takes the count of dropped spans.
-        redactor: hides secrets in spans, in the exporter's thread.
-        endpoint: tells a scope's route template once it is routed; None where no route matched.
-        make_exporter: makes the exporter, in the process and thread that export; default: OTLP.
+        registry: counts dropped spans.
+        redactor: removes secrets from spans, in the exporter's thread.
+        endpoint: returns a scope's route template after routing; None if no route matched.
+        version: ``service.version``, if known.
+        make_exporter: creates the exporter, in the process and thread that export; default: OTLP.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Tracing:
             def make_pipeline() -> Pipeline:
                 from etter_obs._internal.otlp.resource import (
                     resource_of,
-                )  # loads the SDK, as does the next
+                )  # loads the SDK, as the next import does
                 from etter_obs._internal.tracing.pipeline import Pipeline
 
                 return Pipeline(
@@ -97,17 +97,17 @@ class Tracing:
         sampler = settings.sampler if self.enabled else "always_off"
         head = HeadSampler(sampler, settings.sampler_ratio)
         self.decide = decider(head)
-        """Return the :class:`Decision` for a request with these headers (ASGI's pairs of bytes)."""
+        """Return the ``Decision`` for a request with these headers (ASGI's pairs of bytes)."""
         self.carriers = carriers()
-        """Names of the headers that may hold a caller's trace; without them ``begin`` decides."""
+        """Names of the headers that may carry a caller's trace; without them ``begin`` decides."""
         self.untraced = None if self.enabled else UNTRACED
-        """What stands for the decision on such a request where nothing is traced."""
+        """The decision for a request without a caller's trace if tracing is off."""
         self.is_excluded = excluded(settings.excluded_urls) if self.enabled else None
-        """Whether a request is one of those that are never traced; None where none is."""
+        """Return whether a request is never traced; None if all requests may be traced."""
         self.unsampled = HeadSampler("always_off", 0.0).begin
-        """Return the :class:`Decision` for a request that is never traced."""
+        """Return the ``Decision`` for a request that is never traced."""
         self.begin = head.begin
-        """Return the :class:`Decision` for a request that brings no trace."""
+        """Return the ``Decision`` for a request without a caller's trace."""
         self._is_global = False
         if pipeline is None:
             self.provider: trace.TracerProvider = trace.NoOpTracerProvider()
@@ -117,33 +117,33 @@ class Tracing:
         self._is_global = trace.get_tracer_provider() is self.provider
 
     def adopt(self, app: object) -> Callable[[], None]:
-        """Take the place of the spans that FastAPI would make of ``app``; return the undo."""
+        """Replace the spans that FastAPI would create for ``app``; return the undo."""
         return silence_native_spans(app) if self._is_global else lambda: None
 
     def settle(self, stack: object) -> Callable[[], None]:
-        """Arrange with OpenTelemetry's own middleware in the app's stack; return the undo."""
+        """Adapt OpenTelemetry's own middleware in the app's stack; return the undo."""
         return settle(stack, tracing=self.enabled)
 
     def excluded(self) -> Decision:
-        """Return the decision for a request that is never traced, not even where it fails."""
+        """Return the decision for a request that is never traced, even if it fails."""
         made = self.unsampled()
         return ExcludedDecision(made.trace_id, made.span_id, sampled=False)
 
     def attach(self, decision: Decision, scope: Scope) -> Token[Context] | None:
-        """Let what an unsampled request calls carry its trace context and baggage.
+        """Make outgoing calls of an unsampled request carry its trace context and baggage.
 
-        Give the returned token to :meth:`detach` when the request is over.
+        Pass the returned token to ``detach()`` when the request has ended.
         """
         if self._is_global:
             scope.setdefault(SCOPE_KEY, None)
         if self.enabled:
             return attach(decision, UnsampledSpan(decision))
         if decision.brings_nothing:
-            return None  # there is nothing to carry, and somebody else's context stays
+            return None  # nothing to carry, so the existing context stays
         return attach(decision, CallersSpan(decision) if decision.parent_id else None)
 
     def detach(self, token: Token[Context] | None) -> None:
-        """Restore the context that :meth:`attach` replaced."""
+        """Restore the context that ``attach()`` replaced."""
         if token is not None:
             detach(token)
 
@@ -156,13 +156,22 @@ class Tracing:
         decision: Decision,
         request_id: str,
     ) -> None:
-        """Call ``app`` for a sampled request, inside the official ASGI instrumentation."""
+        """Call ``app`` for a sampled request, inside the official ASGI instrumentation.
+
+        Args:
+            app: the app.
+            scope: the request's ASGI scope.
+            receive: receives a message from the server.
+            send: sends a message to the server.
+            decision: the request's ids.
+            request_id: the request's id, for the span.
+        """
         if self._is_global:
             scope.setdefault(SCOPE_KEY, None)
         await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
 
     def forget(self) -> None:
-        """Do not send the span of the request that is being served."""
+        """Discard the span of the current request."""
         trace.get_current_span().set_attribute(SpanAttribute.PROBE, True)
 
     def keep(
@@ -178,10 +187,22 @@ class Tracing:
         exception: BaseException | None,
         reason: KeptBecause,
     ) -> bool:
-        """Make the span of an unsampled request that is over, under its own trace id.
+        """Create the span of a finished unsampled request, under its own trace id.
 
-        Times are Unix time in nanoseconds. Returns False where tracing is off or too many such
-        spans were made just now: then nothing may link to the trace.
+        Args:
+            decision: the request's ids.
+            scope: the request's ASGI scope.
+            request_id: the request's id.
+            endpoint: the route template; None if no route matched.
+            start_ns: start, in nanoseconds of Unix time.
+            end_ns: end, in nanoseconds of Unix time.
+            status: the HTTP status; None for a WebSocket.
+            exception: the exception that ended the request, if any.
+            reason: why the span is kept.
+
+        Returns:
+            False if tracing is off or the rate limit is exceeded; then nothing may link to the
+            trace.
         """
         if not self.enabled or isinstance(decision, ExcludedDecision):
             return False
@@ -198,16 +219,16 @@ class Tracing:
         )
 
     def flush(self, timeout: float) -> bool:
-        """Export what is queued; False where ``timeout`` seconds did not suffice."""
+        """Export the queued spans; return False if ``timeout`` seconds were not enough."""
         return not self.enabled or self._pipeline.spans.force_flush(int(timeout * 1000))
 
     def wake(self) -> None:
-        """Begin at once to export what is queued."""
+        """Export the queued spans now, without waiting."""
         if self.enabled:
             self._pipeline.spans.wake()
 
     def close(self, timeout: float) -> bool:
-        """Export what is queued within ``timeout`` seconds and undo what was done globally.
+        """Export the queued spans within ``timeout`` seconds and undo the global changes.
 
         A second call does nothing. Returns whether everything was exported.
         """
@@ -215,6 +236,6 @@ class Tracing:
 
 
 def _resource_of_the_app() -> Resource | None:
-    """Return the resource of the global provider that the app has set: one service has one name."""
+    """Return the resource of the app's own global provider, so that the service has one name."""
     found: Resource | None = getattr(trace.get_tracer_provider(), "resource", None)
     return found

@@ -1,4 +1,4 @@
-"""What may leave of a span: every text in it is redacted, and only then cut."""
+"""Redacts every text of a span, and only then cuts it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from opentelemetry.util.types import Attributes
 from etter_obs._internal.redaction.plain_values import cut, cut_start
 
 Redact = Callable[[str, object], object]
-"""Takes an attribute's name and value, returns the value that may leave the process."""
+"""Accepts an attribute's name and value; returns the value that may leave the process."""
 _LEEWAY: Final = 4
-"""How many times as much of a text is taken as is sent: what is cut first could be half a secret,
-and what is hidden leaves room."""
+"""Factor of the first cut over the final length: cutting early could leave half a secret, and
+redaction shortens a text."""
 
 
 class Lengths(NamedTuple):
-    """The longest texts of a span's attributes, and of all others, in characters."""
+    """The longest texts of a span's attributes, and of all other texts, in characters."""
 
     span: int
     other: int
 
     @property
     def taken(self) -> Lengths:
-        """How much of a text the SDK may keep until its secrets are out."""
+        """Return the lengths that the SDK may keep until the redaction."""
         return Lengths(self.span * _LEEWAY, self.other * _LEEWAY)
 
 
 LENGTHS: Final = Lengths(16_384, 16_384)
-"""Unless OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or its kin say otherwise: a stack fits."""
+"""Defaults of OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT and its variants; a stack trace fits."""
 
 
 def redacted(span: ReadableSpan, redact: Redact, lengths: Lengths = LENGTHS) -> ReadableSpan:
-    """Return the span with every text in it redacted, then cut; itself where nothing had to be."""
+    """Return the span with every text redacted, then cut; the same span if nothing changes."""
 
     def shown(key: str, text: str) -> str:
         return cut(str(redact(key, text)), lengths.other)
 
     name = shown("name", span.name)
-    given = span.attributes  # made anew whenever it is asked for
+    given = span.attributes  # the property makes a new copy at each read
     attributes = _redacted_attributes(given, redact, lengths.span)
     events = [
         Event(
@@ -84,7 +84,7 @@ def _redacted_attributes(attributes: Attributes, redact: Redact, length: int) ->
     shown = [
         (_shown_key(redact, key), _shown_value(key, value, redact, length)) for key, value in given
     ]
-    return attributes if shown == given else dict(shown)  # type: ignore[arg-type]  # a text stays one
+    return attributes if shown == given else dict(shown)  # type: ignore[arg-type]  # text stays text
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +97,7 @@ def _shown_value(key: str, value: object, redact: Redact, length: int) -> object
         shown = redact(key, value) if len(value) <= length else None
         if shown is value:
             return value
-        shorten = cut_start if key == EXCEPTION_STACKTRACE else cut  # a stack says at its end what
+        shorten = cut_start if key == EXCEPTION_STACKTRACE else cut  # a stack's end matters
         # The SDK may have cut it in the middle of a word.
         return shorten(str(redact(key, shorten(value, length * _LEEWAY - 1))), length)
     if isinstance(value, (tuple, list)):

@@ -1,9 +1,9 @@
-"""The sampling decision, made from the request's headers before anything else is spent on it.
+"""The sampling decision, made from the request's headers before any other work.
 
-Nine of ten requests end here: they get their ids and enter no instrumentation. The decision is the
-one that OpenTelemetry's own samplers make for the same trace id and parent
-(https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling), so that a sampled request can go
-through the official instrumentation without being decided again differently.
+With the default ratio, nine of ten requests get their ids here and enter no instrumentation. The
+decision equals that of OpenTelemetry's own samplers for the same trace id and parent
+(https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling), so the official instrumentation
+makes the same decision for a sampled request.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# The grammar of W3C trace context (https://www.w3.org/TR/trace-context/#traceparent-header). A
-# later version may append fields, version 00 may not, version ff is forbidden, ids are not zero.
+# The grammar of W3C trace context (https://www.w3.org/TR/trace-context/#traceparent-header): later
+# versions may append fields, version 00 must not, version ff is forbidden, ids are not zero.
 _TRACEPARENT: Final = re.compile(
     rb"[ \t]*(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
     rb"(-.*)?[ \t]*"
 )
-# W3C baggage (https://www.w3.org/TR/baggage/#definition). Characters are taken possessively, so
-# that no input takes more than one pass. Groups are not: Python before 3.11.5 gets that wrong, and
-# each begins with a mark that nothing before it can hold. OpenTelemetry logs a warning for every
-# member that it cannot read; a header that is not well-formed is therefore left out as a whole.
+# W3C baggage (https://www.w3.org/TR/baggage/#definition). Possessive quantifiers on characters keep
+# the match to one pass. Groups have none: Python before 3.11.5 handles them wrongly, and each group
+# begins with a mark that cannot occur before it. OpenTelemetry logs a warning for every unreadable
+# member, so a malformed header is skipped as a whole.
 _KEY: Final = rb"[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+"
 _VALUE: Final = rb"=[ \t]*+[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+[ \t]*+"
 _MEMBER: Final = _KEY + _VALUE + rb"(?:;" + _KEY + rb"(?:" + _VALUE + rb")?)*"
 _BAGGAGE: Final = re.compile(_MEMBER + rb"(?:," + _MEMBER + rb"){0,63}")
 _LOW_64_BITS: Final = (1 << 64) - 1
 _MAX_HEADER_BYTES: Final = 256
-"""A longer traceparent is none: today's has 55 bytes, and nobody may make us match a megabyte."""
+"""Limit of a traceparent, which has 55 bytes today; bounds the cost of the match."""
 _MAX_TRACESTATE_BYTES: Final = 512
-"""The length that W3C asks everyone to carry; OpenTelemetry drops what is longer."""
+"""The length that W3C requires every system to carry; OpenTelemetry drops longer headers."""
 _MAX_BAGGAGE_BYTES: Final = 8_192
 _MAX_MEMBER_BYTES: Final = 4_096
-"""Limits of OpenTelemetry's for baggage; 64 members are W3C's, each costs a copy of all others."""
+"""OpenTelemetry's limit for baggage; W3C's is 64 members, each of which copies all others."""
 
 _new_ids: Final = random_ids(48)
-"""A trace's id and a span's, 32 and 16 digits; that one of them is all zeros will not happen."""
+"""Returns a trace id and a span id, 32 and 16 digits; all zeros are too improbable to check."""
 
 
 class Decision:
-    """Ids of one request and whether its trace is kept. Ids are lower-case hexadecimal."""
+    """The ids of one request and whether its trace is kept. Ids are lower-case hexadecimal."""
 
     __slots__ = (
         "baggage",
@@ -66,35 +66,35 @@ class Decision:
         self.span_id = span_id
         self.sampled = sampled
         self.parent_id: str | None = None
-        """Span of the caller, where a valid traceparent came in."""
+        """The caller's span id, if a valid traceparent arrived."""
         self.parent_flags = 0
         self.tracestate: bytes | None = None
         self.baggage: bytes | None = None
         self.context: Context | None = None
-        """What another propagator than W3C's took from the headers."""
+        """The context that a propagator other than W3C's read from the headers."""
 
     @property
     def brings_nothing(self) -> bool:
-        """Whether the request came without a caller's trace and without baggage."""
+        """Return whether the request has neither a caller's trace nor baggage."""
         return self.parent_id is None and self.baggage is None and self.context is None
 
 
 class ExcludedDecision(Decision):
-    """For a request whose URL is excluded: no span, not even where it fails."""
+    """The decision for an excluded URL: no span, even if the request fails."""
 
     __slots__ = ()
 
 
 UNTRACED: Final = Decision("", "", False)
-"""For every request that brings no trace to a service that traces nothing."""
+"""The decision for every request without a caller's trace if tracing is off."""
 
 
 class HeadSampler:
-    """Decides by one of the names that ``OTEL_TRACES_SAMPLER`` takes.
+    """Decides as the sampler of that name in ``OTEL_TRACES_SAMPLER``.
 
     Args:
         name: ``always_on``, ``traceidratio``, ``parentbased_traceidratio``, …
-        ratio: share of the traces without a parent's decision that are kept, 0 to 1.
+        ratio: share of traces to keep if there is no parent's decision, 0 to 1.
     """
 
     __slots__ = ("_bound", "_follows_parent")
@@ -104,15 +104,15 @@ class HeadSampler:
         root = name.removeprefix("parentbased_")
         share = {"always_on": 1.0, "always_off": 0.0}.get(root, ratio)
         bound = round(share * (_LOW_64_BITS + 1))
-        # Digits of one length compare like their numbers; every digit is less than "g".
+        # Digits of equal length compare like their numbers; every digit is less than "g".
         self._bound = f"{bound:016x}" if bound <= _LOW_64_BITS else "g"
 
     def decide(self, headers: Headers) -> Decision:
-        """Return the ids and the decision for a request; no header, however odd, raises."""
+        """Return the ids and the decision for a request; no header raises."""
         traceparent = tracestate = baggage = None
         several = False
         for name, value in headers:
-            # The lengths tell the three apart from nearly every other header without a comparison.
+            # The length excludes nearly every other header without a comparison.
             length = len(name)
             if length == 11 and name == b"traceparent":
                 several = traceparent is not None
@@ -165,7 +165,7 @@ def _is_well_formed(baggage: bytes) -> bool:
 
 
 def official_sampler(name: str, ratio: float) -> Sampler:
-    """Return the SDK's sampler of that name, for spans that are made outside requests."""
+    """Return the SDK's sampler of that name, for spans outside requests."""
     from opentelemetry.sdk.trace import sampling
 
     root = {"always_on": sampling.ALWAYS_ON, "always_off": sampling.ALWAYS_OFF}.get(
@@ -175,9 +175,9 @@ def official_sampler(name: str, ratio: float) -> Sampler:
 
 
 def excluded(patterns: Sequence[str]) -> Callable[[Mapping[str, Any]], bool] | None:
-    """Return what tells whether an ASGI scope's URL has one of the patterns in it, None for none.
+    """Return a function that checks an ASGI scope's URL for the patterns; None without patterns.
 
-    As OpenTelemetry does: https://opentelemetry.io/docs/zero-code/python/configuration/
+    The match is OpenTelemetry's: https://opentelemetry.io/docs/zero-code/python/configuration/
     """
     if not patterns:
         return None

@@ -1,8 +1,8 @@
-"""Have the official instrumentations speak the stable semantic conventions, ours alone.
+"""Makes our instances of the official instrumentations use the stable semantic conventions.
 
-They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once for the whole process and speak the old dialect
-where it is not set. Setting it would change what the user's own instrumentations say, so their
-table of modes is swapped only while ours are made. What the user opted for wins.
+They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once per process and use the old conventions if it is
+not set. Setting it would change the user's own instrumentations, so this module swaps their table
+of modes only while ours are created. The user's own setting wins.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stable_conventions() -> Iterator[None]:
-    """Make instrumentations inside this block use the stable HTTP and database conventions."""
+    """Use the stable HTTP and database conventions for instrumentations created in this block."""
     try:
         from opentelemetry.instrumentation._semconv import (
             _OpenTelemetrySemanticConventionStability as Stability,
@@ -27,7 +27,7 @@ def stable_conventions() -> Iterator[None]:
         table = Stability._OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING
         wanted = {Signal.HTTP: Mode.HTTP, Signal.DATABASE: Mode.DATABASE}
     except (ImportError, AttributeError):
-        # Later versions may have dropped the old dialect and this switch with it.
+        # Later versions may drop the old conventions together with this switch.
         yield
         return
     before = {signal: table.get(signal, Mode.DEFAULT) for signal in wanted}

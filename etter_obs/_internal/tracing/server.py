@@ -1,8 +1,8 @@
 """The server span of a sampled request, by OpenTelemetry's official ASGI instrumentation.
 
-Around it stands what it lacks: our ids, the route as the span's name, the exception that
-ServerErrorMiddleware has already turned into a response, and a shield, so that hostile headers that
-it cannot decode cost the span and not the request.
+This module adds what it lacks: our ids, the route as the span's name, the exception that
+ServerErrorMiddleware has already turned into a response, and a filter, so that hostile headers that
+it cannot decode break the span but not the request.
 """
 
 from __future__ import annotations
@@ -31,11 +31,17 @@ Endpoint = Callable[[Scope], str | None]
 
 _CALL: Final = "etter_obs.traced_call"
 _READ: Final = frozenset((b"host", b"user-agent", b"content-length"))
-"""Request headers that the instrumentation looks for, one scan each, besides the propagator's."""
+"""Request headers that the instrumentation scans for, besides those of the propagator."""
 
 
 class ServerSpans:
-    """Runs sampled requests inside the official instrumentation, which it sets up once."""
+    """Runs sampled requests inside the official instrumentation, which it sets up once.
+
+    Args:
+        provider: creates the spans.
+        ids: the generator that takes over the decision's ids.
+        endpoint: returns a scope's route template.
+    """
 
     def __init__(self, provider: trace.TracerProvider, ids: PresetIds, endpoint: Endpoint) -> None:
         self._ids = ids
@@ -59,14 +65,23 @@ class ServerSpans:
         decision: Decision,
         request_id: str,
     ) -> None:
-        """Call ``app`` with a server span around it; the app gets the very ``scope`` given here."""
+        """Call ``app`` inside a server span; the app receives the same ``scope`` object.
+
+        Args:
+            app: the app.
+            scope: the request's ASGI scope.
+            receive: receives a message from the server.
+            send: sends a message to the server.
+            decision: the request's ids.
+            request_id: the request's id, for the span.
+        """
         call = _Call(app, scope, self._endpoint, request_id)
         shown = {**scope, "headers": self._decodable(scope["headers"], decision), _CALL: call}
         if not scope.get("query_string", b"").isascii():
             shown["query_string"] = b""
         token = None
         if trace.get_current_span() is not trace.INVALID_SPAN:
-            # Somebody's span around the server would make ours an internal one with other ids.
+            # A foreign span around the server would make ours an internal one with other ids.
             token = context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
         self._ids.preset(decision)
         try:
@@ -85,11 +100,11 @@ class ServerSpans:
     def _decodable(
         self, headers: list[tuple[bytes, bytes]], decision: Decision
     ) -> list[tuple[bytes, bytes]]:
-        """Return headers that are read as the head decision read them, and that can be decoded."""
+        """Return the headers that the head decision accepted, in decodable form."""
         shown = set(self._shown)
         if self._instrumented.http_capture_headers_server_request:
             shown.update(name for name, _ in headers if name.isascii())
-        if decision.context is None:  # else another propagator reads what it likes
+        if decision.context is None:  # else another propagator reads its own headers
             if decision.parent_id is None:
                 shown.discard(b"traceparent")
             if decision.tracestate is None:
@@ -104,7 +119,7 @@ class ServerSpans:
 
 
 class _Call:
-    """What the instrumented side needs of one request."""
+    """The data of one request that the instrumented app needs."""
 
     __slots__ = ("app", "endpoint", "entered", "left", "request_id", "scope")
 
@@ -115,7 +130,7 @@ class _Call:
         self.request_id = request_id
         self.entered = False
         self.left: Exception | None = None
-        """What says that the client has closed its WebSocket: no error of the span's."""
+        """The exception for a WebSocket that the client closed; the span does not record it."""
 
 
 def _label(span: trace.Span, shown: Scope) -> None:
@@ -123,7 +138,7 @@ def _label(span: trace.Span, shown: Scope) -> None:
 
 
 def span_name(scope: Scope, route: str | None) -> str:
-    """Return the name of a server span: method and route, never a path, which may be anything.
+    """Return the name of a server span: method and route, never the path, which is unbounded.
 
     Source: OpenTelemetry's semantic conventions for HTTP spans, "Name".
     """
@@ -134,7 +149,7 @@ def span_name(scope: Scope, route: str | None) -> str:
 
 
 async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
-    """Stand between the instrumentation and the app: name the span while it can still be named."""
+    """Call the app inside the instrumentation; name the span before it ends."""
     call: _Call = shown[_CALL]
     call.entered = True
     span = trace.get_current_span()
@@ -143,10 +158,10 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
     def name_span() -> None:
         nonlocal named
         named = True
-        # The route is known by now.
+        # Routing is complete here.
         try:
             route = call.endpoint(call.scope)
-        except Exception:  # noqa: BLE001  # a name is not worth a request
+        except Exception:  # noqa: BLE001  # a missing name must not break the request
             route = None
         span.update_name(span_name(call.scope, route))
         if route:
@@ -156,11 +171,11 @@ async def _enter(shown: Scope, receive: Receive, send: Send) -> None:
         if not named:
             name_span()
             if message.get("status", 0) >= 500:
-                # ServerErrorMiddleware answers from inside its ``except`` and raises only after the
-                # span has ended with the last byte: this is the moment to see the exception.
+                # ServerErrorMiddleware answers inside its ``except`` and raises only after the
+                # span has ended with the last byte, so the exception is recorded here.
                 exception = sys.exception()
                 if exception is not None:
-                    with suppress(Exception):  # its str() may be broken
+                    with suppress(Exception):  # its str() may raise
                         span.record_exception(exception)
         await send(message)
 
