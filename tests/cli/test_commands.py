@@ -68,7 +68,7 @@ def test_targets_that_a_person_wrote_outlive_a_renamed_service(project: Path) ->
     spec.write_text(spec.read_text().replace("service: etter", "service: billing"))
     code, said = run("generate", cwd=project)
     assert code == 0, said
-    assert "note: prometheus/targets/etter.yml is yours and stays" in said
+    assert "note: prometheus/targets/etter.yml is kept, but no scrape job" in said
     assert targets.read_text() == '- targets: ["10.0.0.1:8000"]\n'
     assert not (project / "prometheus/scrape/etter.yml").exists()
     assert run("generate", "--check", cwd=project)[0] == 0
@@ -114,7 +114,7 @@ def test_a_folder_without_a_spec_and_a_folder_that_is_none(tmp_path: Path) -> No
     """What is missing is named, with the command that makes it; exit code 2."""
     code, said = run("generate", cwd=tmp_path)
     assert code == 2
-    assert "slo.yaml: no such file; `etter-obs init` writes one" in said
+    assert "slo.yaml: no such file; run `etter-obs init` to create it" in said
     assert run("generate", "--dir", "nowhere", cwd=tmp_path)[0] == 2
     assert run("slo", "chek", cwd=tmp_path)[0] == 2
 
@@ -139,13 +139,14 @@ def test_slo_check_tells_what_can_fire_and_what_a_change_does(project: Path) -> 
     spec = project / "slo.yaml"
     text = spec.read_text()
     assert "change:" not in run("slo", "check", cwd=project)[1]
+    text = text.replace("tiers: [ticket-3d]", "min_bad_events: 5")
     spec.write_text(text.replace("99.9%", "99.5%").replace("threshold: 500ms", "threshold: 400ms"))
     code, said = run("slo", "check", cwd=project)
     assert code == 0
     assert "page-1h" in said
-    assert "etter/latency-p50: ticket-1d is left out" in said
+    assert "etter/latency-p50: ticket-1d has no alert" in said
     assert "etter/availability: objective 99.9% → 99.5%" in said
-    assert "etter/latency-p95: what counts as an event or as bad has changed" in said
+    assert "etter/latency-p95: the definition of an event or of a bad event changed" in said
 
 
 def test_another_environment_has_its_own_rules(project: Path) -> None:
@@ -166,7 +167,7 @@ def test_check_runs_the_programs_own_checkers(project: Path) -> None:
     """With promtool and amtool given it is content; a rule that promtool refuses is shown."""
     tools = ["--promtool", str(binary("promtool")), "--amtool", str(binary("amtool"))]
     code, said = run("check", "--no-tests", *tools, cwd=project)
-    assert (code, "rules: good" in said, "routing: good" in said) == (0, True, True), said
+    assert (code, "rules: ok" in said, "routing: ok" in said) == (0, True, True), said
     (project / "alerts/rules/mine.yml").write_text("groups: [{name: a, rules: [{alert: A}]}]\n")
     code, said = run("check", "--no-tests", *tools, cwd=project)
     assert code == 1
@@ -190,7 +191,7 @@ def test_check_finds_the_programs_that_the_stack_built(project: Path) -> None:
     ):
         env = nowhere | UNSET_CACHES | {variable: str(folder)}
         code, said = run("check", "--no-tests", cwd=project, env=env)
-        assert (code, "rules: good" in said, "routing: good" in said) == (0, True, True), said
+        assert (code, "rules: ok" in said, "routing: ok" in said) == (0, True, True), said
 
 
 def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -> None:
@@ -201,8 +202,8 @@ def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -
     empty = {"PATH": str(project / "empty"), "HOME": str(project), **UNSET_CACHES}
     code, said = run("check", cwd=project, env=empty)
     assert code == 0, said
-    assert "rules and rule tests: not checked, promtool is not on the PATH" in said
-    assert "routing: not checked, amtool is not on the PATH" in said
+    assert "rules and rule tests: not checked, because promtool is not on the PATH" in said
+    assert "routing: not checked, because amtool is not on the PATH" in said
     shown = (ROOT / "docs/project.md").read_text(encoding="utf-8")
     assert all(line.strip() in shown for line in how_to_get("promtool").splitlines())
     for name in ("promtool", "amtool"):
@@ -226,7 +227,7 @@ def test_check_says_that_promtool_is_too_old(project: Path) -> None:
     old.chmod(0o755)
     code, said = run("check", "--promtool", "promtool", cwd=project)
     assert code == 1, said
-    assert said.count("promtool: too old for rules that count exactly") == 1
+    assert said.count("promtool: too old for rule_form: exact") == 1
     assert "docker run --rm" in said
     assert "in aggregation" not in said
 
@@ -235,7 +236,7 @@ def test_a_program_beside_the_project_is_found_by_its_name(project: Path) -> Non
     """What the advice of `check` has made, ./promtool, is taken as the file that it is."""
     (project / "promtool").symlink_to(binary("promtool"))
     code, said = run("check", "--no-tests", "--promtool", "./promtool", cwd=project)
-    assert (code, "rules: good" in said) == (0, True), said
+    assert (code, "rules: ok" in said) == (0, True), said
 
 
 def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
@@ -255,7 +256,7 @@ def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
 def test_doctor_tells_which_spec_the_app_reads(project: Path) -> None:
     """It warns of a slo.yaml here that the app will not read, until ETTER_OBS_SLO_FILE names it."""
     _, said = run("doctor", *NOWHERE, cwd=project)
-    assert f"(the package's own): not the one here; set ETTER_OBS_SLO_FILE={project}" in said
+    assert f"(the package's own): set ETTER_OBS_SLO_FILE={project}" in said
     _, said = run("doctor", *NOWHERE, cwd=project, env={"ETTER_OBS_SLO_FILE": "slo.yaml"})
     assert "ok   the app's slo.yaml is slo.yaml (ETTER_OBS_SLO_FILE)" in said
     (project / "slo.yaml").unlink()
@@ -269,27 +270,37 @@ def test_doctor_tells_when_the_app_is_called_otherwise_than_slo_yaml_says(projec
     """A name that no log panel here asks for is a fault (1); the same name, or none, is not."""
     env = {"OTEL_SERVICE_NAME": "shop", "ENVIRONMENT": "staging"}
     _, said = run("doctor", *NOWHERE, cwd=project, env=env)
-    told = (
-        "BAD  service of the app shop: the files here are those of etter, so their log panels and"
-    )
+    told = "BAD  service of the app shop: the generated files are for etter, so log panels and"
     assert told in said
-    assert "BAD  environment of the app staging: the files here are those of production" in said
+    assert "BAD  environment of the app staging: the generated files are for production" in said
     (project / "other.yaml").write_text(
         (project / "slo.yaml").read_text().replace("service: etter", "service: billing")
     )
     env = {"ETTER_OBS_SLO_FILE": "other.yaml", "ENVIRONMENT": "staging"}
     _, said = run("doctor", *NOWHERE, "--environment", "staging", cwd=project, env=env)
-    assert "BAD  service of the app billing: the files here are those of etter" in said
+    assert "BAD  service of the app billing: the generated files are for etter" in said
     assert "ok   environment of the app staging\n" in said
     _, said = run("doctor", *NOWHERE, cwd=project)
     assert "of the app" not in said
+
+
+def test_doctor_warns_of_a_variable_that_nothing_reads(project: Path) -> None:
+    """A misspelt ETTER_OBS_ variable is named with the one that is meant; the exit code stays."""
+    before, said = run("doctor", *NOWHERE, cwd=project)
+    assert "nothing reads it" not in said
+    misspelt = {"ETTER_OBS_SLOFILE": "slo.yaml", "ETTER_OBS_UNHEARD_OF": "1"}
+    code, said = run("doctor", *NOWHERE, cwd=project, env=misspelt)
+    assert code == before
+    wanted = "warn ETTER_OBS_SLOFILE: nothing reads it; did you mean ETTER_OBS_SLO_FILE?"
+    assert wanted in said
+    assert "warn ETTER_OBS_UNHEARD_OF: nothing reads it" in said
 
 
 def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
     """Alerts that nobody gets are told once, not taken for an error; the user's own is silent."""
     secret = "secrets/alertmanager/webhook-url"
     _, said = run("doctor", *NOWHERE, cwd=project)
-    assert said.count(f"warn {secret}: still the address that `etter-obs init` wrote") == 1
+    assert said.count(f"warn {secret}: still the placeholder from `etter-obs init`") == 1
     (project / secret).chmod(0o600)
     (project / secret).write_text("https://hooks.example/own-and-secret\n")
     _, said = run("doctor", *NOWHERE, cwd=project)
@@ -302,14 +313,14 @@ def test_doctor_tells_of_a_token_that_prometheus_does_not_have(project: Path) ->
     asks = {"ETTER_OBS_METRICS_TOKEN": "own-and-secret"}
     spec = project / "slo.yaml"
     _, said = run("doctor", *NOWHERE, cwd=project, env=asks)
-    assert "BAD  token for /metrics: the app asks for one and Prometheus has none" in said
+    assert "BAD  token for /metrics: the app requires one and Prometheus has none" in said
     assert "own-and-secret" not in said
     spec.write_text(spec.read_text().replace("# metrics_token_file", "metrics_token_file"))
     asks = {"ETTER_OBS_METRICS_TOKEN_FILE": "secrets/prometheus/metrics-token"}
     _, said = run("doctor", *NOWHERE, cwd=project, env=asks)
     assert "ok   token for /metrics\n" in said
     _, said = run("doctor", *NOWHERE, cwd=project)
-    assert f"{asks['ETTER_OBS_METRICS_TOKEN_FILE']} makes it ask" in said
+    assert f"{asks['ETTER_OBS_METRICS_TOKEN_FILE']} to require it" in said
 
 
 def test_every_command_teaches_itself() -> None:

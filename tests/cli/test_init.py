@@ -109,7 +109,7 @@ def test_what_it_writes_is_whole_without_another_command(shipped: Path) -> None:
     """From the project's own folder, with no option, nothing differs from slo.yaml."""
     for where in (shipped, shipped / "etter-obs"):
         code, said = run("generate", "--check", cwd=where)
-        assert (code, "files follow from slo.yaml" in said) == (0, True), said
+        assert (code, "files agree with slo.yaml" in said) == (0, True), said
 
 
 def test_its_secrets_are_the_stacks_own_and_stay_out_of_git(shipped: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_second_run_adds_what_is_missing_and_keeps_what_was_changed(project: P
     """It exits with 0, names what is not as shipped, and touches neither that nor slo.yaml."""
     folder = project / "etter-obs"
     code, said = run("init", cwd=project)
-    assert (code, said) == (0, "shop: nothing is missing in etter-obs\n")
+    assert (code, said) == (0, "shop: no file is missing in etter-obs\n")
     (folder / "loki/config.yaml").write_text("mine: true\n")
     (folder / "tempo/config.yaml").unlink()
     spec = folder / "slo.yaml"
@@ -216,8 +216,8 @@ def test_a_second_run_adds_what_is_missing_and_keeps_what_was_changed(project: P
     before = _contents(project)
     code, said = run("init", cwd=project)
     assert code == 0, said
-    assert "shop: 1 file written in etter-obs" in said
-    assert "etter-obs/loki/config.yaml: kept as it is" in said
+    assert "shop: wrote 1 file to etter-obs" in said
+    assert "etter-obs/loki/config.yaml: kept, although it differs" in said
     assert "run `etter-obs generate`" in said
     after = _contents(project)
     assert after.pop("etter-obs/tempo/config.yaml")
@@ -253,7 +253,7 @@ def test_files_of_somebody_else_are_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text(OWN_COMPOSE)
     code, said = run("init", ".", *SERVICE, cwd=tmp_path)
     assert code == 1, said
-    assert "docker-compose.yml: there is one already" in said
+    assert "docker-compose.yml: already exists" in said
     assert "nothing was written" in said
     assert _contents(tmp_path) == {"docker-compose.yml": OWN_COMPOSE.encode()}
     assert run("init", ".", *SERVICE, "--force", cwd=tmp_path)[0] == 0
@@ -268,7 +268,7 @@ def test_what_cannot_be_written_leaves_nothing_half_written(blocker: str, tmp_pa
     (tmp_path / blocker).write_text("mine")
     code, said = run("init", *SERVICE, cwd=tmp_path)
     assert code == 2, said
-    assert f"{blocker}: a file, where a folder must be\n" in said
+    assert f"{blocker}: a file, but a folder is needed there\n" in said
     assert _contents(tmp_path) == {blocker: b"mine"}
 
 
@@ -307,7 +307,7 @@ def test_without_a_terminal_the_service_is_called_as_the_folder(
         return
     name = service.format(parent="parent")
     assert code == 0, said
-    assert f"the service is called {name}, as the folder is" in said
+    assert f"the service is named {name}, like the folder" in said
     assert f"\nservice: {name}\n" in (where / "etter-obs/slo.yaml").read_text()
 
 
@@ -318,7 +318,7 @@ def test_in_a_terminal_it_asks(tmp_path: Path) -> None:
     assert code == 0, said
     assert f"Name of the service [{tmp_path.name.replace('_', '-')}]" in said
     assert "'Shop!' is not a name" in said
-    assert "that is Prometheus itself" in said
+    assert "localhost is Prometheus itself" in said
     assert (tmp_path / "etter-obs/prometheus/rules/shop.availability.yml").is_file()
     targets = (tmp_path / "etter-obs/prometheus/targets/shop.yml").read_text()
     assert 'targets: ["host.docker.internal:9001"]' in targets
@@ -358,11 +358,11 @@ def _in_a_terminal(cwd: Path, typed: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--service", "Shop"], "'Shop' is not a name: small letters"),
-        (["--service", "redis"], "'redis' names a part of the stack"),
+        (["--service", "Shop"], "'Shop' is not a name: lower-case letters"),
+        (["--service", "redis"], "'redis' is the name of a part of the stack"),
         (["--target", "http://shop:8000"], "is not HOST:PORT"),
         (["--target", "shop:70000"], "is not HOST:PORT"),
-        (["--target", "127.0.0.1:8000"], "host.docker.internal:8000 is the machine"),
+        (["--target", "127.0.0.1:8000"], "use host.docker.internal:8000 for the machine"),
         (["--secrets-only"], "slo.yaml: no such file; run `etter-obs init`"),
     ],
     ids=" ".join,
@@ -379,9 +379,9 @@ def test_a_name_or_a_target_that_is_there_already_is_the_users(shipped: Path) ->
     """Told another service or target, it says where the one in force stands, and writes nothing."""
     before = _contents(shipped)
     code, said = run("init", "--service", "till", cwd=shipped)
-    assert (code, "slo.yaml: the service is 'shop' already" in said) == (2, True), said
+    assert (code, "slo.yaml: the service is already 'shop'" in said) == (2, True), said
     code, said = run("init", "--target", "till:80", cwd=shipped)
-    assert (code, "targets/shop.yml: this file is yours already" in said) == (2, True), said
+    assert (code, "targets/shop.yml: this file exists" in said) == (2, True), said
     assert _contents(shipped) == before
 
 
@@ -389,7 +389,7 @@ def test_what_it_says_next_can_be_pasted(tmp_path: Path) -> None:
     """In another folder the commands that it names have their --dir, and the files exist."""
     code, said = run("init", "observability/", *SERVICE, cwd=tmp_path)
     assert code == 0, said
-    named = [line.split()[0] for line in said.split("Look at\n")[1].splitlines()[:3]]
+    named = [line.split()[0] for line in said.split("Review\n")[1].splitlines()[:3]]
     assert all((tmp_path / path).is_file() for path in named), named
     command = re.search(r"`etter-obs (.*)`", said)
     assert command
@@ -406,7 +406,7 @@ def test_secrets_only_makes_what_git_does_not_hold(project: Path) -> None:
     kept = (folder / "secrets/prometheus/metrics-token").read_text()
     (folder / "secrets/grafana-admin-password").unlink()
     code, said = run("init", "--secrets-only", cwd=project)
-    assert (code, said) == (0, "made etter-obs/secrets/grafana-admin-password\n")
+    assert (code, said) == (0, "created etter-obs/secrets/grafana-admin-password\n")
     assert (folder / "secrets/prometheus/metrics-token").read_text() == kept
     # The bundle's own compose file has a PostgreSQL, and so a password for it.
     shutil.copy(CHECKOUT / "docker-compose.yml", folder)

@@ -166,7 +166,7 @@ def test_a_run_of_streaming_routes_alone_shows_no_latency(
         ("no_such", None, "no such file"),
         ("run", "Type,Name\nGET,/\n", "no column 'Request Count'"),
         ("run", "Name,Request Count,Failure Count,Requests/s,50%\nAggregated,x,0,1,2\n", ":2:"),
-        ("run", "Name,Request Count,Failure Count,Requests/s,50%\nAggregated,1\n", "cut short"),
+        ("run", "Name,Request Count,Failure Count,Requests/s,50%\nAggregated,1\n", "incomplete"),
         ("run", "Name,Request Count,Failure Count,Requests/s,50%\n/,1,0,1,2\n", "Aggregated"),
         ("run", "Name,Request Count,Failure Count,Requests/s\nAggregated,0,0,0\n", "no request"),
         ("run.json", "{", "not JSON"),

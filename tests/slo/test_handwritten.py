@@ -254,7 +254,7 @@ def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Pat
     nowhere = {"PATH": str(tmp_path / "none"), "HOME": str(tmp_path)}
     code, said = run("generate", cwd=tmp_path, env=nowhere)
     assert code == 0, said
-    assert "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet" in said
+    assert "note: promtool is not on the PATH, so the PromQL in slo.yaml was not parsed" in said
     code, said = run(*("check", "--promtool", str(binary("promtool"))), cwd=tmp_path, env=nowhere)
     assert (code, said.startswith("slo.yaml:10:91: promtool: unknown function")) == (2, True), said
 

@@ -84,18 +84,23 @@ def test_an_slo_removed_and_put_anew_in_one_layer_inherits_nothing() -> None:
 
 # each: the SLOs of billing, those of staging, the words at the place, the words of the message
 NOWHERE = [
-    ("{ name: aa, remove: true }", "", "true", "no SLO 'aa' to take away; did you mean a?"),
-    ("", "{ name: ownn, remove: true }", "true", "no SLO 'ownn' to take away"),
-    ("{ name: own, remove: true }", OWN, "true", "no SLO 'own' to take away"),
+    ("{ name: aa, remove: true }", "", "true", "no SLO 'aa' to remove; did you mean a?"),
+    ("", "{ name: ownn, remove: true }", "true", "no SLO 'ownn' to remove"),
+    ("{ name: own, remove: true }", OWN, "true", "no SLO 'own' to remove"),
     (
         f"{OWN}, {{ name: own, remove: true }}",
         "",
         "{ name: own, rem",
-        "an entry above says already",
+        "an entry above already defines",
     ),
-    ("", "{ name: b, alerting: off }, { name: b, team: x }", "{ name: b, team", "'b' is, an entry"),
+    (
+        "",
+        "{ name: b, alerting: off }, { name: b, team: x }",
+        "{ name: b, team",
+        "already defines 'b'",
+    ),
     ("", "{ name: a, remove: true }, { name: a, remove: true }", "true } ]", "no SLO 'a'"),
-    ("", "{ name: a, remove: false }", "false", "remove: true takes an SLO away"),
+    ("", "{ name: a, remove: false }", "false", "remove: true removes an SLO"),
     ("", "{ name: aa, objective: 95% }", "{ name: aa", "missing in slos.aa; did you mean a?"),
     ("{ name: own, objective: 95% }", OWN, "{ name: own, objective: 95%", "'sli' is missing"),
     ("", "{ name: a, remove: true }, { name: a, objective: 95% }", "{ name: a, obj", "'sli' is"),
@@ -130,7 +135,9 @@ def test_a_bad_name_is_told_where_it_stands(kind: str, name: str) -> None:
 
 def test_a_bad_name_that_was_asked_for_is_not_laid_to_the_file() -> None:
     """An environment that comes from elsewhere is told without a line of slo.yaml."""
-    with pytest.raises(SpecError, match=r"^slo\.yaml: the environment .* 'Prod_1' is not a name"):
+    with pytest.raises(
+        SpecError, match=r"^slo\.yaml: the requested environment: 'Prod_1' is not a name"
+    ):
         parse_specs(text_of(A), "slo.yaml", "Prod_1")
 
 
@@ -154,7 +161,7 @@ def test_a_combination_that_is_left_without_slos_is_told_at_the_layer() -> None:
     line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
     error = error_of(text)
     assert error is not None
-    assert error.startswith(f"slo.yaml:{line}:{column}: no SLO stands here"), error
+    assert error.startswith(f"slo.yaml:{line}:{column}: slos is empty"), error
 
 
 def test_an_alias_is_taken_and_a_merge_key_is_not() -> None:
@@ -166,7 +173,7 @@ def test_an_alias_is_taken_and_a_merge_key_is_not() -> None:
     line = merged.count("\n")
     assert (error_of(merged) or "").split(": ", 1) == [
         f"slo.yaml:{line}:7",
-        "merge keys (<<) are not taken; an alias (*name) of a whole value is",
+        "merge keys (<<) are not supported; use an alias (*name) of a whole value",
     ]
 
 

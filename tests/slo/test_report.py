@@ -174,4 +174,4 @@ def test_what_is_no_prometheus_is_told_from_one(body: bytes, tmp_path: Path) -> 
     with http_server(lambda _: (200, body)) as url:
         result = report(tmp_path, url)
     assert result.exit_code == 2, result.output
-    assert "no Prometheus" in result.output
+    assert "not from a Prometheus" in result.output

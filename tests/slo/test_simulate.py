@@ -93,10 +93,10 @@ def test_the_terminal_shows_a_table_and_a_plot(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--error-rate", "200", "--for", "5m"], "200% is probably meant"),
-        (["--error-rate", "5%", "--for", "5"], "its unit is missing"),
+        (["--error-rate", "200", "--for", "5m"], "did you mean 200%?"),
+        (["--error-rate", "5%", "--for", "5"], "it has no unit"),
         (["--error-rate", "5%", "--for", "1s"], "from 30s to 7d"),
-        (["--error-rate", "5%", "--for", "5m", "--for", "6m"], "one for each"),
+        (["--error-rate", "5%", "--for", "5m", "--for", "6m"], "use one --for per --error-rate"),
         (["--error-rate", "5%", "--for", "5m", "--traffic", "many"], "is not a rate"),
         (
             ["--error-rate", "5%", "--for", "5m", "--slo", "availabilty"],
@@ -126,4 +126,4 @@ def test_a_program_that_is_no_promtool_is_an_error(tmp_path: Path) -> None:
     """What answers nothing is not taken for silence of the alerts."""
     result = simulate(tmp_path, "--error-rate", "5%", "--for", "5m", promtool=Path("/bin/true"))
     assert result.exit_code == 2
-    assert "did not answer" in result.output
+    assert "gave no result" in result.output

@@ -67,12 +67,12 @@ def test_every_threshold_is_a_bucket() -> None:
 # each: what is changed in a good spec to what, the words at the place, the words of the message
 WRONG = [
     ("objective: 99.9%", "objective: 100%", "100%", "no error budget"),
-    ("objective: 99.9%", "objective: 0%", "0%", "asks for nothing"),
-    ("objective: 99.9%", "objective: 99.9", "99.9", "99.9% is probably meant"),
+    ("objective: 99.9%", "objective: 0%", "0%", "has no effect"),
+    ("objective: 99.9%", "objective: 99.9", "99.9", "did you mean 99.9%?"),
     ("objective: 99.9%", "objective: ninety", "ninety", "write it as 99.9%"),
     ("objective: 99.9%", "objektive: 99.9%", "objektive", "did you mean objective?"),
     ("bad_status: 5xx", "bad_status: 6xx", "6xx", "write 5xx, 4xx or a list"),
-    ("bad_status: 5xx", "bad_status: 5xx, routes: [xy]", "xy", "it starts with /"),
+    ("bad_status: 5xx", "bad_status: 5xx, routes: [xy]", "xy", "which starts with /"),
     (SLI, "latency: { threshold: 0ms }", "0ms", "threshold of zero"),
     (SLI, "latency: { threshold: 200 }", "200", "200ms or 200s"),
     (SLI, "latncy: { threshold: 1s }", "latncy", "did you mean latency?"),
@@ -94,14 +94,14 @@ WRONG = [
         '"max(',
         "did you mean etter_db_connections_active?",
     ),
-    (SLI, "saturation: { resource: cpu, below: 0 }", "0 }", "threshold of zero"),
+    (SLI, "saturation: { resource: cpu, below: 0 }", "0 }", "bound of zero"),
     (SLI, "saturation: { resource: cpu, below: 70 }", "70", "write a percentage"),
-    (SLI, "saturation: { resource: cpu, below: 70%, slice: 50s }", "50s", "a minute or more"),
+    (SLI, "saturation: { resource: cpu, below: 70%, slice: 50s }", "50s", "a slice of at least 1m"),
     (
         "objective: 99.9%",
         'objective: 99.9%, runbook: "call\\x1b[2J"',
         '"call',
-        "without control characters but tabs and line breaks",
+        "without control characters except tabs and line breaks",
     ),
     (
         SLI,
@@ -113,7 +113,7 @@ WRONG = [
         SLI,
         'saturation: { query: "max(up[$interval])", below: 50 }',
         '"max(',
-        "[$interval] stands for nothing here",
+        "unknown placeholder [$interval]",
     ),
     (
         SLI,
@@ -127,27 +127,27 @@ WRONG = [
         "'max(",
         "a quotation mark is not closed",
     ),
-    (SLI, "saturation: { query: '# later', below: 50 }", "'# later'", "no PromQL stands here"),
+    (SLI, "saturation: { query: '# later', below: 50 }", "'# later'", "the PromQL is empty"),
     (
         SLI,
         "promql: { bad: 'rate(x[$interval])', total: 'rate(x[5m]) # not [$interval]' }",
         "'rate(x[5m])",
-        "it must count over [$interval]",
+        "it must use [$interval]",
     ),
     (
         SLI,
         "promql: { bad: 'increase(x{$selector}[$interval])', "
         "total: 'sum(rate(x{$selector}[$interval]))' }",
         "'increase(x",
-        "write rate(…) instead of increase(…)",
+        "use rate(…) instead of increase(…)",
     ),
     (SLI, "latency: { threshold: 1s1.000000000001us }", "1s1.", "write 1.000001s"),
-    (f"sli: {{ {SLI}", f"alerting: {{ tiers: [] }}, sli: {{ {SLI}", "[] }", "no tier stands here"),
+    (f"sli: {{ {SLI}", f"alerting: {{ tiers: [] }}, sli: {{ {SLI}", "[] }", "tiers is empty"),
     (
         f"sli: {{ {SLI}",
         f"alerting: {{ mode: ticket, tiers: [ticket-3d, page-1h] }}, sli: {{ {SLI}",
         "page-1h",
-        "write ticket-1d or ticket-3d, or no mode",
+        "write ticket-1d or ticket-3d, or remove mode",
     ),
     (
         f"sli: {{ {SLI}",
@@ -164,11 +164,11 @@ WRONG = [
         '"sum(',
         "'(' is not closed",
     ),
-    (f"{{ {SLI} }}", "{ }", "{ }", "none stands here"),
-    ("team: shop-team", "team: Shop Team", "Shop Team", "small letters"),
-    ("service: shop", "service: stack", "stack", "names a part of the stack"),
+    (f"{{ {SLI} }}", "{ }", "{ }", "it has none"),
+    ("team: shop-team", "team: Shop Team", "Shop Team", "lower-case letters"),
+    ("service: shop", "service: stack", "stack", "is the name of a part of the stack"),
     ("version: 1", "version: 2", "2", "not one of 1"),
-    ("team: shop-team", "team: shop-team\nperiod: 30", "30", "its unit is missing"),
+    ("team: shop-team", "team: shop-team\nperiod: 30", "30", "it has no unit"),
     ("team: shop-team", "team: shop-team\nperiod: 3d", "3d", "from 7d to 90d"),
     ("team: shop-team\n", "", "version", "'team' is missing"),
     *(
@@ -176,7 +176,7 @@ WRONG = [
             "team: shop-team",
             f"team: shop-team\nlinks: {{ {link}: {address} }}",
             '"http',
-            "an http(s) address that paths are appended to",
+            "an http(s) URL without",
         )
         for link, address in (
             ("grafana", '"https://grafana.example.org/?orgId=2"'),
@@ -309,7 +309,7 @@ def test_off_is_a_word() -> None:
 
 def test_a_missing_file_or_service_is_a_clear_error(tmp_path: Path) -> None:
     """A path without a file, a folder, and a service that the file lacks are named."""
-    with pytest.raises(SpecError, match=r"no such file; `etter-obs init` writes one"):
+    with pytest.raises(SpecError, match=r"no such file; run `etter-obs init` to create it"):
         load_spec(tmp_path / "slo.yaml")
     with pytest.raises(SpecError, match="cannot be read"):
         load_spec(tmp_path)

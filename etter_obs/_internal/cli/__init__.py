@@ -24,21 +24,21 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="etter-obs")
 def main() -> None:
-    """Make everything that follows from slo.yaml, and tell whether it holds.
+    """Generate rules, alerts, dashboards and runbooks from slo.yaml, and check SLOs.
 
     \b
-    A project's first day:
-      etter-obs init --service shop  slo.yaml, the compose file and the configs, in etter-obs/
-      $EDITOR etter-obs/slo.yaml     your targets
-      etter-obs slo check            what can alert, and how soon
-      etter-obs generate             rules, alerts, dashboards, runbooks, their tests
+    Start a project:
+      etter-obs init --service shop  write slo.yaml, the compose file and the configuration
+      $EDITOR etter-obs/slo.yaml     set your targets
+      etter-obs slo check            show which alerts can fire, and how soon
+      etter-obs generate             write rules, alerts, dashboards, runbooks, rule tests
 
     \b
     In CI:
-      etter-obs generate --check     fails when a file on disk differs
-      etter-obs check --require      the same, and the rules through promtool
+      etter-obs generate --check     fail if a file on disk differs
+      etter-obs check --require      also check the rules with promtool and amtool
 
-    Exit codes: 0 all is well; 1 something differs or a target is missed; 2 the input is wrong.
+    Exit codes: 0 success; 1 a file differs or a target is missed; 2 wrong input.
     """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,13 +31,15 @@ class _Verification(NamedTuple):
     what: str
     program: str
     arguments: list[str]
+    amount: int
+    """How many files it reads."""
 
 
 @click.command()
 @program_option("promtool")
 @program_option("amtool")
-@click.option("--tests/--no-tests", default=True, help="Run the generated rule tests too.")
-@click.option("--require", is_flag=True, help="Exit with 2 where promtool or amtool is missing.")
+@click.option("--tests/--no-tests", default=True, help="Also run the generated rule tests.")
+@click.option("--require", is_flag=True, help="Exit with 2 if promtool or amtool is missing.")
 @project_options
 def check(
     promtool: Path | None,
@@ -46,10 +49,13 @@ def check(
     root: Path,
     environment: str | None,
 ) -> None:
-    """Check slo.yaml, drift, and every file by its own program.
+    """Check slo.yaml, the generated files and the rules.
 
-    promtool and amtool are those on the PATH, else those that `make stack` built. Where one is
-    missing, it says what was not checked and how to get the program; with --require it fails then.
+    The rules are checked with promtool, Alertmanager's configuration with amtool.
+
+    promtool and amtool are looked up on the PATH, then among those that `make stack` built. If one
+    is missing, the command reports what was not checked and how to install the program; with
+    --require it fails.
 
     \b
       etter-obs check
@@ -67,7 +73,7 @@ def check(
                 click.echo(f"{root / change.path}: {change.what}", err=True)
             click.echo(f"run `etter-obs generate{same_project(root, environment)}` first", err=True)
             raise SystemExit(DRIFT)
-        click.echo("slo.yaml and what follows from it agree")
+        click.echo("slo.yaml and the generated files agree")
         programs = {
             "promtool": promtool or find_program("promtool"),
             "amtool": amtool or find_program("amtool"),
@@ -79,8 +85,8 @@ def check(
             if binary is None:
                 left_out.setdefault(verification.program, []).append(verification.what)
                 continue
-            complaint = _complaint(binary, verification)
-            click.echo(f"{verification.what}: {'good' if complaint is None else 'FAILED'}")
+            complaint = _run(binary, verification)
+            click.echo(f"{verification.what}: {'ok' if complaint is None else 'FAILED'}")
             failed |= complaint is not None
             if complaint and _TOO_OLD in complaint:
                 click.echo(_advice_on_age(binary, verification.program), err=True)
@@ -89,9 +95,9 @@ def check(
                 click.echo(complaint, err=True)
         for name, whats in left_out.items():
             click.echo(
-                f"{' and '.join(whats)}: not checked, {name} is not on the PATH. "
-                f"Either of these brings it:\n{how_to_get(name)}\n"
-                f"  then put it on the PATH, or: --{name} ./{name}",
+                f"{' and '.join(whats)}: not checked, because {name} is not on the PATH. "
+                f"Install it with one of these:\n{how_to_get(name)}\n"
+                f"  then add it to the PATH, or use --{name} ./{name}",
                 err=True,
             )
     raise SystemExit(DRIFT if failed else BAD_INPUT if require and left_out else 0)
@@ -104,12 +110,24 @@ def _verifications(root: Path, tests: bool) -> Iterator[_Verification]:
         for path in sorted((root / folder).glob("*.yml"))
     ]
     lint = ["check", "rules", "--lint=all", "--lint-fatal"]
-    yield _Verification("rules", "promtool", [*lint, *rules])
+    yield _Verification("rules", "promtool", [*lint, *rules], len(rules))
     cases = sorted(map(str, (root / "alerts/tests").glob("*.yml")))
     if tests and cases:
-        yield _Verification("rule tests", "promtool", ["test", "rules", *cases])
+        yield _Verification("rule tests", "promtool", ["test", "rules", *cases], len(cases))
     routing = str(root / "alerts/alertmanager.yml")
-    yield _Verification("routing", "amtool", ["check-config", routing])
+    yield _Verification("routing", "amtool", ["check-config", routing], 1)
+
+
+def _run(binary: Path, verification: _Verification) -> str | None:
+    """Run a checker and show that it runs: rule tests play days of samples and take minutes."""
+    what = f"{verification.what}: {verification.program} runs {verification.amount} files …"
+    if sys.stderr.isatty():
+        from rich.console import Console  # only where somebody watches
+
+        with Console(stderr=True).status(what):
+            return _complaint(binary, verification)
+    click.echo(what, err=True)
+    return _complaint(binary, verification)
 
 
 def _complaint(binary: Path, verification: _Verification) -> str | None:
@@ -123,14 +141,14 @@ def _complaint(binary: Path, verification: _Verification) -> str | None:
             check=False,
         )
     except OSError as error:
-        click.echo(f"--{verification.program} {binary}: cannot be run: {error.strerror}", err=True)
+        click.echo(f"--{verification.program} {binary}: cannot run: {error.strerror}", err=True)
         raise SystemExit(BAD_INPUT) from None
     return f"{done.stdout}{done.stderr}" if done.returncode else None
 
 
 def _advice_on_age(binary: Path, name: str) -> str:
     return (
-        f"{binary}: too old for rules that count exactly. Either of these brings one that is not:\n"
+        f"{binary}: too old for rule_form: exact. Install a newer one with one of these:\n"
         f"{how_to_get(name)}\n"
-        "  or set `rule_form: portable` in slo.yaml, if your Prometheus is as old"
+        "  or set `rule_form: portable` in slo.yaml, if your Prometheus is this old"
     )

@@ -62,14 +62,14 @@ def project_options(command: Command) -> Command:
             "--environment",
             metavar="NAME",
             callback=_environment,
-            help="Environment whose overrides hold (default: the one slo.yaml names).",
+            help="Environment whose overrides apply (default: the one in slo.yaml).",
         ),
         click.option(
             "--dir",
             "root",
             type=click.Path(path_type=Path, file_okay=False, exists=True),
             callback=_project,
-            help=f"The folder with slo.yaml (default: {PROJECT_FOLDER}/, else the current one).",
+            help=f"Folder with slo.yaml (default: {PROJECT_FOLDER}/, else the current folder).",
         ),
     ):
         command = option(command)
@@ -93,7 +93,7 @@ def program_option(name: str) -> Callable[[Command], Command]:
         f"--{name}",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         callback=absolute,
-        help=f"Where {name} is.",
+        help=f"Path of {name}.",
     )
 
 

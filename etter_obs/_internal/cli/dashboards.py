@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def dashboards() -> None:
-    """Look after the Grafana dashboards."""
+    """Check the Grafana dashboards."""
 
 
 @dashboards.command()
@@ -35,10 +35,10 @@ def dashboards() -> None:
 )
 @project_options
 def check(files: tuple[Path, ...], root: Path, environment: str | None) -> None:
-    """Hold dashboards to what a panel owes its reader.
+    """Lint Grafana dashboards.
 
-    Looks at grafana/dashboards/*.json, or at the files given: your own take part, too. Each finding
-    names the file, the panel, what is wrong, and the rule; docs/dashboards.md explains the rules.
+    Reads grafana/dashboards/*.json, or the given files, which may be your own. Each finding names
+    the file, the panel, the problem and the rule; docs/dashboards.md explains the rules.
 
     \b
       etter-obs dashboards check
@@ -67,8 +67,8 @@ def check(files: tuple[Path, ...], root: Path, environment: str | None) -> None:
     panels = sum(1 for board in boards for _ in board.panels)
     most = max(at_load(board) for board in boards)
     click.echo(
-        f"{len(boards)} dashboards, {panels} panels, {len(RULES)} rules: good; "
-        f"at most {most} queries when one opens"
+        f"{len(boards)} dashboards, {panels} panels, {len(RULES)} rules: ok; "
+        f"at most {most} queries per dashboard when it opens"
     )
 
 
@@ -80,5 +80,5 @@ def _read(path: Path) -> BoardView:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not JSON: {error}") from None
     if not isinstance(raw, dict):
-        raise BadInput(f"{path}: not a dashboard: an object is expected")
+        raise BadInput(f"{path}: not a dashboard: expected a JSON object")
     return BoardView(str(path), raw)

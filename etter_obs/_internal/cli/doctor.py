@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import urllib.error
@@ -25,9 +26,11 @@ from etter_obs._internal.generate.scrape import targets_path
 from etter_obs._internal.optional_dependencies import parts_left_out
 from etter_obs._internal.secret_files import is_placeholder
 from etter_obs._internal.settings import Settings, SettingsError
+from etter_obs._internal.settings.variables import SECTIONS
 from etter_obs._internal.slo.loading.loader import SpecError, load_specs
 from etter_obs._internal.slo.prometheus.api import Prometheus, PrometheusError
 from etter_obs._internal.slo.spec.models import Spec
+from etter_obs._internal.text.near_miss import did_you_mean
 
 _TIMEOUT = 2.0
 Finding = tuple[str, str, int]
@@ -45,12 +48,14 @@ With something to do and exit code 0 it is a warning.
 def doctor(
     prometheus: str, alertmanager: str, loki: str, root: Path, environment: str | None
 ) -> None:
-    """Say what is wrong here, and what to do about it.
+    """Diagnose environment, project and stack.
 
-    Looks at the environment variables, which slo.yaml an app with these variables reads, the
-    slo.yaml here, whether the files follow from it, whether they ask for what the app calls itself,
-    the secrets, whether Prometheus has the token that the app asks for at /metrics, whether the
-    stack answers (two seconds for each), and what Prometheus says of the app.
+    Each problem is listed with its fix.
+
+    Checks the environment variables, which slo.yaml an app with these variables reads, the
+    project's slo.yaml and generated files, the service and environment names, the secrets, the
+    token for /metrics, whether the stack answers (two seconds each), and whether Prometheus can
+    scrape the app.
 
     \b
       etter-obs doctor
@@ -82,9 +87,11 @@ def _settings(root: Path) -> Iterator[Finding]:
         yield "environment variables", str(error), BAD_INPUT
         return
     yield "environment variables", "", 0
+    for name, remedy in _unread_variables():
+        yield name, remedy, 0
     yield _spec_of_the_app(settings, root)
     for part, fault in parts_left_out(settings):
-        yield f"{part.name} are left out", part.remedy(fault), DRIFT if part.off else 0
+        yield f"{part.name} are disabled", part.remedy(fault), DRIFT if part.off else 0
     if not settings.apm_enabled:
         yield "traces and OTLP logs are off (APM_ENABLED=true turns them on)", "", 0
         return
@@ -101,12 +108,25 @@ def _settings(root: Path) -> Iterator[Finding]:
         yield f"OTLP endpoint {address}", "", 0
 
 
+def _unread_variables() -> Iterator[tuple[str, str]]:
+    """Yield each variable that looks like ours and that nothing reads, and what to do about it."""
+    known = {
+        name
+        for variables in SECTIONS.values()
+        for variable in variables
+        for name in variable.documented_names
+    }
+    for name in sorted(os.environ):
+        if name.startswith("ETTER_OBS_") and name not in known:
+            yield name, f"nothing reads it{did_you_mean(name, known) or '; remove it'}"
+
+
 def _spec_of_the_app(settings: Settings, root: Path) -> Finding:
     chosen = settings.slo_file
     if chosen is not None:
         return f"the app's slo.yaml is {chosen} (ETTER_OBS_SLO_FILE)", "", 0
     here, shipped = (root / "slo.yaml").resolve(), default_spec_path()
-    remedy = f"not the one here; set ETTER_OBS_SLO_FILE={here} where the app runs"
+    remedy = f"set ETTER_OBS_SLO_FILE={here} where the app runs to use the one in this project"
     unread = here.is_file() and here != shipped
     return f"the app's slo.yaml is {shipped} (the package's own)", remedy if unread else "", 0
 
@@ -126,18 +146,20 @@ def _project(root: Path, environment: str | None) -> Iterator[Finding]:
     yield "slo.yaml", "", 0
     if changes:
         command = f"`etter-obs generate{same_project(root, environment)}`"
-        first = f"{len(changes)} differ, {changes[0].path} first; run {command}"
+        first = f"{len(changes)} differ, such as {changes[0].path}; run {command}"
         yield "generated files", first, DRIFT
     else:
         yield "generated files", "", 0
     secrets = [root / path for path in _secret_files(specs[0].receivers.model_dump())]
     absent = ", ".join(str(path) for path in dict.fromkeys(secrets) if not path.is_file())
     where = f" {shlex.quote(str(root))}" if same_project(root) else ""
-    remedy = f"missing {absent}; `etter-obs init{where} --secrets-only` makes the common ones"
+    remedy = (
+        f"missing {absent}; run `etter-obs init{where} --secrets-only` to create the common ones"
+    )
     yield "secrets of the receivers", remedy if absent else "", DRIFT if absent else 0
     for path in dict.fromkeys(secrets):
         if is_placeholder(path):
-            remedy = "still the address that `etter-obs init` wrote; put your receiver's own there"
+            remedy = "still the placeholder from `etter-obs init`; write your receiver's URL to it"
             yield str(path), remedy, 0
 
 
@@ -173,8 +195,9 @@ def _names(specs: Sequence[Spec]) -> Iterator[Finding]:
         if not asked or not (set_to or known):
             continue
         remedy = (
-            f"the files here are those of {' and '.join(asked)}, so their log panels and links "
-            f"stay empty; name it in {variables}, or the app's own in slo.yaml"
+            f"the generated files are for {' and '.join(asked)}, so log panels and links "
+            f"stay empty; "
+            f"set {variables} to that name, or change slo.yaml and run `etter-obs generate`"
         )
         held = set_to or by_file
         fits = held in asked
@@ -194,18 +217,18 @@ def _metrics_token(specs: Sequence[Spec], root: Path) -> Iterator[Finding]:
         if not held[path]:
             yield (
                 str(path),
-                "missing or empty; write the token that the app asks for into it",
+                "missing or empty; write the token of the app to this file",
                 DRIFT,
             )
     what = "token for /metrics"
     if asked is None and paths:
-        remedy = f"ETTER_OBS_METRICS_TOKEN_FILE={paths[0]} makes it ask"
-        yield what, f"an app with these variables asks for none; {remedy}", 0
+        remedy = f"set ETTER_OBS_METRICS_TOKEN_FILE={paths[0]} to require it"
+        yield what, f"an app with these variables requires none; {remedy}", 0
     elif asked is not None and specs and not paths:
-        remedy = "metrics_token_file in slo.yaml names the file that it reads"
-        yield what, f"the app asks for one and Prometheus has none; {remedy}", DRIFT
+        remedy = "set metrics_token_file in slo.yaml"
+        yield what, f"the app requires one and Prometheus has none; {remedy}", DRIFT
     elif asked is not None and paths:
-        wrong = f"what the app asks for is not in {' or '.join(paths)}; make them one"
+        wrong = f"the app's token is not in {' or '.join(paths)}; write it there"
         known = asked.encode() in held.values()
         yield what, "" if known else wrong, 0 if known else DRIFT
 
@@ -224,7 +247,9 @@ def _targets(specs: Sequence[Spec], root: Path, prometheus: str) -> Iterator[Fin
         except PrometheusError:
             return  # told by `_http`; or it is a Mimir, which scrapes nothing itself
         if not targets:
-            remedy = f"is it in {root / targets_path(spec)}, and was Prometheus reloaded?"
+            remedy = (
+                f"check that it is listed in {root / targets_path(spec)}, and reload Prometheus"
+            )
             yield f"{spec.service}: Prometheus has no instance", remedy, DRIFT
         for target in targets:
             what = f"{spec.service} at {target.url} is {target.health}"
@@ -245,4 +270,8 @@ def _http(name: str, url: str) -> Iterator[Finding]:
             yield f"{name} {url}", "", 0
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        yield f"{name} {url}", f"does not answer ({reason}); start the stack, or say where", DRIFT
+        yield (
+            f"{name} {url}",
+            f"does not answer ({reason}); start the stack, or set --{name.lower()} URL",
+            DRIFT,
+        )

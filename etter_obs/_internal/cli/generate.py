@@ -22,22 +22,25 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a file differs.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing, and fail if a file differs."
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["files", "prometheusrule"]),
     default="files",
     show_default=True,
-    help="prometheusrule prints resources for the Prometheus Operator instead of writing files.",
+    help="files: write files. prometheusrule: print resources for the Prometheus Operator.",
 )
 @project_options
 def generate(only_check: bool, form: str, root: Path, environment: str | None) -> None:
-    """Write everything that follows from slo.yaml.
+    """Write every file that is generated from slo.yaml.
 
-    Rules, alerts and their tests, Alertmanager's routing, the scrape job, dashboards, the generated
-    part of the runbooks, and slo.schema.json. The same slo.yaml gives the same bytes. All is made
-    and checked before the first file is touched, and each file changes at one instant.
+    That is rules, alerts and their tests, Alertmanager's routing, the scrape job, dashboards, the
+    generated part of the runbooks, and slo.schema.json. The same slo.yaml gives the same bytes.
+    Everything is generated and checked before the first file is written, and each file is replaced
+    atomically.
 
     \b
       etter-obs generate
@@ -64,12 +67,12 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
             if changes:
                 options = same_project(root, environment)
                 click.echo(
-                    f"{len(changes)} file(s) do not follow from {root / 'slo.yaml'}; "
-                    f"run `etter-obs generate{options}` and commit what it writes",
+                    f"{len(changes)} file(s) differ from {root / 'slo.yaml'}; "
+                    f"run `etter-obs generate{options}` and commit the result",
                     err=True,
                 )
                 raise SystemExit(DRIFT)
-            click.echo(f"{len(everything.files) + len(everything.kept)} files follow from slo.yaml")
+            click.echo(f"{len(everything.files) + len(everything.kept)} files agree with slo.yaml")
             return
         write(root, changes)
         for remark in remarks(specs):
@@ -78,18 +81,18 @@ def generate(only_check: bool, form: str, root: Path, environment: str | None) -
             slo.sli.kind.user_expressions(one) for one in specs for slo in one.slos
         ):
             click.echo(
-                "note: promtool is not on the PATH, so the PromQL of slo.yaml is not parsed yet"
+                "note: promtool is not on the PATH, so the PromQL in slo.yaml was not parsed"
             )
         for path in _left_targets(root, changes):
             click.echo(
-                f"note: {root / path} is yours and stays, but no job reads it any more: "
-                "move its addresses to the targets of the service that they are of"
+                f"note: {root / path} is kept, but no scrape job reads it any more; "
+                "move its addresses to the targets of the right service"
             )
     everywhere = (everything.files, everything.kept, everything.starters)
     removed = sum(change.content is None for change in changes)
     click.echo(
         f"{len(changes) - removed} written, {removed} removed, "
-        f"{sum(map(len, everywhere)) - len(changes) + removed} as they were"
+        f"{sum(map(len, everywhere)) - len(changes) + removed} unchanged"
     )
 
 

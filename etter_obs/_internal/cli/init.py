@@ -47,12 +47,12 @@ def _target(_: object, __: object, value: str | None) -> str | None:
         return None
     found = _ADDRESS.fullmatch(value.strip())
     if found is None or not 0 < int(found[2]) < 65536:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, or a port of the Docker host alone")
+        raise click.BadParameter(f"{value!r} is not HOST:PORT or a port")
     host = found[1] or _DOCKER_HOST
     if host == "localhost" or host.startswith("127."):
         raise click.BadParameter(
-            f"{value!r}: in the container of Prometheus that is Prometheus itself; "
-            f"{_DOCKER_HOST}:{found[2]} is the machine that runs Docker"
+            f"{value!r}: in a container, localhost is Prometheus itself; "
+            f"use {_DOCKER_HOST}:{found[2]} for the machine that runs Docker"
         )
     return f"{host}:{int(found[2])}"
 
@@ -63,33 +63,34 @@ def _target(_: object, __: object, value: str | None) -> str | None:
     "--service",
     metavar="NAME",
     callback=_service,
-    help="The service's name (default: a terminal is asked; elsewhere the project folder's).",
+    help="Name of the service (default: ask on a terminal, else the name of the project folder).",
 )
 @click.option(
     "--target",
     metavar="HOST:PORT",
     callback=_target,
-    help="Where Prometheus finds the app; a port alone is the Docker host's (default: 8000).",
+    help="Address at which Prometheus scrapes the app; a bare port is on the Docker host "
+    "(default: 8000).",
 )
 @click.option(
     "--force",
     is_flag=True,
-    help="Write the shipped files anew; what they replace is kept as FILE.bak.",
+    help="Overwrite the shipped files; the old ones are kept as FILE.bak.",
 )
-@click.option("--secrets-only", is_flag=True, help="Only make missing files in secrets/.")
+@click.option("--secrets-only", is_flag=True, help="Only create missing files in secrets/.")
 def init(
     directory: Path | None, service: str | None, target: str | None, force: bool, secrets_only: bool
 ) -> None:
     """Start a project in DIRECTORY (default: etter-obs/).
 
-    Writes slo.yaml, what follows from it, the compose file and the configuration of the stack.
-    Run again, it adds what is missing and keeps what you changed. Nothing outside of DIRECTORY is
-    touched. Passwords are made at random in secrets/, which must stay out of git.
+    Writes slo.yaml, the files generated from it, the compose file and the configuration of the
+    stack. Running it again adds missing files and keeps your changes. It writes only to DIRECTORY.
+    Random passwords go to secrets/, which must stay out of git.
 
     \b
       etter-obs init --service shop
-      etter-obs init --service shop --target shop:8000     the app is the service shop of compose
-      etter-obs init --secrets-only     after a fresh clone: git does not hold secrets/
+      etter-obs init --service shop --target shop:8000     the app runs in compose as shop
+      etter-obs init --secrets-only     after a fresh clone, since secrets/ is not in git
     """
     with clear_errors():
         if directory is None:
@@ -118,15 +119,15 @@ def _asked(directory: Path, target: str | None) -> tuple[str, str | None]:
     name = _name_after(directory)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         if name is None:
-            raise BadInput("no service can be named after this folder; --service NAME names it")
+            raise BadInput("the name of this folder is not a service name; use --service NAME")
         click.echo(
-            f"the service is called {name}, as the folder is; --service NAME names it otherwise"
+            f"the service is named {name}, like the folder; --service NAME sets another name"
         )
         return name, target
     chosen = _prompt("Name of the service", name, _service)
     if target is not None:
         return chosen, target
-    where = "Where Prometheus finds the app, host:port"
+    where = "Address at which Prometheus scrapes the app, host:port"
     return chosen, _prompt(where, APP, _target)
 
 
@@ -160,14 +161,14 @@ def _project(directory: Path, service: str | None, target: str | None, new: bool
         text = path.read_text(encoding="utf-8-sig")
         if service is not None and service not in [spec.service for spec in specs]:
             raise BadInput(
-                f"{path}: the service is {specs[0].service!r} already; to rename it, "
-                f"change it there and run `etter-obs generate{same_project(directory)}`"
+                f"{path}: the service is already {specs[0].service!r}; to rename it, "
+                f"edit slo.yaml and run `etter-obs generate{same_project(directory)}`"
             )
     folder = directory.name if directory.is_absolute() else directory.as_posix()
     made = project(text, str(path), folder, target)
     held = directory / targets_path(made.specs[0])
     if target is not None and _differs(held, made.own[targets_path(made.specs[0])]):
-        raise BadInput(f"{held}: this file is yours already; write {target} there")
+        raise BadInput(f"{held}: this file exists; set {target} in it")
     return made
 
 
@@ -186,10 +187,10 @@ def _write(directory: Path, made: Project, new: bool, force: bool) -> None:
     replaced = [path for path in differing if path in shipped]
     if new and replaced and not force:
         for path in replaced:
-            click.echo(f"{directory / path}: there is one already", err=True)
+            click.echo(f"{directory / path}: already exists", err=True)
         click.echo(
-            "nothing was written. Name a folder for the stack, `etter-obs init FOLDER`; "
-            "or --force writes these files and keeps yours as FILE.bak",
+            "nothing was written. Use another folder, `etter-obs init FOLDER`, "
+            "or --force, which overwrites these files and keeps yours as FILE.bak",
             err=True,
         )
         raise SystemExit(DRIFT)
@@ -201,15 +202,15 @@ def _write(directory: Path, made: Project, new: bool, force: bool) -> None:
     service = made.specs[0].service
     if chosen:
         files = "1 file" if len(chosen) == 1 else f"{len(chosen)} files"
-        click.echo(f"{service}: {files} written in {directory}")
+        click.echo(f"{service}: wrote {files} to {directory}")
     else:
-        click.echo(f"{service}: nothing is missing in {directory}")
+        click.echo(f"{service}: no file is missing in {directory}")
     if not force:
         for path in replaced:
-            click.echo(f"{directory / path}: kept as it is, though it is not as shipped")
+            click.echo(f"{directory / path}: kept, although it differs from the shipped file")
     if not new and any(path in made.generated for path in differing):
         click.echo(
-            "generated files do not follow from slo.yaml; "
+            "generated files differ from slo.yaml; "
             f"run `etter-obs generate{same_project(directory)}`"
         )
 
@@ -219,10 +220,10 @@ def _blocked(directory: Path, paths: list[str]) -> Iterator[str]:
     for path in paths:
         target = directory / path
         if target.is_dir():
-            yield f"{target}: a folder, where a file must be"
+            yield f"{target}: a folder, but a file is needed there"
         for folder in target.parents:
             if folder.exists() and not folder.is_dir():
-                yield f"{folder}: a file, where a folder must be"
+                yield f"{folder}: a file, but a folder is needed there"
 
 
 def _differs(path: Path, content: str) -> bool:
@@ -244,7 +245,7 @@ def _make_secrets(directory: Path) -> None:
     # Only the example's stack has a PostgreSQL of its own; a project's password is its owner's.
     own = compose.is_file() and f"{SECRETS}/{POSTGRES_PASSWORD}" in compose.read_text("utf-8")
     for made in ensure_secrets(directory, () if own else (POSTGRES_PASSWORD,)):
-        click.echo(f"made {made}")
+        click.echo(f"created {made}")
     ignored = directory / ".gitignore"
     lines = ignored.read_text(encoding="utf-8").split() if ignored.exists() else []
     if not any(line.strip("/") == SECRETS for line in lines):
@@ -258,12 +259,12 @@ def _say_what_next(directory: Path) -> None:
     spec = load_specs(directory / "slo.yaml")[0]
     option = same_project(directory)
     rows = (
-        (directory / "slo.yaml", f"what you promise; then `etter-obs generate{option}`"),
-        (directory / targets_path(spec), "where Prometheus finds the app"),
+        (directory / "slo.yaml", f"your SLOs; after a change run `etter-obs generate{option}`"),
+        (directory / targets_path(spec), "the address at which Prometheus scrapes the app"),
         (directory / SECRETS / WEBHOOK, "where alerts go"),
     )
     width = max(len(str(path)) for path, _ in rows)
-    click.echo("\nLook at")
+    click.echo("\nReview")
     for path, what in rows:
         click.echo(f"  {path!s:<{width}}  {what}")
     stack = directory / "docker-compose.yml"
@@ -271,6 +272,6 @@ def _say_what_next(directory: Path) -> None:
     click.echo(f"\nStart the stack\n  docker compose{named} up --detach --wait")
     beside = [name for name in _COMPOSE_NAMES if Path(name).is_file()]
     if beside and beside[0] != str(stack):
-        click.echo(f"or, in one network with your services, add to {beside[0]}")
+        click.echo(f"or, to share a network with your services, add to {beside[0]}")
         click.echo(f"  include: [{stack}]")
-    click.echo(f"\nTell the app\n  export ETTER_OBS_SLO_FILE={directory / 'slo.yaml'}")
+    click.echo(f"\nConfigure the app\n  export ETTER_OBS_SLO_FILE={directory / 'slo.yaml'}")

@@ -14,13 +14,13 @@ from etter_obs._internal.cli.slo_simulate import simulate
 
 @click.group()
 def slo() -> None:
-    """Look at SLOs: can they alert, do they hold.
+    """Check, simulate and report SLOs.
 
     \b
-      etter-obs slo check       which tier fires how soon, and what a change does
-      etter-obs slo simulate    what an outage would set off
-      etter-obs slo report      attainment and budget, from a Prometheus
-      etter-obs slo gate        whether a locust run held the targets
+      etter-obs slo check       show which tier fires how soon, and what a change does
+      etter-obs slo simulate    show which alerts an outage triggers
+      etter-obs slo report      read attainment and budget from a Prometheus
+      etter-obs slo gate        judge a locust run by the targets
     """
 
 
@@ -33,8 +33,8 @@ for command in (simulate, report, gate):
 def check(root: Path, environment: str | None) -> None:
     """Show for each SLO and tier whether it can fire, and how soon.
 
-    Also what is gone by then, and what a change of slo.yaml, against the rules on disk, does to the
-    period behind it.
+    Also shows how much budget is spent by then, and how a change of slo.yaml, compared with the
+    rules on disk, affects the current period.
 
     \b
       etter-obs slo check
@@ -58,7 +58,7 @@ def check(root: Path, environment: str | None) -> None:
             console.print(f"change: {service}/{effect}", markup=False)
         if changed:
             console.print(
-                "change: apps keep their buckets until they run with this slo.yaml; "
-                "SLOSpecMismatch tells while they do not",
+                "change: apps keep their buckets until they run with this slo.yaml; until then the "
+                "alert SLOSpecMismatch fires",
                 markup=False,
             )

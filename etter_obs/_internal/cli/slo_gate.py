@@ -18,7 +18,9 @@ from etter_obs._internal.slo.analysis.locust_run import LocustRunError, read_run
 @click.command("gate")
 @click.argument("run", type=click.Path(path_type=Path))
 @service_options
-@click.option("--users", type=click.IntRange(1), help="Users of a run that does not tell them.")
+@click.option(
+    "--users", type=click.IntRange(1), help="Number of users, if the run does not record it."
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def gate(
     run: Path,
@@ -28,12 +30,12 @@ def gate(
     users: int | None,
     form: str,
 ) -> None:
-    """Say whether a locust run held the targets.
+    """Judge a locust run by the targets.
 
-    Those of throughput, users, latency and errors. RUN is the prefix given to `locust --csv`, or
-    the report of `locust --json-file`.
+    The targets are throughput, users, latency and errors.
+    RUN is the prefix given to `locust --csv`, or the report of `locust --json-file`.
 
-    Exit code 0: all held. 1: one did not. 2: the run or the spec cannot be used.
+    Exit codes: 0 all targets are met; 1 one is missed; 2 the run or the spec cannot be used.
 
     \b
       etter-obs slo gate load/run
@@ -49,6 +51,6 @@ def gate(
         table = Table("target", "wanted", "measured", "")
         for verdict in verdicts:
             row = (verdict.target, verdict.wanted, verdict.measured)
-            table.add_row(*row, "held" if verdict.held else "[bold red]not held[/]")
+            table.add_row(*row, "met" if verdict.held else "[bold red]missed[/]")
         Console().print(table)
     raise SystemExit(0 if held else 1)

@@ -16,7 +16,7 @@ from etter_obs._internal.slo.spec.models import Spec
 def service_options(command: Command) -> Command:
     """Add ``--dir``, ``--environment`` and ``--service``."""
     option = click.option(
-        "--service", metavar="NAME", help="Service of slo.yaml (default: its first)."
+        "--service", metavar="NAME", help="Service in slo.yaml (default: the first)."
     )
     return project_options(option(command))
 

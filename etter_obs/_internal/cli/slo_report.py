@@ -19,12 +19,16 @@ from etter_obs._internal.slo.prometheus.api import Prometheus, PrometheusError
 @click.command("report")
 @service_options
 @click.option(
-    "--prometheus", "url", default="http://localhost:9090", show_default=True, help="Its URL."
+    "--prometheus",
+    "url",
+    default="http://localhost:9090",
+    show_default=True,
+    help="URL of Prometheus.",
 )
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]),
-    help="End of the period, if not now; UTC if it does not say.",
+    help="End of the period (default: now); UTC unless it has an offset.",
 )
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table")
 def report(
@@ -35,11 +39,11 @@ def report(
     at: datetime | None,
     form: str,
 ) -> None:
-    """Show what each SLO attained, and the budget left.
+    """Show the attainment of each SLO and its remaining budget.
 
-    Over the SLO's period, with the worst days and routes.
+    Covers the SLO's period, with the worst days and routes.
 
-    Exit code 0: every SLO has budget left. 1: one has none. 2: no report could be made.
+    Exit codes: 0 every SLO has budget left; 1 one has none; 2 the report failed.
 
     \b
       etter-obs slo report --prometheus http://prometheus.internal:9090

@@ -34,7 +34,7 @@ def _quantities(parse: Callable[[object], Decimal]) -> Callable[..., tuple[Decim
 
 
 @click.command("simulate")
-@click.option("--slo", "name", required=True, metavar="NAME", help="The SLO that suffers.")
+@click.option("--slo", "name", required=True, metavar="NAME", help="Name of the SLO.")
 @click.option(
     "--error-rate",
     "shares",
@@ -42,7 +42,7 @@ def _quantities(parse: Callable[[object], Decimal]) -> Callable[..., tuple[Decim
     metavar="SHARE",
     multiple=True,
     required=True,
-    help="Share of bad events; give it again for a next step.",
+    help="Share of bad events; repeat it for further steps.",
 )
 @click.option(
     "--for",
@@ -51,7 +51,7 @@ def _quantities(parse: Callable[[object], Decimal]) -> Callable[..., tuple[Decim
     metavar="DURATION",
     multiple=True,
     required=True,
-    help="How long; once for each --error-rate.",
+    help="Duration of a step; once per --error-rate.",
 )
 @click.option(
     "--traffic",
@@ -61,7 +61,7 @@ def _quantities(parse: Callable[[object], Decimal]) -> Callable[..., tuple[Decim
     multiple=True,
     default=["10/s"],
     show_default=True,
-    help="Events per time; once, or once for each step.",
+    help="Events per time; once, or once per step.",
 )
 @program_option("promtool")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
@@ -77,10 +77,11 @@ def simulate(
     environment: str | None,
     service: str | None,
 ) -> None:
-    """Play an outage through the rules: which alerts fire, and when.
+    """Simulate an outage with the generated rules.
 
-    Also when they clear. Before the outage lie days of good traffic, as many as the longest window
-    looks back.
+    Shows which alerts fire and clear, and when.
+
+    Before the outage there is good traffic for as long as the longest window.
 
     \b
       etter-obs slo simulate --slo availability --error-rate 100% --for 20m --traffic 50/s
@@ -91,12 +92,15 @@ def simulate(
     from etter_obs._internal.slo.rule_tests.synthetic_series import Step
 
     if len(shares) != len(lengths):
-        raise BadInput(f"{len(shares)} × --error-rate but {len(lengths)} × --for; one for each")
+        raise BadInput(
+            f"{len(shares)} × --error-rate but {len(lengths)} × --for; "
+            "use one --for per --error-rate"
+        )
     if len(rates) not in (1, len(shares)):
-        raise BadInput(f"{len(rates)} × --traffic; give it once, or once for each --error-rate")
+        raise BadInput(f"{len(rates)} × --traffic; use one, or one per --error-rate")
     for length in lengths:
         if not _SHORTEST <= length <= _LONGEST:
-            raise BadInput(f"--for {duration_text(length)}: a step lasts from 30s to 7d")
+            raise BadInput(f"--for {duration_text(length)}: use a duration from 30s to 7d")
     if len(rates) == 1:
         rates = rates * len(shares)
     steps = [Step(*step) for step in zip(lengths, rates, shares, strict=True)]
@@ -104,7 +108,7 @@ def simulate(
         spec = read_spec(root, environment, service)
         slo = _find(spec, name)
         program = find_promtool(promtool)
-        with Console(stderr=True).status("promtool plays days of samples …"):
+        with Console(stderr=True).status("promtool evaluates the rules …"):
             made = engine.simulate(spec, slo, steps, program)
     if form == "json":
         click.echo(json.dumps([asdict(episode) for episode in made.episodes], indent=2))
@@ -121,5 +125,5 @@ def _find(spec: Spec, name: str) -> Slo:
     except KeyError:
         known = [slo.name for slo in spec.slos]
         raise BadInput(
-            f"no SLO {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
+            f"no SLO {name!r}{did_you_mean(name, known)}; the SLOs are {', '.join(known)}"
         ) from None

@@ -18,7 +18,7 @@ def schema() -> dict[str, Any]:
     definitions["SloOverride"] = _partial(definitions["Slo"], required=["name"])
     definitions["SloOverride"]["properties"]["remove"] = {
         "const": True,
-        "description": "Take this SLO away.",
+        "description": "Remove this SLO.",
     }
     whole["properties"]["services"] = _layers(whole, NOT_FOR_SERVICES)
     whole["properties"]["environments"] = _layers(whole, NOT_FOR_ENVIRONMENTS)

@@ -23,10 +23,10 @@ APP: Final = "host.docker.internal:8000"
 
 def starter(address: str) -> str:
     """Return what a service's targets file begins with; ``address`` is host:port."""
-    what = "; first an app on the Docker host" if address == APP else ""
+    what = "; the default is an app on the Docker host" if address == APP else ""
     return (
-        f"# Where Prometheus finds the service's instances, host:port each{what}.\n"
-        "# Yours: change it freely, Prometheus reads it again at once.\n"
+        f"# Addresses at which Prometheus scrapes the service, host:port each{what}.\n"
+        "# Edit this file freely; Prometheus rereads it at once.\n"
         f'- targets: ["{address}"]\n'
     )
 

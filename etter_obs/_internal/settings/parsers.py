@@ -31,7 +31,7 @@ UNIX_SOCKET: Final = "unix:"
 """As a trusted proxy: every client of the Unix socket; nginx uses the same spelling."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NAME_PATTERN: Final = r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$"
-NAME_TAKES: Final = "a name: small letters, digits and dashes, at most 63, a letter first"
+NAME_TAKES: Final = "a name: lower-case letters, digits and dashes, at most 63, the first a letter"
 _PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
 _ENDPOINT: Final = re.compile(
     r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])" + _PORT + r"(?:/\S*)?"

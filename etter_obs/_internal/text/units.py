@@ -48,7 +48,7 @@ def parse_ratio(value: object) -> Decimal:
         raise ValueError(f"{text!r} is not a percentage; write it as 99.9%")
     number = Decimal(text)
     if number > 1:
-        raise ValueError(f"{text} is more than the whole; {text}% is probably meant")
+        raise ValueError(f"{text} is more than 1; did you mean {text}%?")
     return _exact(number)
 
 
@@ -74,11 +74,7 @@ def parse_duration(value: object) -> Decimal:
     """
     text = _text(value)
     if not _DURATION.match(text):
-        meant = (
-            f"; its unit is missing: {text}ms or {text}s is probably meant"
-            if _PLAIN.match(text)
-            else ""
-        )
+        meant = f"; it has no unit: did you mean {text}ms or {text}s?" if _PLAIN.match(text) else ""
         raise ValueError(
             f"{text!r} is not a duration{meant or '; write 200ms, 1s, 5m, 1h30m or 30d'}"
         )

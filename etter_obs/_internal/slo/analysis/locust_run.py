@@ -79,8 +79,8 @@ def _read_csv(prefix: Path) -> LocustRun:
     stats = _sibling(prefix, "stats")
     if not stats.is_file():
         raise LocustRunError(
-            f"{stats}: no such file; give the prefix that was given to `locust --csv`, "
-            "or its JSON report (`locust --json-file`)"
+            f"{stats}: no such file; use the prefix given to `locust --csv`, "
+            "or the JSON report (`locust --json-file`)"
         )
     total, throughput, entries = None, 0.0, []
     for line, row in _rows(stats, "Name", "Request Count", "Failure Count", "Requests/s"):
@@ -102,7 +102,9 @@ def _read_csv(prefix: Path) -> LocustRun:
         except (ValueError, ArithmeticError) as error:
             raise LocustRunError(f"{stats}:{line}: not a locust statistics row ({error})") from None
     if total is None:
-        raise LocustRunError(f"{stats}: no {_AGGREGATED!r} row; did locust end before it wrote it?")
+        raise LocustRunError(
+            f"{stats}: no {_AGGREGATED!r} row; locust ended before it wrote the row"
+        )
     return LocustRun(entries, total, throughput, _client_errors(prefix), _history(prefix))
 
 
@@ -149,13 +151,15 @@ def _rows(path: Path, *columns: str) -> list[tuple[int, dict[str, str]]]:
             reader = csv.DictReader(file)
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
-                raise LocustRunError(f"{path}:1: not written by locust: no column {missing[0]!r}")
+                raise LocustRunError(f"{path}:1: not a locust file: no column {missing[0]!r}")
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LocustRunError(f"{path}: cannot be read: {error}") from None
     for line, row in rows:
         if None in row or None in row.values():
-            raise LocustRunError(f"{path}:{line}: the row is cut short; is locust still writing?")
+            raise LocustRunError(
+                f"{path}:{line}: the row is incomplete; wait until locust has ended"
+            )
     return rows
 
 

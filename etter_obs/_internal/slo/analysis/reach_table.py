@@ -48,7 +48,7 @@ def table(spec: Spec) -> Table:
 
 def _cells(spec: Spec, slo: Slo, reach: Reach) -> Iterator[str]:
     if not reach.reachable:
-        yield "left out"
+        yield "no alert"
         yield from ["-"] * (len(SHARES) + 1)
         return
     yield f"{percent_text(reach.threshold)} bad"
@@ -79,26 +79,28 @@ def remarks(specs: Sequence[Spec]) -> Iterator[str]:
             for gone in (one.tier for one in reach if not one.reachable):
                 factor, needed = gone.factor(spec.period), lowest(gone, spec.period)
                 yield (
-                    f"{spec.service}/{slo.name}: {gone.name} is left out: even a full outage is "
-                    f"less than {decimal_text(factor)} times what {percent_text(slo.objective)} "
-                    f"allows; above {percent_text(needed)} it could fire"
+                    f"{spec.service}/{slo.name}: {gone.name} has no alert: it fires at a burn rate "
+                    f"above {decimal_text(factor)}, which an objective of "
+                    f"{percent_text(slo.objective)} cannot reach; it requires an objective "
+                    f"above {percent_text(needed)}"
                 )
             pages = [one for one in reach if one.tier.severity is Severity.PAGE]
             if pages and not any(one.reachable for one in pages):
                 yield (
-                    f"{spec.service}/{slo.name} asks to page and never can at "
-                    f"{percent_text(slo.objective)}: it only opens tickets"
+                    f"{spec.service}/{slo.name}: no page can fire at an "
+                    f"objective of {percent_text(slo.objective)}; it only opens tickets"
                 )
     if specs[0].receivers.watchdog is None:
-        yield "receivers.watchdog is missing: nobody notices when the alert pipeline itself dies"
+        yield "receivers.watchdog is missing, so nobody notices if the alert pipeline itself fails"
     longest = max(spec.period for spec in specs)
     if longest > 35 * 86400:
         yield (
-            f"the period needs a retention of more than {decimal_text(longest / 86400)} days: "
+            f"the period requires a retention of more than {decimal_text(longest / 86400)} days; "
             "set storage.tsdb.retention in prometheus.yml"
         )
     if any(spec.rule_form == "portable" for spec in specs):
         yield (
-            "rule_form: portable counts 0.8 to 1.06 of the true events on uneven traffic; times "
-            "above are later by up to 5 min, and the guard asks for 0.8 of its events"
+            "rule_form: portable counts 0.8 to 1.06 of the true events on uneven traffic; "
+            "alerts fire up to 5 min later than shown, and the minimum of bad events is "
+            "multiplied by 0.8"
         )

@@ -79,7 +79,8 @@ def build(spec: Spec, prometheus: Prometheus, at: float) -> Report:
     if not known:
         raise PrometheusError(
             f"{prometheus.url}: no recordings of service {spec.service!r} in environment "
-            f"{spec.environment!r}; are the generated rules loaded, and is the name right?"
+            f"{spec.environment!r}; check that the generated rules are loaded and that the names "
+            "match"
         )
     days = _days(spec, prometheus, at)
     reports = []

@@ -36,41 +36,41 @@ def effects(spec: Spec, root: Path) -> Iterator[str]:
             yield from _changed(spec, slo, _recordings(root / recording.path(spec, slo)))
         elif on_disk:
             yield (
-                f"{slo.name}: new; it begins without history, and its budget counts the days that "
-                f"it has seen until {duration_text(spec.period)} have passed"
+                f"{slo.name}: new; it starts without history, and its budget covers only the days "
+                f"since then until {duration_text(spec.period)} have passed"
             )
     for name in sorted(on_disk - names):
         yield (
-            f"{name}: removed; its recordings and alerts end, what is recorded stays until "
-            "Prometheus's retention takes it"
+            f"{name}: removed; its recordings and alerts stop, and recorded samples remain until "
+            "Prometheus's retention deletes them"
         )
 
 
 def _changed(spec: Spec, slo: Slo, old: dict[str, str] | None) -> Iterator[str]:
     if old is None:
-        yield f"{slo.name}: the rules on disk cannot be read; nothing can be compared"
+        yield f"{slo.name}: the rules on disk cannot be read, so nothing is compared"
         return
     period = duration_text(spec.period)
     before = _constant(old.get(Rule.OBJECTIVE))
     if before is not None and before != slo.objective:
         yield (
             f"{slo.name}: objective {percent_text(before)} → {percent_text(slo.objective)}; the "
-            f"events of the last {period} stay as they were counted and are judged anew at once, "
+            f"events of the last {period} keep their counts and are judged at once "
             f"by a budget of {percent_text(slo.budget)} instead of {percent_text(1 - before)}"
         )
     length = _constant(old.get(Rule.PERIOD))
     if length is not None and length != spec.period:
         yield (
-            f"{slo.name}: period {duration_text(length)} → {period}; its budget is taken over the "
+            f"{slo.name}: period {duration_text(length)} → {period}; its budget covers the "
             "new period at once, as far back as events are recorded"
         )
     parts = slo.sli.kind.expressions(spec, slo)
     new = dict(zip(_DEFINITION, (parts.value, parts.total, parts.bad), strict=True))
     if any(old.get(rule) != expr for rule, expr in new.items()):
         yield (
-            f"{slo.name}: what counts as an event or as bad has changed; events up to now stay "
-            f"counted as before, so its budget mixes both definitions until {period} have passed. "
-            "For a clean start give the SLO another name"
+            f"{slo.name}: the definition of an event or of a bad event changed; earlier events "
+            f"keep their counts, so its budget mixes both definitions until {period} have passed. "
+            "Rename the SLO for a clean start"
         )
 
 

@@ -36,7 +36,7 @@ def metric_problems(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iter
         )
         yield path, f"no such metric: {name}{hint or '; list your own under own_metrics'}"
     elif metric.kind is not kind:
-        yield path, f"{name} is a {metric.kind}; this needs a {kind}"
+        yield path, f"{name} is a {metric.kind}; a {kind} is required here"
 
 
 def promql_problems(
@@ -45,12 +45,12 @@ def promql_problems(
     """Check PromQL as far as possible without a parser: placeholders, brackets, metric names."""
     for name in placeholders(line):
         if name not in allowed:
-            takes = f"it takes {', '.join(allowed)}"
-            yield path, f"{name} stands for nothing here{did_you_mean(name, allowed)}; {takes}"
+            takes = f"known here: {', '.join(allowed)}"
+            yield path, f"unknown placeholder {name}{did_you_mean(name, allowed)}; {takes}"
     for name in names_in_quotes(line):
         yield (
             path,
-            f"${name} stands for nothing within quotes; write ${{{name}}} for a group of a regular "
+            f"${name} has no meaning within quotes; write ${{{name}}} for a group of a regular "
             f'expression, or \\x24{name} in "…" for the sign itself',
         )
     if fault := unbalanced(line):

@@ -68,13 +68,16 @@ class LatencySli(SliKind):
         yield from metric_problems(("metric",), self.metric, MetricKind.HISTOGRAM, spec)
         metric = metric_by_suffix(self.metric)
         if metric is not None and self.routes and Label.ENDPOINT not in metric.labels:
-            message = f"{self.metric} has no label {Label.ENDPOINT}, so no route can be chosen"
+            message = f"{self.metric} has no label {Label.ENDPOINT}, so routes cannot be selected"
             yield ("routes",), message
         if metric is not None and not metric.suffix.endswith("_seconds"):
-            message = f"{self.metric} measures no time; a latency needs a histogram of seconds"
+            message = f"{self.metric} is not a duration; a latency requires a histogram of seconds"
             yield ("metric",), message
         if both := set(self.routes) & set(spec.streaming_routes):
-            yield ("routes",), f"{sorted(both)} streams (streaming_routes) and so has no latency"
+            yield (
+                ("routes",),
+                f"{sorted(both)} is in streaming_routes, and a streaming route has no latency",
+            )
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count events, and those without the threshold's bucket."""

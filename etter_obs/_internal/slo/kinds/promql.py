@@ -48,10 +48,10 @@ class PromQL(SliKind):
             if "[$interval]" not in placeholders(line):
                 yield (
                     (name,),
-                    "it must count over [$interval], as rate(orders_total{$selector}[$interval])",
+                    "it must use [$interval], for example rate(orders_total{$selector}[$interval])",
                 )
             if "increase" in words(line):
-                yield (name,), "it must be a rate per second; write rate(…) instead of increase(…)"
+                yield (name,), "it must be a rate per second; use rate(…) instead of increase(…)"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count what the two rates add up to over an interval.

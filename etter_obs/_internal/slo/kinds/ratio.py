@@ -44,11 +44,11 @@ class Ratio(SliKind):
         """Yield what does not make two different counters."""
         given = [name for name in ("good", "bad", "total") if getattr(self, name) is not None]
         if len(given) != 2:
-            yield (), "two of good, bad and total; the third follows"
+            yield (), "a ratio requires two of good, bad and total"
         for name in given:
             yield from metric_problems((name,), getattr(self, name), MetricKind.COUNTER, spec)
         if len({getattr(self, name) for name in given}) < len(given):
-            yield (given[-1],), "the same counter twice makes no ratio"
+            yield (given[-1],), "a ratio requires two different counters"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count what the two counters count."""

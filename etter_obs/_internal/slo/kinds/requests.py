@@ -52,7 +52,7 @@ class Requests(SliKind):
         if isinstance(self.bad_status, tuple):
             both = set(self.bad_status) & set(self.without_status)
             if both:
-                yield ("without_status",), f"{sorted(both)} cannot be bad and not counted at once"
+                yield ("without_status",), f"{sorted(both)} cannot be both bad and not counted"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count requests by their status."""

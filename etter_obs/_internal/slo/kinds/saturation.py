@@ -61,14 +61,14 @@ class Saturation(SliKind):
     def problems(self, spec: Spec) -> Iterator[Problem]:
         """Yield fields that contradict each other, and faults of the query."""
         if (self.query is None) == (self.resource is None):
-            yield (), "either query or resource"
+            yield (), "a saturation requires either query or resource"
         if (self.below is None) == (self.above is None):
-            yield (), "either below or above"
+            yield (), "a saturation requires either below or above"
         if self.resource is not None and self.below is not None and self.below > 1:
-            message = f"{self.resource} is a share of the whole; write a percentage, 70% say"
+            message = f"{self.resource} is a share; write a percentage, such as 70%"
             yield ("below",), message
         if self.resource in ("cpu", "disk-io") and self.slice < _SHORTEST_COUNTED:
-            yield ("slice",), f"{self.resource} is told over a minute or more; write 1m say"
+            yield ("slice",), f"{self.resource} requires a slice of at least 1m"
         if self.query is not None:
             yield from promql_problems(("query",), self.query, ("$selector",), spec)
 

@@ -82,11 +82,11 @@ def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise SpecError(f"{path}: no such file; `etter-obs init` writes one") from None
+        raise SpecError(f"{path}: no such file; run `etter-obs init` to create it") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
     if len(data) > _MAX_BYTES:
-        raise SpecError(f"{path}: larger than {_MAX_BYTES} bytes; that is no spec")
+        raise SpecError(f"{path}: larger than {_MAX_BYTES} bytes, the limit for a spec")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -127,7 +127,7 @@ def _specs(
 def _check_asked(environment: str, name: str) -> None:
     """It stands in no line of the file, so its fault is told by itself."""
     if why := wrong_name(environment):
-        raise SpecError(f"{name}: the environment that is asked for: {why}")
+        raise SpecError(f"{name}: the requested environment: {why}")
 
 
 # -- validation and its messages ------------------------------------------------------------------
@@ -196,7 +196,7 @@ def _message(error: Any, tree: SourceNode) -> str:
         return f"{name}: {error['input']!r} is not one of {expected}"
     if kind in _TYPES:
         held = "nothing" if error["input"] is None else repr(error["input"])
-        return f"{name}: {_TYPES[kind]} is needed, here is {held[:80]}"
+        return f"{name}: expected {_TYPES[kind]}, found {held[:80]}"
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 

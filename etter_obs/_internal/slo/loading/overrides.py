@@ -80,7 +80,7 @@ def split(root: SourceNode) -> Layers:
     environments = _layers(mapping.get("environments"), "environments", NOT_FOR_ENVIRONMENTS)
     own = base.text("service")
     if own in services.keys:
-        raise YamlError(*services.keys[own], f"{own!r} is the file's own service already")
+        raise YamlError(*services.keys[own], f"{own!r} is already the file's own service")
     base_slos = frozenset(_names(base))
     service_slos = base_slos.union(*(_names(services.get(name)) for name in services.keys))
     return Layers(base, services, environments, base_slos, service_slos)
@@ -96,8 +96,8 @@ def _layers(node: SourceNode | None, what: str, refused: Sequence[str]) -> Sourc
             if key in refused:
                 raise YamlError(
                     *layer.keys[key],
-                    f"{key!r} cannot differ within {what}: a project has one; "
-                    "what needs another goes into a project of its own",
+                    f"{key!r} cannot differ within {what}: a project has exactly one; "
+                    "use a separate project for another",
                 )
     return node
 
@@ -144,7 +144,7 @@ def _slos(base: SourceNode, layer: SourceNode, known: set[str]) -> SourceNode:
     for change in layer.value:
         name, remove = change.text("name"), change.get("remove")
         if name in said:
-            message = f"what {name!r} is, an entry above says already"
+            message = f"an entry above already defines {name!r}"
             raise YamlError(change.line, change.column, message)
         if remove is None and name:
             said.add(name)
@@ -164,9 +164,9 @@ def _slos(base: SourceNode, layer: SourceNode, known: set[str]) -> SourceNode:
 
 def _check_removal(remove: SourceNode, name: str, known: set[str]) -> None:
     if remove.value is not True:
-        message = "remove: true takes an SLO away; leave the key out to keep it"
+        message = "remove: true removes an SLO; delete the key to keep it"
     elif name not in known:
-        message = f"there is no SLO {name!r} to take away{did_you_mean(name, known)}"
+        message = f"there is no SLO {name!r} to remove{did_you_mean(name, known)}"
     else:
         return
     raise YamlError(remove.line, remove.column, message)

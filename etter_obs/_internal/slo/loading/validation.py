@@ -32,7 +32,7 @@ RESERVED: Final = {
 def wrong_service(name: str) -> str | None:
     """Return why no service can have this name, None where one can."""
     if name in RESERVED:
-        return f"{name!r} names a part of the stack; choose another"
+        return f"{name!r} is the name of a part of the stack; choose another name"
     return wrong_name(name)
 
 
@@ -41,13 +41,13 @@ def problems(spec: Spec) -> Iterator[Problem]:
     if why := wrong_service(spec.service):
         yield ("service",), why
     if not spec.slos:
-        yield ("slos",), "no SLO stands here; without one there is nothing to generate"
+        yield ("slos",), "slos is empty; add at least one SLO"
     yield from _receivers(spec)
     seen: set[str] = set()
     for index, slo in enumerate(spec.slos):
         path: Path = ("slos", index)
         if slo.name in seen:
-            yield (*path, "name"), f"the name {slo.name!r} is taken by an SLO above"
+            yield (*path, "name"), f"another SLO above is already named {slo.name!r}"
         seen.add(slo.name)
         for inner, message in (*_sli(slo, spec), *_alerting(slo, spec)):
             yield (*path, *inner), message
@@ -70,8 +70,8 @@ def _receivers(spec: Spec) -> Iterator[Problem]:
 def _sli(slo: Slo, spec: Spec) -> Iterator[Problem]:
     kinds = list(slo.sli.given)
     if len(kinds) != 1:
-        said = f"{' and '.join(kinds)} stand here together" if kinds else "none stands here"
-        yield ("sli",), f"exactly one of {', '.join(type(slo.sli).model_fields)}; {said}"
+        said = f"it has {' and '.join(kinds)}" if kinds else "it has none"
+        yield ("sli",), f"an SLI has exactly one of {', '.join(type(slo.sli).model_fields)}; {said}"
         return
     for inner, message in slo.sli.kind.problems(spec):
         yield ("sli", kinds[0], *inner), message
@@ -85,7 +85,7 @@ def _alerting(slo: Slo, spec: Spec) -> Iterator[Problem]:
         most = (1 / slo.budget).quantize(Decimal("0.01"), ROUND_FLOOR)
         yield (
             ("objective",),
-            f"{percent_text(slo.objective)} asks to alert, yet no tier that it asks for can fire: "
+            f"with {percent_text(slo.objective)} no requested tier can fire: "
             f"even a full outage burns only {decimal_text(most)} times too fast. "
             f"{reachable_objectives(slo, spec.period)}",
         )
@@ -95,11 +95,14 @@ def _tiers(slo: Slo) -> Iterator[Problem]:
     mode, asked = slo.alerting.mode, slo.alerting.tiers
     severities = {tier.name: tier.severity for tier in TIERS}
     if asked == () and mode != "off":
-        yield ("alerting", "tiers"), "no tier stands here; leave tiers out, or say alerting: off"
+        yield ("alerting", "tiers"), "tiers is empty; remove it, or write alerting: off"
     for index, name in enumerate(asked or ()):
         path: Path = ("alerting", "tiers", index)
         if name not in severities:
             yield path, f"no tier {name!r}{did_you_mean(name, severities)}"
         elif mode == "ticket" and severities[name] != mode:
             tickets = " or ".join(tier for tier, known in severities.items() if known == mode)
-            yield path, f"{name} pages, and mode: ticket never does; write {tickets}, or no mode"
+            yield (
+                path,
+                f"{name} pages, but mode: ticket never pages; write {tickets}, or remove mode",
+            )

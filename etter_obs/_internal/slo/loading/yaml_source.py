@@ -103,15 +103,17 @@ def _mapping(node: yaml.MappingNode, depth: int, budget: Iterator[int]) -> Sourc
     for key_node, value_node in node.value:
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            raise YamlError(line, column, "a key must be a word")
+            raise YamlError(line, column, "a key must be text")
         if key_node.tag == _MERGE:
             raise YamlError(
-                line, column, "merge keys (<<) are not taken; an alias (*name) of a whole value is"
+                line,
+                column,
+                "merge keys (<<) are not supported; use an alias (*name) of a whole value",
             )
         key = str(key_node.value)
         if key in values:
             raise YamlError(
-                line, column, f"{key!r} stands here twice, first in line {result.keys[key][0]}"
+                line, column, f"{key!r} appears twice; the first is in line {result.keys[key][0]}"
             )
         result.keys[key] = (line, column)
         values[key] = _build(value_node, depth + 1, budget)

@@ -124,14 +124,14 @@ class Prometheus:
             reason = getattr(error, "reason", error)
             raise PrometheusError(f"{self.url}: not reachable: {reason}") from None
         except (ValueError, KeyError, TypeError):
-            raise PrometheusError(f"{self.url}: what answers there is no Prometheus") from None
+            raise PrometheusError(f"{self.url}: the answer is not from a Prometheus") from None
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(error)["error"])
     except (ValueError, KeyError, TypeError, OSError):
-        return f"HTTP {error.code} {error.reason}; is it a Prometheus?"
+        return f"HTTP {error.code} {error.reason}; the answer is not from a Prometheus"
 
 
 def _series(item: Mapping[str, Any]) -> Series:

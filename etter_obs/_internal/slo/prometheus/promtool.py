@@ -57,8 +57,8 @@ def find_promtool(chosen: Path | None = None) -> Path:
     found = chosen or find_program("promtool")
     if found is None:
         raise PromtoolError(
-            f"promtool: not on the PATH. Either of these brings it:\n{how_to_get('promtool')}\n"
-            "  then put it on the PATH, or: --promtool ./promtool"
+            f"promtool: not on the PATH. Install it with one of these:\n{how_to_get('promtool')}\n"
+            "  then add it to the PATH, or use --promtool ./promtool"
         )
     return found
 
@@ -116,7 +116,7 @@ def ask(
     answers = _GOT.findall(done.stderr)
     if len(answers) != len(questions):
         said = "\n".join((done.stderr + done.stdout).splitlines()[:12])
-        raise PromtoolError(f"{promtool.name} did not answer; it said:\n{said}")
+        raise PromtoolError(f"{promtool.name} gave no result; its output:\n{said}")
     return [_vector(answer) for answer in answers]
 
 

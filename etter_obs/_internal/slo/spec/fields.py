@@ -37,13 +37,13 @@ def _objective(value: object) -> Decimal:
     if ratio == 1:
         raise ValueError(
             "an objective of 100% leaves no error budget, so its alert would fire on the first "
-            "error and its budget could never be met; 99.9% is the usual start"
+            "error; start with 99.9%"
         )
     if ratio == 0:
-        raise ValueError("an objective of 0% asks for nothing; leave the SLO out")
+        raise ValueError("an objective of 0% has no effect; remove the SLO")
     if ratio > Decimal("0.999999"):
         raise ValueError(
-            f"{units.percent_text(ratio)} is beyond what can be measured; at most 99.9999%"
+            f"{units.percent_text(ratio)} cannot be measured; the highest objective is 99.9999%"
         )
     return ratio
 
@@ -51,14 +51,14 @@ def _objective(value: object) -> Decimal:
 def _latency(value: object) -> Decimal:
     seconds = units.parse_duration(value)
     if seconds == 0:
-        raise ValueError("a threshold of zero can be met by no request; write 200ms, say")
+        raise ValueError("no request can meet a threshold of zero; write for example 200ms")
     if not Decimal("0.0001") <= seconds <= 3600:
-        raise ValueError(f"{value} is out of range; a threshold is from 100us to 1h")
+        raise ValueError(f"{value} is out of range; use a threshold from 100us to 1h")
     held = Decimal(repr(float(seconds)))
     if held != seconds:
         raise ValueError(
-            f"{value} has more digits than the bound of a bucket can hold, so no bucket would be "
-            f"found; write {units.decimal_text(held)}s"
+            f"{value} has more digits than the bound of a bucket can hold, so no bucket would "
+            f"match; write {units.decimal_text(held)}s"
         )
     return seconds
 
@@ -67,7 +67,7 @@ def _bound(value: object) -> Decimal:
     bound = units.parse_bound(value)
     if bound == 0:
         raise ValueError(
-            "a threshold of zero marks every value as bad, or none; write 80% or 50, say"
+            "a bound of zero marks every value as bad, or none; write for example 80% or 50"
         )
     return bound
 
@@ -75,28 +75,30 @@ def _bound(value: object) -> Decimal:
 def _period(value: object) -> Decimal:
     seconds = units.parse_duration(value)
     if seconds % 86400 or not 7 * 86400 <= seconds <= 90 * 86400:
-        raise ValueError(f"{value} is not a period; whole days, from 7d to 90d (30d is usual)")
+        raise ValueError(f"{value} is not a period; use whole days from 7d to 90d, such as 30d")
     return seconds
 
 
 def _slice(value: object) -> Decimal:
     seconds = units.parse_duration(value)
     if not 30 <= seconds <= 150 or 300 % seconds:
-        raise ValueError(f"{value} is not a slice; 30s, 1m or another divisor of 5m up to 2m30s")
+        raise ValueError(
+            f"{value} is not a slice; use 30s, 1m or another divisor of 5m up to 2m30s"
+        )
     return seconds
 
 
 def _quiet(value: object) -> Decimal:
     seconds = units.parse_duration(value)
     if not 300 <= seconds <= 604800:
-        raise ValueError(f"{value} is out of range; from 5m to 7d")
+        raise ValueError(f"{value} is out of range; use 5m to 7d")
     return seconds
 
 
 def _throughput(value: object) -> Decimal:
     rate = units.parse_rate(value)
     if rate == 0:
-        raise ValueError("a throughput of zero is met by nothing at all; write 500/s, say")
+        raise ValueError("a throughput of zero has no effect; write for example 500/s")
     return rate
 
 
@@ -199,11 +201,13 @@ Slug = Annotated[
 _NAME: Final = TypeAdapter(Slug)
 MetricPrefix = Annotated[
     str,
-    *_matching(r"^[a-z][a-z0-9_]{0,62}$", "a metric prefix: small letters, digits, underscores"),
+    *_matching(
+        r"^[a-z][a-z0-9_]{0,62}$", "a metric prefix: lower-case letters, digits, underscores"
+    ),
 ]
 MetricName = Annotated[
     str,
-    *_matching(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,126}$", "a metric's name, http_requests_total say"),
+    *_matching(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,126}$", "a metric's name, such as http_requests_total"),
 ]
 Text = Annotated[
     str,
@@ -216,21 +220,21 @@ Notes = Annotated[
     str,
     *_matching(
         r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]{0,10000}$",
-        "text of at most 10000 characters, without control characters but tabs and line breaks",
+        "text of at most 10000 characters, without control characters except tabs and line breaks",
     ),
 ]
 Route = Annotated[
     str,
     *_matching(
         r"^/[^\x00-\x20\x7f-\x9f\u2028\u2029\ufffd\"\\]{0,199}$",
-        "a route template; it starts with /, as /companies/{id}",
+        "a route template, which starts with /, such as /companies/{id}",
     ),
 ]
 BaseUrl = Annotated[
     str,
     *_matching(
         r"^https?://[^/?#\x00-\x20\x7f\"'<>{}\\][^?#\x00-\x20\x7f\"'<>{}\\]{0,299}$",
-        "an http(s) address that paths are appended to; it has no ? and no #",
+        "an http(s) URL without ? and #; paths are appended to it",
     ),
     AfterValidator(lambda url: url.rstrip("/")),
 ]
@@ -238,7 +242,7 @@ SecretFile = Annotated[
     str,
     *_matching(
         r"^[A-Za-z0-9._/-]{1,200}$",
-        "the path of the file that holds the secret, from the project's folder",
+        "the path of the file with the secret, relative to the project's folder",
     ),
 ]
 Smarthost = Annotated[str, *_matching(r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$", "host:port")]

@@ -37,7 +37,7 @@ def compact(text: str) -> str:
         kept.append(" " if kind == "blank" else part)
     found = "".join(kept).strip()
     if not found:
-        raise ValueError("no PromQL stands here")
+        raise ValueError("the PromQL is empty")
     return found
 
 
