@@ -123,5 +123,5 @@ def test_handlers_that_are_silent_are_named(
     outputs: dict[str, Path], name: str, loggers: list[str]
 ) -> None:
     """No handler of the app's is silenced in silence: one line names its logger, once."""
-    told = [line["message"] for line in lines_of(outputs[name]) if "silent" in line["message"]]
+    told = [line["message"] for line in lines_of(outputs[name]) if "silenced" in line["message"]]
     assert [message.rpartition(": ")[2] for message in told] == loggers

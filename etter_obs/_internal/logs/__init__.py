@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, from the standard library's logging and structlog."""
+"""Structured logs: one JSON object per line, from the standard library's logging and structlog."""
 
 from etter_obs._internal.logs.pipeline import LogPipeline
 from etter_obs._internal.logs.structlog_loggers import get_logger

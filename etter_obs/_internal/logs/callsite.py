@@ -1,4 +1,4 @@
-"""Finds the code that logs by structlog."""
+"""Find the code that logs through structlog."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def caller() -> tuple[FrameType, str]:
     """Return the frame that logs, outside structlog and this package, and its module's name."""
     frame = sys._getframe(1)
     if _calling_stack is not None:
-        frame = _calling_stack.get(frame)  # the frame that awaited ainfo() runs in another thread
+        frame = _calling_stack.get(
+            frame
+        )  # ainfo() logs in another thread; this is the frame that awaits it
     module = frame.f_globals.get("__name__", "?")
     while module.partition(".")[0] in _SKIPPED and frame.f_back is not None:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Leads every library of logging that the process uses into one pipeline."""
+"""Capture the lines of every logging library of the process in one pipeline."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _changes = LoggerChanges()
 
 
 def install(taker: Taker) -> Callable[[], None]:
-    """Lead all lines into ``taker``; returns the undo, whose second call does nothing.
+    """Send all lines to ``taker`` and return the undo. A second call of the undo does nothing.
 
-    Undos may come in any order: the last one restores what was found.
+    Undos may run in any order: the last one restores the original state.
     """
-    global _changes  # of the process's loggers, since the first pipeline takes lines
+    global _changes  # changes of the process's loggers since the first pipeline takes lines
     if not takers:
         _changes = LoggerChanges()
         stdlib.attach()
@@ -43,9 +43,9 @@ def install(taker: Taker) -> Callable[[], None]:
 
 
 def detect_config_changes() -> None:
-    """Lead in what was imported since, and tell of what the app has configured for itself since.
+    """Capture libraries imported since the last call and report what the app has reconfigured.
 
-    Each logger with a handler that is silent now, and each that was disabled, is named once.
+    Each logger with a handler that is now silenced, and each disabled logger, is reported once.
     """
     loguru_sink.attach()
     silent, disabled = _changes.silent(), _changes.disabled()

@@ -1,4 +1,4 @@
-"""Finds what the app has configured of logging since the last look, so that it can be told of."""
+"""Find changes of the app's logging configuration since the last check, to report them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from etter_obs._internal.logs.consoles import writes_to_console
 
 _OWN: Final = __name__.partition(".")[0]
 _SERVERS: Final = frozenset({"uvicorn", "gunicorn", "hypercorn", "granian", "_granian"})
-"""What servers' loggers begin with; they all write to the console."""
+"""First parts of the names of servers' loggers; they all write to the console."""
 
 
 class LoggerChanges:
-    """Looks at all loggers again and again. Those disabled by the first look are meant to be."""
+    """Compare all loggers with the last check. Loggers disabled at the first check do not count."""
 
     def __init__(self) -> None:
         self._disabled = _disabled()
         self._silent: set[str] = set()
 
     def disabled(self) -> list[str]:
-        """Return loggers that were disabled since; enable this package's own again.
+        """Return loggers disabled since the last check; enable this package's own loggers again.
 
-        ``dictConfig`` and ``fileConfig`` disable all that exist, unless they are told not to.
+        ``dictConfig`` and ``fileConfig`` disable all existing loggers by default.
         """
         disabled = _disabled()
         for name in list(disabled):
@@ -34,7 +34,7 @@ class LoggerChanges:
         return found
 
     def silent(self) -> list[str]:
-        """Return loggers, but servers', which handlers were added to that write to the console."""
+        """Return loggers (except servers') that gained a handler that writes to the console."""
         silent = {
             one.name
             for one in (logging.getLogger(), *_loggers())

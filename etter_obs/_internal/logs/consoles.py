@@ -1,4 +1,4 @@
-"""Tells what writes to the console: to the standard output or standard error of this process."""
+"""Detect what writes to the console: the standard output or standard error of this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DESCRIPTORS: Final = (1, 2)
 
 
 def is_console(stream: Any) -> bool:
-    """Tell whether ``stream``, of text or of bytes, is the console."""
+    """Return whether ``stream``, of text or of bytes, is the console."""
     standard = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
     if stream is None:
         return False
@@ -25,15 +25,15 @@ def is_console(stream: Any) -> bool:
             return True
     try:
         return stream.fileno() in _DESCRIPTORS
-    except Exception:  # noqa: BLE001  # in memory, closed, or no stream at all
+    except Exception:  # noqa: BLE001  # in memory, closed, or not a stream
         return False
 
 
 def writes_to_console(handler: logging.Handler) -> bool:
-    """Tell whether a handler of the logging module, or of rich, writes to the console."""
+    """Return whether a handler of the logging module, or of rich, writes to the console."""
     if isinstance(handler, logging.FileHandler):
         return handler.baseFilename in _DEVICES
     if isinstance(handler, logging.StreamHandler):
         return is_console(handler.stream)
-    console = getattr(handler, "console", None)  # rich's
+    console = getattr(handler, "console", None)  # the console of rich
     return console is not None and is_console(getattr(console, "file", None))

@@ -1,4 +1,4 @@
-"""JSON of anything: one line, safe to print, never an error."""
+"""Encode any object as JSON: one line, safe to print, never an error."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-# JSON lets these stand as they are; a terminal or a line reader takes them for control: delete and
-# the C1 controls, the two Unicode line ends, and what turns the direction of writing.
+# JSON permits these characters, but a terminal or a line reader interprets them: delete and the C1
+# controls, the two Unicode line ends, and the marks of writing direction.
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -26,7 +26,7 @@ def encode(document: dict[str, Any]) -> bytes:
 
 
 def is_printable_ascii(data: bytes) -> bool:
-    """Tell whether JSON as orjson makes it holds nothing that :func:`encode` would escape."""
+    """Return whether JSON from orjson contains nothing that ``encode`` would escape."""
     return data.isascii() and b"\x7f" not in data
 
 
@@ -39,7 +39,7 @@ def encode_value(value: Any) -> bytes:
 
 
 def _encodable(value: Any) -> Any:
-    """Return ``value`` with what JSON has no place for spelled out: it is the rare, slow way."""
+    """Return ``value`` with everything that JSON cannot represent spelled out (rare and slow)."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, dict):
@@ -50,5 +50,5 @@ def _encodable(value: Any) -> Any:
         return value if -(2**63) <= value < 2**64 else hex(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    # Lone surrogates are no Unicode; they come with file names and with JSON from JavaScript.
+    # Lone surrogates are not valid Unicode; file names and JSON from JavaScript may have them.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,9 +1,8 @@
-"""Renders the lines that make up nearly all of a log, at a third of the cost.
+"""Render the most common lines of a log at a third of the cost.
 
-A call in the code makes the same line again and again, but for its time, its ids and the values of
-its fields. What does not change is kept as JSON, and what does is looked at and encoded in one go.
-Whatever is not that simple is left to ``Renderer``, which gives the
-same line for the simple ones.
+A logging call produces the same line again and again, except for its time, its ids and the values
+of its fields. The constant part is kept as JSON; the variable part is checked and encoded in one
+step. All other lines go to ``Renderer``, which produces the same line for the simple ones.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ _MAX_KEPT: Final = 2048
 _MAX_MESSAGE: Final = 256
 _MIN_ID: Final = 20
 
-# What a line's fields are by their names. Some name an id, which is right where there is no
-# request; some name a secret, or pass for a field of ours.
+# Kinds of fields by their names. Some names are ids, which are correct only outside a request; some
+# names are of secrets or equal a field of ours.
 _PLAIN: Final = 1
 _WITH_IDS: Final = 2
 _OTHER: Final = 3
@@ -36,7 +35,7 @@ _RESERVED: Final = names.RESERVED.difference(names.IDS)
 
 
 class FastRenderer:
-    """Renders simple entries by itself and hands all others to ``renderer``."""
+    """Render simple entries, and pass all others to ``renderer``."""
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
@@ -53,7 +52,7 @@ class FastRenderer:
 
     def _simple(self, entry: Entry) -> Line | None:
         time_ns, level, logger, message, site, request, span, fields, _, _ = entry
-        # A code object is hashed by its contents, which takes long; the head keeps it alive.
+        # Hashing a code object reads its contents, which is slow; the head keeps the object alive.
         key = (id(site[0]), site[1], site[-1], level, logger, message)
         head = self._heads.get(key) or self._make_head(key, entry)
         kind = self._kinds.get(tuple(fields)) or self._kind_of(fields)
@@ -101,13 +100,13 @@ class FastRenderer:
         simple = len(message) <= _MAX_MESSAGE and self._renderer.clean.are([message])
         head = (encode(common)[1:-2] if simple else b"", common, site)
         if len(message) <= _MAX_MESSAGE:
-            if len(self._heads) >= _MAX_KEPT:  # messages that hold values are new each time
+            if len(self._heads) >= _MAX_KEPT:  # messages that contain values are new each time
                 self._heads.clear()
             self._heads[key] = head
         return head
 
     def _kind_of(self, fields: dict[str, Any]) -> int:
-        """Decide once what fields of these names are, and remember it."""
+        """Return the kind of fields with these names; each set of names is decided once."""
         own = [key for key in fields if key not in names.KNOWN]
         if (
             not _RESERVED.isdisjoint(fields)
@@ -124,9 +123,9 @@ class FastRenderer:
 
 
 def _is_id(text: str) -> bool:
-    """Tell whether ``text`` is like the ids that this package makes, which no rule matches.
+    """Return whether ``text`` looks like an id of this package, which no rule matches.
 
-    The rules need a capital letter, a character that is neither letter nor digit, or a number of
+    The rules require a capital letter, a character that is neither letter nor digit, or a number of
     at most 19 digits.
     """
     return len(text) >= _MIN_ID and text.isalnum() and text.islower()

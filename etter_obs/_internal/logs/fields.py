@@ -1,4 +1,4 @@
-"""Names of a line's fields, and which of them are whose."""
+"""Names of the fields of a line, and which part of the program sets them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from etter_obs._internal.conventions import LogField
 
-# Plain strings: a StrEnum member is an instance of str, and orjson takes its slow path for those.
+# Plain strings: a StrEnum member is an instance of str, for which orjson takes its slow path.
 TIMESTAMP: Final = LogField.TIMESTAMP.value
 LEVEL: Final = LogField.LEVEL.value
 MESSAGE: Final = LogField.MESSAGE.value
@@ -40,11 +40,11 @@ CORE: Final = (
     ENVIRONMENT,
     *IDS,
 )
-"""Fields that every line has, in this order; a caller's own of that name gets a ``_`` behind."""
+"""Fields of every line, in this order; a caller's field of the same name gets a ``_`` suffix."""
 RESERVED: Final = frozenset((*CORE, EXCEPTION, TRUNCATED))
 TRUSTED: Final = frozenset(CORE) - {MESSAGE, *IDS}
-"""Fields that nothing from outside gets into, so that no rule need look at them."""
+"""Fields that never contain outside data, so that no rule needs to check them."""
 TRACING: Final = frozenset({TRACE_ID, SPAN_ID})
-"""Ids that may look like the number of a card, and are none as long as they are hexadecimal."""
+"""Ids that may look like a card number; as long as they are hexadecimal, they are not one."""
 KNOWN: Final = frozenset(field.value for field in LogField)
-"""Names that this package gives; they need no look at whether they are or hold a secret."""
+"""Names that this package sets; they need no check for secrets."""

@@ -1,4 +1,4 @@
-"""Lets tests see the lines of every pipeline of the process as they are written."""
+"""Let tests see the lines of every pipeline of the process as they are written."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Final, Protocol
 
 
 class Flushable(Protocol):
-    """A pipeline, as far as tests care."""
+    """The part of a pipeline that tests use."""
 
     def flush(self, deadline: float) -> bool:
-        """Write what waits within ``deadline`` seconds; tell whether everything was."""
+        """Write the waiting lines within ``deadline`` seconds; return whether all were written."""
 
 
 watchers: Final[list[Callable[[bytes], None]]] = []
 """Called with each line as it is written, on the writer's thread."""
 living: Final[weakref.WeakSet[Flushable]] = weakref.WeakSet()
-"""Pipelines that are installed."""
+"""The installed pipelines."""
 
 
 def watch(watcher: Callable[[bytes], None]) -> Callable[[], None]:
-    """Have ``watcher`` called with each line that any pipeline writes; returns the undo."""
+    """Call ``watcher`` with each line that any pipeline writes; return the undo."""
     watchers.append(watcher)
     return lambda: watchers.remove(watcher)
 
 
 def flush(deadline: float) -> bool:
-    """Flush every installed pipeline; returns whether all lines came out in time."""
+    """Flush every installed pipeline; return whether all lines were written in time."""
     flushed = [pipeline.flush(deadline) for pipeline in living]
     return all(flushed)

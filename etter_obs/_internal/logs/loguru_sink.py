@@ -1,8 +1,8 @@
-"""Leads loguru's lines into the pipeline, where the app uses loguru.
+"""Capture the lines of loguru, if the app uses loguru.
 
-A sink of ours takes them, in the code that logs, so that they have their request. Sinks that write
-to the console are silent; files and others stay. ``logger.remove()``, with which most programs
-begin to configure loguru, does not take ours away.
+A sink of this package takes the lines inside the logging call, so they belong to their request.
+Sinks that write to the console are silenced; files and other sinks are unchanged.
+``logger.remove()``, the usual first step of a loguru configuration, does not remove this sink.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _LOG: Final = logging.getLogger("etter_obs.logs")
 
 
 class _Sink:
-    """Takes each message, once."""
+    """The sink, which takes each message once."""
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """Loguru's number of this sink, while it is one."""
+        """Loguru's id of this sink while it is added."""
         self.threshold = 0
 
     def add(self, logger: Any, threshold: int) -> None:
-        """Make it a sink of ``logger`` from ``threshold`` up, if it is none."""
+        """Add the sink to ``logger`` from ``threshold`` up, unless it is added already."""
         if self.number is not None and self.threshold != threshold:
             logger.remove(self.number)
         if self.number is None:
             self.threshold = threshold
-            # The text is not used: what is not made costs nothing.
+            # The text is not used, so it is not rendered.
             self.number = logger.add(
                 self, level=threshold, format=_no_text, colorize=False, backtrace=False
             )
@@ -55,7 +55,7 @@ class _Sink:
         taker[0].take_event(level, logger, record["message"], fields, site)
 
     def stop(self) -> None:
-        """Take note that loguru has removed it."""
+        """Record that loguru has removed the sink."""
         self.number = None
 
 
@@ -64,7 +64,7 @@ _wrapped: Final[list[WrappedMethod]] = []
 
 
 def attach() -> None:
-    """Take lines at the level in force, if loguru is imported."""
+    """Take lines at the current level, if loguru is imported."""
     if "loguru" not in sys.modules or not takers:
         return
     try:
@@ -81,12 +81,12 @@ def attach() -> None:
         for method in _wrapped:
             method.put()
         _sink.add(logger, takers[-1].threshold)
-    except Exception as error:  # noqa: BLE001  # a version of loguru that is made otherwise
+    except Exception as error:  # noqa: BLE001  # another version of loguru
         _LOG.warning("Lines of loguru are not captured: %s: %s", type(error).__name__, error)
 
 
 def detach() -> None:
-    """Take no more lines."""
+    """Stop taking lines."""
     for method in _wrapped:
         method.remove()
     if _sink.number is not None:

@@ -1,7 +1,7 @@
-"""Sends rendered lines to an OTLP receiver.
+"""Send rendered lines to an OTLP receiver.
 
-The writer prepares what is sent, from the same redacted fields that it wrote; a thread of its own
-only carries it, since a receiver that accepts and never answers must not hold up standard output.
+The writer encodes the records from the same redacted fields that it wrote. A separate thread only
+sends them, because a receiver that accepts and never answers must not block standard output.
 """
 
 from __future__ import annotations
@@ -23,25 +23,24 @@ _QUEUE: Final = 4096
 _BATCH: Final = 512
 _LINGER: Final = 0.2
 _TIMEOUT: Final = 5.0
-"""Seconds a request may take, with what it is tried again, unless the settings say otherwise."""
+"""Timeout of a request with its retries in seconds, unless the settings set one."""
 _PATH: Final = "/v1/logs"
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _MAX_REQUEST: Final = 2 * 1024 * 1024
-"""Bytes of records in a request: half of what a gRPC server takes unless told otherwise."""
+"""Bytes of records per request: half of what a gRPC server accepts by default."""
 _SCOPE: Final = "etter_obs.logs"
 
 _log: Final = logging.getLogger("etter_obs.logs")
 
 
 class LogShipper:
-    """Queues encoded records and exports them from one thread, bounded in number and time.
+    """Queue encoded records and export them from one thread, limited in number and time.
 
     Args:
-        settings: where to and how, and the service's version.
+        settings: The target and the version of the service.
         service: ``service.name`` of every record's resource.
-        environment: ``deployment.environment.name`` of the same.
-        dropped: told a reason and how many records did not leave.
-
+        environment: ``deployment.environment.name`` of the same resource.
+        dropped: Called with a reason and the number of records that were not sent.
     """
 
     def __init__(
@@ -83,24 +82,24 @@ class LogShipper:
             self._worker.put(encoded)
 
     def is_current_thread(self) -> bool:
-        """Tell whether the caller runs on the exporting thread."""
+        """Return whether the caller runs on the exporting thread."""
         return self._worker.is_current_thread()
 
     def flush(self, deadline: float) -> bool:
-        """Export what waits, at most ``deadline`` seconds; returns whether that was enough.
+        """Export the waiting records within ``deadline`` seconds; return whether all were exported.
 
-        Nobody waits for a receiver that is known to be down.
+        A receiver that is known to be down is not waited for.
         """
         return self._worker.flush(deadline, lambda: self._delivery.is_down)
 
     def wake(self) -> None:
-        """Begin at once to export what waits."""
+        """Start to export the waiting records now."""
         self._worker.wake()
 
     def close(self, deadline: float) -> bool:
-        """Export what waits within ``deadline`` seconds, then end what is under way.
+        """Export the waiting records within ``deadline`` seconds, then cancel what is under way.
 
-        Nobody waits for a receiver that is known to be down.
+        A receiver that is known to be down is not waited for.
         """
         if self._delivery.is_down:
             self._delivery.give_up()
@@ -117,14 +116,14 @@ class LogShipper:
                 reason = None
             except NotSent as error:
                 reason = str(error)
-            except Exception as error:  # noqa: BLE001  # the thread must live on
+            except Exception as error:  # noqa: BLE001  # the thread must survive
                 reason = type(error).__name__
             if reason is not None:
                 self._dropped("otlp_failed", len(part))
             self._tell(reason)
 
     def _tell(self, reason: str | None) -> None:
-        """Say once that lines do not arrive, and once that they do again."""
+        """Log once that lines do not arrive, and once that they arrive again."""
         if (reason is not None) != self._failing:
             self._failing = reason is not None
             if reason is not None:
@@ -138,7 +137,7 @@ class LogShipper:
 
 
 def _parts(records: list[bytes]) -> Iterator[list[bytes]]:
-    """Divide a batch so that no request is larger than a server takes."""
+    """Split a batch so that no request is larger than a server accepts."""
     part: list[bytes] = []
     size = 0
     for one in records:

@@ -1,9 +1,9 @@
-"""OTLP's log messages, written as protobuf by hand.
+"""Encode OTLP log messages as protobuf by hand.
 
-OpenTelemetry's own encoder takes about a hundred microseconds a record, ten times what the whole
-line costs otherwise, and takes them from the interpreter that serves requests. The format is
-stable: https://github.com/open-telemetry/opentelemetry-proto, logs/v1/logs.proto and
-common/v1/common.proto; the tests parse what is written here with the generated classes.
+OpenTelemetry's own encoder takes about a hundred microseconds per record, ten times the cost of the
+rest of the line, from the interpreter that serves requests. The format is stable:
+https://github.com/open-telemetry/opentelemetry-proto, logs/v1/logs.proto and
+common/v1/common.proto. The tests parse the encoded records with the generated classes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 from etter_obs._internal.logs import fields as names
 
 _SEVERITIES: Final = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
-"""SeverityNumber of the logging module's levels; 0, unspecified, for others."""
+"""SeverityNumber of each level of the logging module; 0 (unspecified) for other levels."""
 _ELSEWHERE: Final = frozenset(
     {
         names.TIMESTAMP,
@@ -30,7 +30,7 @@ _ELSEWHERE: Final = frozenset(
         names.ENVIRONMENT,
     }
 )
-"""Fields that have a place of their own in OTLP; all others become attributes."""
+"""Fields with their own place in OTLP; all other fields become attributes."""
 _MAX_HEADS: Final = 2048
 _SHORT: Final = 256
 _TRACE_BYTES: Final = 16
@@ -42,7 +42,7 @@ _SAMPLED: Final = {True: b"\x45\x01\x00\x00\x00", False: b"\x45\x00\x00\x00\x00"
 
 
 class Encoder:
-    """Encodes records; what lines of one call have in common is encoded once."""
+    """Encode records; the common part of the lines of one call is encoded once."""
 
     def __init__(self) -> None:
         self._heads: dict[int, tuple[bytes, Mapping[str, Any]]] = {}
@@ -50,7 +50,7 @@ class Encoder:
     def record(
         self, time_ns: int, observed_ns: int, fixed: Mapping[str, Any], fields: Mapping[str, Any]
     ) -> bytes:
-        """Return the LogRecord of a rendered line; times are Unix, in nanoseconds.
+        """Return the LogRecord of a rendered line; times are Unix times in nanoseconds.
 
         ``fixed`` is the same object for all lines of one call, or empty; ``fields`` has the rest.
         """
@@ -60,7 +60,7 @@ class Encoder:
             if known is None:
                 if len(self._heads) >= _MAX_HEADS:
                     self._heads.clear()
-                # The mapping is kept with its bytes, so that no other gets its id meanwhile.
+                # The mapping is kept with its bytes, so that no other mapping gets its id.
                 known = self._heads[id(fixed)] = (_said(fixed) + _attributes(fixed), fixed)
             parts.append(known[0])
         else:
@@ -71,7 +71,7 @@ class Encoder:
 
 
 def _link(fields: Mapping[str, Any]) -> bytes:
-    """Encode flags and ids, where there are any: a caller may have given others than W3C's."""
+    """Encode flags and ids if they are valid: a caller may have set ids outside W3C's format."""
     try:
         trace_id = bytes.fromhex(fields[names.TRACE_ID])
         span_id = bytes.fromhex(fields[names.SPAN_ID])
@@ -86,7 +86,7 @@ def _link(fields: Mapping[str, Any]) -> bytes:
 def _said(fields: Mapping[str, Any]) -> bytes:
     """Encode severity and body."""
     body, stack = fields[names.MESSAGE], fields.get(names.EXCEPTION)
-    # A stack may be longer than what Loki takes as structured metadata (64 KB a line).
+    # A stack may be longer than Loki accepts as structured metadata (64 KB per line).
     return _severity(fields[names.LEVEL]) + _block(
         b"\x2a", _any(f"{body}\n{stack}" if stack else body)
     )
@@ -110,7 +110,7 @@ def _attributes(fields: Mapping[str, Any]) -> bytes:
 
 @lru_cache(maxsize=8192)
 def _key(key: str, size: int) -> bytes:
-    """Return all of a text attribute but its text, which is ``size`` bytes long."""
+    """Return a text attribute without its text, which is ``size`` bytes long."""
     return (
         _block(b"\x32", _pair(key, "x" * size))[:-size] if size else _block(b"\x32", _pair(key, ""))
     )
@@ -131,7 +131,7 @@ def _severity(level: str) -> bytes:
 
 @lru_cache(maxsize=4096, typed=True)
 def _remembered(key: str, value: Any) -> bytes:
-    """Encode what comes again and again: codes, flags, lines in the code."""
+    """Encode repeated attributes: status codes, flags, line numbers."""
     return _block(b"\x32", _pair(key, value))
 
 
@@ -140,7 +140,7 @@ def _pair(key: str, value: Any) -> bytes:
 
 
 def _any(value: Any) -> bytes:
-    """Return an AnyValue; what OTLP has no type for is text, as it is in JSON."""
+    """Return an AnyValue; values that OTLP has no type for become text, as in JSON."""
     if isinstance(value, str):
         return _block(b"\x0a", _utf8(value))
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The way of a line: queued on the caller's thread, rendered, written and sent by one writer."""
+"""The log pipeline: lines are queued by callers, then rendered, written and sent by one writer."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from etter_obs._internal.logs.otlp import LogShipper
 
 _BATCH: Final = 64
-"""Lines rendered before the writer lets other threads run: about half a millisecond."""
+"""Lines that the writer renders before other threads run: about half a millisecond."""
 _LINGER: Final = 0.02
 _SERVER_ERROR: Final = 500
 _LOCAL_LOGGERS: Final = frozenset({"opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk"})
-"""Packages of what carries lines away: theirs stay here, or they would feed themselves."""
+"""Packages that send lines: their own lines are not sent, or they would cause further lines."""
 _SIGNAL: Final = "log"
 
 
 class LogPipeline:
-    """Takes lines from logging, structlog and the middleware, and writes them as JSON.
+    """Take lines from logging, structlog and the middleware, and write them as JSON.
+
+    No method raises. Only ``flush`` and ``close`` wait.
 
     Args:
-        settings: level, bounds and OTLP settings.
-        service: name of the service, on every line.
-        environment: deployment environment, on every line.
-        registry: where lines and drops are counted.
-        stream: where lines go; default: the process's standard output.
-
-    No method raises; none but :meth:`flush` and :meth:`close` waits.
+        settings: Level, limits and OTLP settings.
+        service: Name of the service, on every line.
+        environment: Deployment environment, on every line.
+        registry: Counts lines and drops.
+        stream: The destination of lines; default: standard output of the process.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LogPipeline:
         self.level = settings.log_level
         """Name of the lowest level that is taken."""
         self.threshold = logging.getLevelNamesMapping()[self.level]
-        """The same as a number."""
+        """The same level as a number."""
         self._renderer = FastRenderer(
             Renderer(service, environment, self.redactor, settings.log_max_bytes)
         )
@@ -78,7 +78,7 @@ class LogPipeline:
         self._lines = registry.counter(conventions.LOG_LINES)
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
         self.dropped = 0
-        """Lines that the queue refused, or that could not be written, since the start."""
+        """Lines that the queue refused or that could not be written, since the start."""
         self._reported = 0
         self._access_site: tuple[CodeType, int] | None = None
         self._undos: list[Callable[[], None]] = []
@@ -90,16 +90,16 @@ class LogPipeline:
             handle=self._write,
             dropped=lambda count: self._count_dropped("queue_full", count),
         )
-        # Born at zero, so that the first loss is an increase.
+        # Starts at zero, so that the first loss is an increase.
         self._drops.child(_SIGNAL, "queue_full")
         waiting = registry.gauge(conventions.LOG_QUEUE).child()
         self._unwatch = registry.on_scrape(lambda: waiting.set(len(self._writer)))
         self._shipper: LogShipper | None = None
 
     def install(self) -> Callable[[], None]:
-        """Lead logging, structlog and loguru into this pipeline.
+        """Capture logging, structlog and loguru in this pipeline.
 
-        Returns the undo, which restores what was found. Installing twice changes nothing.
+        Returns the undo, which restores the original state. Installing twice changes nothing.
         """
         if not self._undos:
             self._undos.append(capture.install(self))
@@ -107,16 +107,16 @@ class LogPipeline:
             deadline = self._settings.shutdown_deadline
             self._undos.append(before_exit(lambda: self.close(deadline)))
             if self._settings.apm_enabled and self._settings.otlp_logs_enabled:
-                # Only now, so that a warning of what is not installed is a line like all others.
+                # Only now, so that a warning about a missing package is captured as well.
                 part = OTLP_LOGS[self._settings.otlp_target("logs").protocol]
                 self._shipper = part.attempt(self._make_shipper)
         return self._uninstall
 
     def access(self, fields: dict[str, Any]) -> None:
-        """Queue the access line of a request that is over.
+        """Queue the access line of a finished request.
 
-        ``fields`` is made by the caller for this line alone and not touched by it again; its keys
-        are names of ``LogField`` and its values plain.
+        ``fields`` is created by the caller for this line and not changed afterwards; its keys are
+        names of ``LogField`` and its values are plain.
         """
         failed = fields.get("status_code", 0) >= _SERVER_ERROR
         if not failed and self.threshold > logging.INFO:
@@ -141,23 +141,28 @@ class LogPipeline:
         )
 
     def detect_config_changes(self) -> None:
-        """Lead in what has come since :meth:`install`, and tell of what has changed since."""
+        """Capture what was imported since ``install``, and report changes of the configuration."""
         capture.detect_config_changes()
 
     def queued(self) -> int:
-        """Return how many lines wait for the writer."""
+        """Return the number of lines that wait for the writer."""
         return len(self._writer)
 
     def wake(self) -> None:
-        """Begin at once to write and send what waits."""
+        """Start to write and send the waiting lines now."""
         self._writer.wake()
         if self._shipper is not None:
             self._shipper.wake()
 
     def flush(self, deadline: float, *, send: bool = True) -> bool:
-        """Wait until every line logged before is written and sent, at most ``deadline`` seconds.
+        """Wait until every earlier line is written and sent.
 
-        Returns whether it was. Without ``send`` it waits for standard output alone.
+        Args:
+            deadline: Timeout in seconds.
+            send: If false, wait only for standard output.
+
+        Returns:
+            Whether every line was written, and sent unless ``send`` is false.
         """
         end = time.monotonic() + deadline
         done = self._writer.flush(deadline)
@@ -166,9 +171,9 @@ class LogPipeline:
         return done
 
     def close(self, deadline: float) -> bool:
-        """Undo :meth:`install`, write and send what waits within ``deadline`` seconds, and end.
+        """Undo ``install``, write and send the waiting lines within ``deadline`` seconds, and stop.
 
-        Returns whether everything was written and sent; the rest is counted as dropped.
+        Returns whether everything was written and sent; the rest counts as dropped.
         """
         self._uninstall()
         self._unwatch()
@@ -186,7 +191,7 @@ class LogPipeline:
     # -- on the caller's thread -------------------------------------------------------------------
 
     def take_record(self, record: logging.LogRecord) -> None:
-        """Queue a record of logging."""
+        """Queue a record of the logging module."""
         if record.levelno < self.threshold:
             return
         request = current_request.get()
@@ -213,7 +218,7 @@ class LogPipeline:
         fields: dict[str, Any],
         site: Site | tuple[CodeType, int],
     ) -> None:
-        """Queue a line of structlog or loguru; ``fields`` may hold an ``exc_info``."""
+        """Queue a line of structlog or loguru; ``fields`` may contain ``exc_info``."""
         if type(message) is not str or len(message) > self._limit:
             message = "" if message is None else cut(str(plain(message, self._limit)), self._limit)
         info = fields.pop("exc_info", None) if "exc_info" in fields else None
@@ -238,7 +243,7 @@ class LogPipeline:
     def _with_context(
         self, request: RequestContext | None, fields: dict[str, Any]
     ) -> dict[str, Any]:
-        """Add what was bound to the request or the context; the caller's own field wins."""
+        """Add the fields bound to the request or the context; the caller's fields win."""
         if request is not None and request.bound:
             fields = request.bound | fields
         bound = structlog_loggers.bound_variables()
@@ -278,9 +283,9 @@ class LogPipeline:
                 shipper.offer(entry[0], fixed, fields)
         try:
             self._sink.write(b"".join(lines))
-        except (OSError, ValueError):  # nobody reads any more, or the stream is closed
+        except (OSError, ValueError):  # the reader is gone, or the stream is closed
             self._count_dropped("write_failed", len(entries))
-            self._reported = self.dropped  # there is nobody to tell
+            self._reported = self.dropped  # no output is left for a report
             return
         for level, count in Counter([entry[1] for entry in entries]).items():
             self._lines.child(level).inc(count)
@@ -288,7 +293,7 @@ class LogPipeline:
     def _render(self, entry: Entry) -> Line:
         try:
             return self._renderer.render(entry)
-        except Exception as error:  # noqa: BLE001  # one line must not cost the ones behind it
+        except Exception as error:  # noqa: BLE001  # one bad line must not lose the lines behind it
             fields = {LogField.ERROR_TYPE.value: type(error).__name__}
             return self._renderer.render(
                 (*entry[:3], "A log line cannot be rendered", *entry[4:7], fields, None, True)
@@ -311,8 +316,8 @@ class LogPipeline:
 
 
 def _open_span() -> SpanIds | None:
-    """Return the ids of the span that is open here. A request that is not sampled has none."""
-    if not get_current():  # an empty context, found in a fifth of the time
+    """Return the ids of the open span. A request that is not sampled has none."""
+    if not get_current():  # detects an empty context in a fifth of the time
         return None
     context = get_current_span().get_span_context()
     if not context.is_valid:

@@ -1,4 +1,4 @@
-"""What a caller leaves in the queue for the writer: one tuple a line, cheap to make."""
+"""The entries that callers queue for the writer: one tuple per line, cheap to create."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from etter_obs._internal.context import RequestContext
 from etter_obs._internal.redaction.plain_values import cut, plain
 
 _MAX_FRAMES = 64
-"""Innermost frames kept of a stack: a runaway recursion has a thousand that say the same."""
+"""Innermost frames kept of a stack: runaway recursion has a thousand identical ones."""
 _MAX_NAMED = 32
-"""Exceptions kept of a chain or a group, and notes of one."""
+"""Maximum exceptions kept of a chain or a group, and notes kept of one exception."""
 _TEXTS = ("_str", "msg", "text")
-"""Where a ``TracebackException`` keeps what was said; the last two where it is a SyntaxError."""
+"""Attributes of a ``TracebackException`` with its texts; the last two exist for a SyntaxError."""
 
 
 class SpanIds(NamedTuple):
-    """Ids of a span that is open outside a request, as OpenTelemetry keeps them."""
+    """Ids of a span that is open outside a request, as OpenTelemetry stores them."""
 
     trace_id: int
     span_id: int
@@ -48,23 +48,29 @@ Entry = tuple[
 ]
 """One line before it is rendered.
 
-Time (Unix, nanoseconds), level, logger, message, site (or code object and line), the request it
-belongs to, the span where that is not the request's own, the caller's fields, the exception (its
-text where that was made elsewhere), and whether the line is local: kept out of OTLP because
-it tells of the export itself.
+The items are: time (Unix, nanoseconds), level, logger, message, site (or code object and line), the
+request it belongs to, the span if it is not the span of the request, the caller's fields, the
+exception (or its text if another process rendered it), and whether the line is local: kept out of
+OTLP because it reports on the export itself.
 
-A plain tuple, since one is made for every line on the thread that serves the request; it holds no
-frame, no exception and no object of the caller's that may change.
+It is a plain tuple, because the thread that serves the request creates one for every line. It holds
+no frame, no exception and no mutable object of the caller.
 """
 
 
 def exception_of(info: object, limit: int) -> traceback.TracebackException | str | None:
-    """Return what is to be shown of an ``exc_info`` as the logging module takes it.
+    """Return the printable part of an ``exc_info`` of the logging module.
 
-    ``info`` may be an exception, a triple, true (the one being handled) or false; a text is the
-    traceback itself. Source lines are
-    looked up later, on the writer's thread; the frames and their locals are let go at once. What
-    an exception and those that it names say takes at most ``limit`` characters together.
+    The frames and their locals are released at once. The writer's thread reads the source lines
+    later.
+
+    Args:
+        info: An exception, a triple, true (the exception being handled) or false; a text is the
+            traceback itself.
+        limit: Maximum characters in all texts of the exception and of those it refers to.
+
+    Returns:
+        The exception for rendering, or None.
     """
     if isinstance(info, str):
         return cut(info, limit) or None
@@ -84,16 +90,16 @@ def exception_of(info: object, limit: int) -> traceback.TracebackException | str
 
 
 def _shorten(shown: traceback.TracebackException, left: int) -> None:
-    """Cut the texts to ``left`` characters in all, and let go of whom too many stand before."""
+    """Cut the texts to ``left`` characters in total, and drop exceptions beyond the limit."""
     kept = [shown]
-    for each in kept:  # it grows meanwhile
+    for each in kept:  # the list grows meanwhile
         texts = vars(each)
         for name in _TEXTS:
             if isinstance(texts.get(name), str):
                 texts[name] = cut(texts[name], left)
                 left = max(0, left - len(texts[name]))
         notes = texts["__notes__"] if isinstance(texts["__notes__"], list) else []
-        # A new list: the other one is the exception's own.
+        # A new list, because the other one belongs to the exception.
         texts["__notes__"] = [cut(str(plain(note, left)), left) for note in notes[:_MAX_NAMED]]
         left = max(0, left - sum(map(len, texts["__notes__"])))
         if len(kept) >= _MAX_NAMED:

@@ -1,4 +1,4 @@
-"""One entry becomes one JSON object on one line: complete, redacted, escaped and bounded."""
+"""Render an entry as one JSON object on one line: complete, redacted, escaped and limited."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from etter_obs._internal.redaction.redactor import CleanTexts, Redactor
 HOLDERS: Final = frozenset({dict, list, tuple})
 NUMBERS: Final = frozenset({int, float})
 SMALL: Final = 10**12 - 1
-"""Numbers up to this, and down to its negative, have too few digits for a card's number."""
+"""Numbers between this and its negative have too few digits for a card number."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _OUR_ID: Final = re.compile(r"[0-9a-f]{32}")
-"""An id that this package makes, and no card's number."""
+"""An id of this package, which is not a card number."""
 _MIN_KEPT: Final = 32
 _MAX_ID: Final = 66
-"""Bytes of a request's id in JSON, at most; an id that is longer was a field of the caller's."""
+"""Maximum bytes of a request id in JSON; a longer id was a field of the caller."""
 
 
 Line = tuple[bytes, dict[str, Any], dict[str, Any]]
-"""A rendered line, and the fields it was made from, in two parts, for whoever sends them on."""
+"""A rendered line, and the two parts of its fields, for code that sends them on."""
 
 
 class Renderer:
-    """Renders entries of one service in one environment.
+    """Render the entries of one service in one environment.
 
     Args:
-        service: name of the service, on every line.
-        environment: name of the deployment environment, on every line.
-        redactor: the rules that keep secrets out.
-        max_bytes: upper bound of a line, its newline included.
+        service: Name of the service, on every line.
+        environment: Name of the deployment environment, on every line.
+        redactor: The rules that keep secrets out.
+        max_bytes: Maximum length of a line in bytes, including its newline.
     """
 
     def __init__(self, service: str, environment: str, redactor: Redactor, max_bytes: int) -> None:
@@ -51,7 +51,7 @@ class Renderer:
         self._modules: dict[str, str] = {}
 
     def render(self, entry: Entry) -> Line:
-        """Return the line of ``entry``, whatever it holds."""
+        """Return the line of ``entry``, whatever it contains."""
         document = self._document(entry)
         self._redact(document)
         data = encode(document)
@@ -70,7 +70,17 @@ class Renderer:
     def head(
         self, level: str, message: str, logger: str, site: Site | tuple[CodeType, int]
     ) -> dict[str, Any]:
-        """Return what lines of one call have in common, in the order in which it stands there."""
+        """Return the common fields of all lines of one call, in their order on the line.
+
+        Args:
+            level: Name of the level.
+            message: The message.
+            logger: Name of the logger.
+            site: Where the line is logged.
+
+        Returns:
+            The fields, in the order of the line.
+        """
         if len(site) == 3:
             filename, function, line = site
         else:
@@ -78,7 +88,7 @@ class Renderer:
             filename, function = code.co_filename, code.co_name
         module = self._modules.get(filename)
         if module is None:
-            if len(self._modules) > 1024:  # templates and notebooks make file names up
+            if len(self._modules) > 1024:  # templates and notebooks make up file names
                 self._modules.clear()
             module = self._modules[filename] = PurePath(filename).stem
         return {
@@ -115,7 +125,7 @@ class Renderer:
         return document
 
     def _redact(self, document: dict[str, Any]) -> None:
-        """Hide secrets in place, looking closely only where a first look found a trace of one."""
+        """Hide secrets in place; check thoroughly only where a quick check finds a trace of one."""
         clean = self.clean.known
         texts: list[str] = []
         kept = set(names.TRUSTED)
@@ -141,11 +151,11 @@ class Renderer:
         kept.update(_small_numbers(document))
         shown = redactor.mapping({key: value for key, value in document.items() if key not in kept})
         for key in document.keys() - kept - shown.keys():
-            del document[key]  # the key itself was a secret
+            del document[key]  # the key itself is a secret
         document.update(shown)
 
     def _shorten(self, document: dict[str, Any]) -> bytes:
-        """Cut the longest values until the line fits; mark it as truncated."""
+        """Cut the longest values until the line fits, and mark it as truncated."""
         document[names.TRUNCATED] = True
         for _ in range(len(document) + 8):
             data = encode(document)
@@ -163,7 +173,7 @@ class Renderer:
             if sizes[longest] <= _MIN_KEPT:
                 break
             document[longest] = _cut_value(document[longest], longest, sizes[longest], excess)
-        for key in list(document):  # hundreds of short fields: none is more worth than another
+        for key in list(document):  # hundreds of short fields: none is more important than another
             if key not in names.RESERVED:
                 del document[key]
         return encode(document)
@@ -179,15 +189,15 @@ def _small_numbers(document: dict[str, Any]) -> list[str]:
 
 
 def _is_id(key: str, value: str) -> bool:
-    """Tell whether the value is an id as this package makes it, which holds no secret."""
+    """Return whether the value is an id of this package, which contains no secret."""
     made = _HEX if key in names.TRACING else _OUR_ID
     return made.fullmatch(value) is not None
 
 
 def _without_reserved(fields: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """Return ``fields`` with those renamed that would replace a value which stands already.
+    """Return ``fields``, renaming those that would replace an existing value.
 
-    An id may be given by the caller where there is none: the access log does, after the request.
+    A caller may set an id that is missing: the access log does so after the request.
     """
     taken = names.RESERVED.intersection(fields)
     if not taken:
@@ -203,6 +213,6 @@ def _without_reserved(fields: dict[str, Any], document: dict[str, Any]) -> dict[
 def _cut_value(value: Any, key: str, size: int, excess: int) -> str:
     text = value if isinstance(value, str) else encode_value(value).decode("utf-8")
     kept = max(_MIN_KEPT // 2, int(len(text) * max(0.0, 1 - (excess + 16) / size)))
-    if key == names.EXCEPTION:  # the cause stands at the top, what was raised at the bottom
+    if key == names.EXCEPTION:  # the cause is at the top, the raised exception at the bottom
         return f"{text[: kept // 3]}\n…\n{text[len(text) - kept * 2 // 3 :]}"
     return cut(text, kept)

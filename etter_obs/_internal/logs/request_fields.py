@@ -1,4 +1,4 @@
-"""Fields that a request's code adds to all lines of that request."""
+"""Fields that the code of a request adds to all lines of that request."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MAX_TEXT: Final = 1_024
 
 
 def bind_request(**fields: Any) -> None:
-    """Put ``fields`` on all further lines of the request being served, its access line included.
+    """Add ``fields`` to all later lines of the request being served, its access line included.
 
-    It works from wherever the request's context is, also in a sync dependency or endpoint, which
-    runs on another thread: what ``structlog.contextvars.bind_contextvars`` binds there is lost
-    when the thread is done with it. A field of a line's own wins. Outside a request it does
-    nothing. Texts are cut to 1,024 characters; values are redacted as those of lines.
+    It works everywhere in the request's context, including a sync dependency or endpoint, which
+    runs on another thread. (Fields that ``structlog.contextvars.bind_contextvars`` binds there are
+    lost when that thread is done.) A line's own field takes precedence. Outside a request, the call
+    does nothing. Texts are cut to 1,024 characters; values are redacted like those of lines.
     """
     request = current_request.get()
     if request is not None:

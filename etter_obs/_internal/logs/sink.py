@@ -1,4 +1,4 @@
-"""Writes whole lines to a stream, past Python's buffers where it has a file descriptor."""
+"""Write whole lines to a stream, bypassing Python's buffers if it has a file descriptor."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if POSIX:
 
 
 class TextStream(Protocol):
-    """What a sink needs of ``sys.stdout`` or what stands in for it."""
+    """The methods that a sink requires of ``sys.stdout`` or its replacement."""
 
     def write(self, text: str, /) -> object:
         """Write ``text``."""
 
     def flush(self) -> None:
-        """Hand on what is buffered."""
+        """Flush the buffer."""
 
 
 class StreamSink:
-    """Writes bytes to ``stream``; None (a process started without stdout) takes and loses them.
+    """Write bytes to ``stream``; None (a process without stdout) discards them.
 
-    The descriptor is written directly: a daemon thread that is stuck inside ``sys.stdout`` would
-    hold its lock, and the interpreter aborts at exit when it cannot get it. It is asked for anew
-    each time, so that a closed stream is noticed before its number belongs to another file.
+    The sink writes to the descriptor directly: a daemon thread that is stuck inside ``sys.stdout``
+    would hold its lock, and the interpreter aborts at exit if it cannot get that lock. The
+    descriptor is read again for each write, so that a closed stream is detected before its number
+    belongs to another file.
     """
 
     def __init__(self, stream: TextStream | None) -> None:
@@ -40,8 +41,8 @@ class StreamSink:
         """Write all of ``data``; blocks as long as the reader does.
 
         Raises:
-            OSError: the reader is gone.
-            ValueError: the stream is closed.
+            OSError: The reader is gone.
+            ValueError: The stream is closed.
         """
         if self._stream is None:
             raise ValueError("this process has no standard output")
@@ -55,7 +56,7 @@ class StreamSink:
             while rest:
                 try:
                     rest = rest[os.write(descriptor, rest) :]
-                except BlockingIOError:  # another holder of the pipe made it non-blocking
+                except BlockingIOError:  # another process made the pipe non-blocking
                     select.select([], [descriptor], [])
 
     @staticmethod
@@ -73,10 +74,10 @@ class StreamSink:
 
 @contextmanager
 def _exclusive(descriptor: int) -> Iterator[None]:
-    """Keep several workers' lines apart on one pipe, which is atomic only up to PIPE_BUF bytes."""
+    """Separate the lines of several workers on one pipe: writes above PIPE_BUF bytes can mix."""
     shared = POSIX and stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     if shared:
-        with suppress(OSError):  # no locks left: lines may mix, but they do come out
+        with suppress(OSError):  # no locks left: lines may mix, but they are written
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
     try:
         yield

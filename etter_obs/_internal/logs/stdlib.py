@@ -1,10 +1,10 @@
-"""Leads what the standard library's logging module takes into the pipeline.
+"""Capture the records of the standard library's logging module.
 
-Handlers, loggers and levels are the app's and stay as they are, whoever configures them and when:
-a server after it has imported the app, ``dictConfig`` or Alembic's ``fileConfig`` while it starts.
-Two methods are wrapped instead. ``Logger.callHandlers`` takes each record that reaches the root
-logger; ``Handler.handle`` keeps handlers that write to the console silent, and takes what comes to
-one of them on another way. All other handlers get every record, in their own format.
+The app's handlers, loggers and levels are not changed, whoever configures them and when: a server
+after it imported the app, ``dictConfig``, or Alembic's ``fileConfig`` during the start. Two methods
+are wrapped instead. ``Logger.callHandlers`` takes each record that reaches the root logger.
+``Handler.handle`` silences handlers that write to the console, and takes records that reach one of
+them by another path. All other handlers get every record in their own format.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from etter_obs._internal.redaction.plain_values import plain_fields
 ACCESS_LOGGERS: Final = frozenset(
     {"uvicorn.access", "gunicorn.access", "hypercorn.access", "granian.access"}
 )
-"""Servers' access logs; on the console, ours takes their place."""
+"""Access loggers of servers; on the console, our access log replaces them."""
 
 _OWN_FIELDS: Final = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", None, None)).keys()
     | {"message", "asctime", "taskName", "color_message", "stack_info"}
 )
-"""Attributes of every record, and uvicorn's coloured copy of its message: none of the caller's."""
+"""Attributes of every record, and uvicorn's coloured copy of its message: not the caller's."""
 _LOGURU_SINKS: Final = "loguru._simple_sinks"
 _MAX_FRAMES: Final = 16
 
 
 class _Seen(str):
-    """The level's name on a record that was looked at: handlers of the console leave it alone.
+    """The level name of a record that was processed: handlers of the console ignore the record.
 
-    To all others it is that name. It goes with the copy that a ``QueueHandler`` makes for another
-    thread, and not into another process.
+    All other handlers see the level name. The mark is kept in the copy that a ``QueueHandler``
+    makes for another thread, but not across processes.
     """
 
     __slots__ = ()
@@ -50,37 +50,37 @@ class _Seen(str):
 
 
 class _State:
-    """What was found, to be given back."""
+    """The original state, to restore."""
 
     level = logging.WARNING
     set_level = logging.WARNING
 
 
 _state: Final = _State()
-# What threads are doing, by their idents: a context variable would be copied into tasks that begin
-# meanwhile, and is not empty as quickly.
+# State by thread id: a context variable would be copied into tasks that start meanwhile, and takes
+# longer to check when it is empty.
 _handing_on: Final[set[int]] = set()
-"""Threads whose next record is of a line that was taken before it became a record."""
+"""Threads whose next record belongs to a line that was already taken."""
 _handling: Final[dict[int, logging.LogRecord]] = {}
-"""Records whose handlers run."""
+"""Records whose handlers are running."""
 
 
 def attach() -> None:
-    """Begin to take records."""
+    """Start to take records."""
     _CALL_HANDLERS.put()
     _HANDLE.put()
     _state.level = logging.getLogger().level
 
 
 def use_level(level: str) -> None:
-    """Give the root logger ``level``."""
+    """Set the root logger to ``level``."""
     root = logging.getLogger()
     root.setLevel(level)
     _state.set_level = root.level
 
 
 def detach() -> None:
-    """Take no more, and give the root logger its level back, unless somebody has changed it."""
+    """Stop taking records, and restore the root logger's level unless other code has changed it."""
     _CALL_HANDLERS.remove()
     _HANDLE.remove()
     root = logging.getLogger()
@@ -92,7 +92,7 @@ def detach() -> None:
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """Return the record's message; a format that does not fit its arguments is shown as it is."""
+    """Return the message of the record; a format that does not fit is returned as it is."""
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # logging must not raise into the code that logs
@@ -100,25 +100,25 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def fields_of(record: logging.LogRecord, limit: int) -> dict[str, Any]:
-    """Return what the caller passed as ``extra``."""
+    """Return the caller's ``extra``."""
     extra = {key: value for key, value in vars(record).items() if key not in _OWN_FIELDS}
     return plain_fields(extra, limit) if extra else {}
 
 
 def exception_in(record: logging.LogRecord) -> object:
-    """Return the record's exception: as text where it comes from another process or a queue."""
+    """Return the exception of the record: as text if it comes from another process or a queue."""
     return record.exc_info or (record.exc_text or "").strip()
 
 
 def site_of(record: logging.LogRecord) -> Site:
-    """Return where the record was made."""
+    """Return where the record was created."""
     return Site(record.pathname, record.funcName or "", record.lineno)
 
 
 def is_handled_here(message: str) -> bool:
-    """Tell whether this thread is calling the handlers of a record that says ``message``.
+    """Return whether this thread is calling the handlers of a record with ``message``.
 
-    A handler that gives records to another library of logging makes lines that were taken already.
+    A handler that passes records to another logging library creates lines that were already taken.
     """
     record = _handling.get(get_ident())
     return record is not None and message_of(record) in message
@@ -128,10 +128,10 @@ def is_handled_here(message: str) -> bool:
 
 
 def routing_of(logger: logging.Logger) -> tuple[int, bool]:
-    """Return ``logger``'s lowest level, and whether its records go anywhere but to the console.
+    """Return the lowest level of ``logger``, and whether its records go anywhere but the console.
 
-    The level is its own, or that of the nearest above it but the root: the root's is for what is
-    logged by the logging module.
+    The level is its own or that of the nearest ancestor other than the root: the root's level
+    applies only to lines of the logging module.
     """
     elsewhere = logging.Logger.callHandlers is not _CALL_HANDLERS.alone
     level, reached, node = 0, True, logger
@@ -150,9 +150,14 @@ def routing_of(logger: logging.Logger) -> tuple[int, bool]:
 def hand_on(
     logger: logging.Logger, level: int, message: Any, fields: dict[str, Any], site: Site
 ) -> None:
-    """Give a line that was taken already to the handlers of ``logger`` that are no console's.
+    """Pass a line that was already taken to the handlers of ``logger`` that are not the console's.
 
-    ``fields`` may hold an ``exc_info``; the others become attributes of the record.
+    Args:
+        logger: The logger of the line.
+        level: The level as a number.
+        message: The message.
+        fields: May contain ``exc_info``; the other fields become attributes of the record.
+        site: Where the line was logged.
     """
     if not logger.isEnabledFor(level):
         return
@@ -171,7 +176,7 @@ def hand_on(
 
 @contextmanager
 def handing_on() -> Iterator[None]:
-    """Within it, the first record that this thread makes is of a line that was taken already."""
+    """Within the block, the first record of this thread is of a line that was already taken."""
     _handing_on.add(get_ident())
     try:
         yield
@@ -210,7 +215,7 @@ def _around_handle(original: Callable[..., bool]) -> Callable[..., bool]:
     def handle(handler: logging.Handler, record: logging.LogRecord) -> bool:
         if not takers or not writes_to_console(handler):
             return original(handler, record)
-        # Other than by a logger that leads to the root: by one of its own, or from a queue.
+        # Not from a logger that leads to the root: from a separate logger, or from a queue.
         if type(record.levelname) is not _Seen:
             _take_first([_filtered(handler, record)])
         return False
@@ -219,10 +224,10 @@ def _around_handle(original: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def _as_of_logging(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` as one of logging's file.
+    """Return ``function`` with the file name of the logging module.
 
-    Handlers that look for the code that logs, as the one that loguru's manual shows, step over the
-    frames of that file.
+    Handlers that look for the code that logs, such as the one in loguru's manual, skip frames of
+    that file.
     """
     code = function.__code__
     function.__code__ = code.replace(co_filename=logging.addLevelName.__code__.co_filename)
@@ -234,10 +239,12 @@ _HANDLE: Final = WrappedMethod(logging.Handler, "handle", _around_handle)
 
 
 def _look_at(logger: logging.Logger, record: logging.LogRecord) -> bool:
-    """Take a record that reaches the root, unless all handlers of a console there refuse it.
+    """Take a record that reaches the root, unless all handlers of the console there reject it.
 
-    What does not reach it is taken if it comes to a handler of a console. Returns whether all is
-    done: nobody else handles the record.
+    A record that does not reach the root is taken if it reaches a handler of the console.
+
+    Returns:
+        Whether no other handler needs the record.
     """
     handlers: list[logging.Handler] = []
     node = logger
@@ -259,11 +266,11 @@ def _look_at(logger: logging.Logger, record: logging.LogRecord) -> bool:
 
 
 def _filtered(handler: logging.Handler, record: logging.LogRecord) -> logging.LogRecord | None:
-    """Return the record as filters of ``handler`` leave it, None where they refuse it."""
+    """Return the record as the filters of ``handler`` leave it; None if they reject it."""
     try:
-        # From Python 3.12 on they may give another record in its place.
+        # Since Python 3.12, a filter may replace the record.
         accepted: object = handler.filter(record)
-    except Exception:  # noqa: BLE001  # the filter's, which is not to cost the line
+    except Exception:  # noqa: BLE001  # a failing filter must not lose the line
         return record
     if isinstance(accepted, logging.LogRecord):
         return accepted
@@ -290,7 +297,7 @@ def _mark(record: logging.LogRecord) -> None:
 
 
 def _is_of_loguru(record: logging.LogRecord) -> bool:
-    """Tell whether loguru made the record, for one of its sinks: the line was taken from loguru."""
+    """Return whether loguru created the record for a sink of its own; its line is already taken."""
     if not isinstance(getattr(record, "extra", None), dict):
         return False
     frame = sys._getframe(1)

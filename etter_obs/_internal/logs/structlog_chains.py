@@ -1,9 +1,9 @@
-"""Takes lines of structlog's loggers that the app has configured, by its own processors.
+"""Capture the lines of structlog loggers that the app has configured, through its own processors.
 
-Those are loggers which were bound before the set-up, and all of an app that configures structlog
-for itself. Its processors run as it has ordered them, once: they add fields, drop lines, and hide
-what they hide. What stands before the last of them, which makes a text, goes to the pipeline. The
-text is made, and goes where the app sends it, where that is not the console alone.
+These are loggers that were bound before the set-up, and all loggers of an app that configures
+structlog itself. The app's processors run once, in their order: they add fields, drop lines and
+hide values. The pipeline takes the line before the last processor, which renders a text. The text
+is rendered and goes to the app's destination only if that is not just the console.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ LEVELS: Final = {
     "critical": "CRITICAL",
     "fatal": "CRITICAL",
 }
-"""Levels of structlog's methods."""
+"""Level of each logging method of structlog."""
 _NUMBERS: Final = logging.getLevelNamesMapping()
 _ADDED: Final = frozenset(names.CORE) - frozenset(names.IDS) - {names.MESSAGE}
-"""Fields that processors add for a text, and that every line of ours has anyway."""
+"""Fields that processors add for a text and that every line has anyway."""
 _EVENT: Final = ("event", names.MESSAGE, "msg")
-"""Where a chain keeps what is said; ``EventRenamer`` moves it."""
+"""Keys under which a chain stores the message; ``EventRenamer`` moves it."""
 
 
 class NamedLogger:
-    """What our loggers wrap: it has a name, and all else of what the app's own factory makes."""
+    """The object that our loggers wrap: a name, and a logger of the app's own factory."""
 
     __slots__ = ("_factory", "_made", "name")
 
@@ -58,7 +58,7 @@ class NamedLogger:
         return getattr(self.made(), attribute)
 
     def made(self) -> Any:
-        """Return the logger that structlog's configuration makes for this name."""
+        """Return the logger that structlog's configuration creates for this name."""
         factory = structlog.get_config()["logger_factory"]
         if factory is not self._factory:
             name = self.name
@@ -80,18 +80,18 @@ def take(
     fields: dict[str, Any],
     taker: Taker,
 ) -> Any:
-    """Run a logger's processors, give the line to ``taker``, and the text to where it belongs.
+    """Run the processors of a logger; pass the line to ``taker`` and the text to its destination.
 
     Args:
-        bound: the logger, of any class of structlog's.
-        processors: those in force for it.
-        method: the name of its method that was called.
-        event: what is said.
-        fields: those of this call.
-        taker: the pipeline.
+        bound: The logger, of any class of structlog.
+        processors: Its current processors.
+        method: Name of the method that was called.
+        event: The message.
+        fields: The fields of this call.
+        taker: The pipeline.
 
     Returns:
-        What the logger that is wrapped returns; None where its text went nowhere.
+        The result of the wrapped logger; None if the text went nowhere.
     """
     wrapped = bound._logger
     if isinstance(wrapped, NamedLogger):
@@ -101,7 +101,7 @@ def take(
     if to_logging:
         elsewhere = stdlib.routing_of(wrapped)[1]
     else:
-        file = getattr(wrapped, "_file", None)  # of structlog's loggers that print
+        file = getattr(wrapped, "_file", None)  # of structlog's printing loggers
         elsewhere = file is None or not is_console(file)
     due = number >= taker.threshold and (not to_logging or wrapped.isEnabledFor(number))
     if not due and not elsewhere:
@@ -127,7 +127,7 @@ def _run(
     fields: dict[str, Any],
     whole: bool,
 ) -> tuple[dict[str, Any], Any]:
-    """Return the line before it becomes a text, and the text; without ``whole`` perhaps no text."""
+    """Return the line before it becomes a text, and the text (perhaps none without ``whole``)."""
     line: Any = {**bound._context, **fields}
     if event is not None:
         line["event"] = event
@@ -142,14 +142,14 @@ def _run(
 
 
 def _only_renders(processor: Processor) -> bool:
-    """Tell whether a processor is one of structlog's own that make a text and do nothing else."""
+    """Return whether a processor is one of structlog's own that only render a text."""
     kind = processor if hasattr(processor, "__name__") else type(processor)
     module = getattr(kind, "__module__", "")
     return module.partition(".")[0] == "structlog" and not module.startswith("structlog.testing")
 
 
 def _arguments(result: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return what the wrapped logger is called with for what the last processor has returned."""
+    """Return the arguments for the wrapped logger from the result of the last processor."""
     if isinstance(result, tuple):
         args, fields = result
         return tuple(args), dict(fields)
@@ -161,7 +161,15 @@ def _arguments(result: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _give(
     line: dict[str, Any], method: str, logger: Any, given: AbstractSet[str], taker: Taker
 ) -> None:
-    """Give ``taker`` a line of the app's processors; ``given`` are fields that callers named."""
+    """Pass a line of the app's processors to ``taker``.
+
+    Args:
+        line: The fields of the line.
+        method: Name of the method that was called.
+        logger: The wrapped logger.
+        given: Names of the fields that callers set.
+        taker: The pipeline.
+    """
     frame, module = caller()
     name = getattr(logger, "name", None) or module
     message = next((line.pop(key) for key in _EVENT if key in line and key not in given), None)
@@ -169,7 +177,7 @@ def _give(
     if args and isinstance(message, str):
         message %= args
     text = line.get("exception")
-    if isinstance(text, str) and "exception" not in given:  # format_exc_info has made it
+    if isinstance(text, str) and "exception" not in given:  # from format_exc_info
         del line["exception"]
         line["exc_info"] = text
     for key in _ADDED.difference(given):

@@ -1,12 +1,12 @@
-"""Leads structlog's loggers into the pipeline: its own by the fastest way, the app's by theirs.
+"""Capture the lines of structlog: of our own loggers by the fastest path, of the app's by theirs.
 
-Where the app has not configured structlog, this does, with a class and processors of its own. A
-logger that has logged once is cached by structlog for good, with both. They are therefore made
-once, and what they lead to is looked up when they are called: after an undo, or with another
-pipeline, every old logger follows.
+If the app has not configured structlog, this module does, with its own class and processors.
+structlog caches a logger that has logged once, with both, permanently. Both are therefore created
+once, and their destination is looked up at each call: after an undo, or with another pipeline,
+every old logger follows.
 
-All other loggers, bound before or configured by the app before or after, are reached by the one
-method that each kind of structlog's loggers calls; see ``logs/structlog_chains.py``.
+All other loggers, whether bound earlier or configured by the app at any time, are captured in the
+one method that every kind of structlog logger calls; see ``logs/structlog_chains.py``.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from etter_obs._internal.logs.wrapped_method import WrappedMethod
 
 _NUMBERS: Final = logging.getLevelNamesMapping()
 _DIRECT: Final = ("debug", "info", "warning", "error", "exception", "critical")
-# None of structlog's context variables exists until something is bound; looking at all of a
-# context's variables takes longer than all the rest. Where the name is gone, we look each time.
+# structlog has no context variable until something is bound; checking all variables of a context
+# takes longer than the rest of the call. If the name is gone, check each time.
 _variables: Final = getattr(structlog_contextvars, "_CONTEXT_VARS", (None,))
 _loggers: Final[dict[str, logging.Logger]] = {}
-"""The logging module's, by name: its own look-up takes a lock."""
+"""Loggers of the logging module by name: its own lookup takes a lock."""
 
 
 class BoundLogger(structlog.BoundLoggerBase):
-    """Class of all loggers of ours; :func:`use_level` gives it the methods of the level in force.
+    """The class of our loggers; ``use_level`` sets its methods for the current level.
 
-    What else a logger of the logging module has, as ``name``, ``handlers`` and ``setLevel``, is
-    that of its namesake there, as with structlog's own class for that module.
+    Other attributes of a logger of the logging module, such as ``name``, ``handlers`` and
+    ``setLevel``, are those of its namesake there, as in structlog's own class for that module.
     """
 
     def __getattr__(self, attribute: str) -> Any:
@@ -49,8 +49,8 @@ class BoundLogger(structlog.BoundLoggerBase):
             raise AttributeError(attribute)
         return getattr(self._namesake(), attribute)
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # the logging module's name
-        """Tell whether a line of ``level`` is written."""
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # the name in the logging module
+        """Return whether a line of ``level`` is written."""
         threshold = takers[-1].threshold if takers else 0
         return level >= max(threshold, stdlib.routing_of(self._namesake())[0])
 
@@ -61,20 +61,20 @@ class BoundLogger(structlog.BoundLoggerBase):
 def get_logger(name: str | None = None, **fields: Any) -> FilteringBoundLogger:
     """Return a structlog bound logger for ``name``, with ``fields`` on every line.
 
-    It may be made, bound and used before :func:`etter_obs.setup_observability` runs; without a
-    name, lines carry the name of the module that logs them.
+    It may be created, bound and used before ``etter_obs.setup_observability`` runs. Without a name,
+    lines carry the name of the module that logs them.
     """
     logger: FilteringBoundLogger = structlog.wrap_logger(NamedLogger(name), **fields)
     return logger
 
 
 def bound_variables() -> dict[str, Any]:
-    """Return what ``structlog.contextvars.bind_contextvars`` holds for the code that runs."""
+    """Return the ``structlog.contextvars.bind_contextvars`` fields of the running code."""
     return structlog_contextvars.get_contextvars() if _variables else {}
 
 
 def attach() -> None:
-    """Begin to take lines, and configure structlog where the app has not."""
+    """Start to take lines, and configure structlog if the app has not."""
     _PROXY.put()
     if not structlog.is_configured():
         structlog.configure(
@@ -87,14 +87,14 @@ def attach() -> None:
 
 
 def detach() -> None:
-    """Take no more lines, and undo the configuration if it is still ours."""
+    """Stop taking lines, and undo the configuration if it is still ours."""
     _PROXY.remove()
     if structlog.get_config()["wrapper_class"] is BoundLogger:
         structlog.reset_defaults()
 
 
 def use_level(level: str) -> None:
-    """Give :class:`BoundLogger` the methods that log from ``level`` up."""
+    """Set the methods of ``BoundLogger`` that log from ``level`` up."""
     threshold = _NUMBERS[level]
     for name, method in vars(structlog.make_filtering_bound_logger(threshold)).items():
         if not name.startswith("_"):
@@ -107,7 +107,7 @@ def use_level(level: str) -> None:
 def _direct_method(method: str, level: str) -> Callable[..., None]:
     """Return a logging method that does what structlog's does, without the calls in between.
 
-    It is used as long as the processors are ours; `capture_logs` puts others in their place.
+    It is used as long as the processors are ours; ``capture_logs`` replaces them.
     """
     failed, number = method == "exception", _NUMBERS[level]
 
@@ -135,7 +135,15 @@ def _direct_method(method: str, level: str) -> Callable[..., None]:
 
 
 def _lead(name: str, level: str, event: Any, fields: dict[str, Any], frame: FrameType) -> None:
-    """Give a line to the pipeline, and to handlers of logging that are no console's."""
+    """Pass a line to the pipeline and to handlers of logging that are not the console's.
+
+    Args:
+        name: Name of the logger.
+        level: Name of the level.
+        event: The message.
+        fields: The fields of the line.
+        frame: The frame that logs.
+    """
     if _variables:
         fields = {**structlog_contextvars.get_contextvars(), **fields}
     namesake = _loggers.get(name) or _stdlib_logger(name)
@@ -158,7 +166,7 @@ def _stdlib_logger(name: str) -> logging.Logger:
 
 
 def _queue(logger: Any, method_name: str, event: MutableMapping[str, Any]) -> Any:
-    """Stand for the pipeline: the one processor of ours; log to logging where no pipeline is."""
+    """Replace the pipeline as our only processor; log to logging if there is no pipeline."""
     if _variables:
         event = structlog_contextvars.merge_contextvars(logger, method_name, event)
     fields = dict(event)
@@ -169,7 +177,8 @@ def _queue(logger: Any, method_name: str, event: MutableMapping[str, Any]) -> An
     raise structlog.DropEvent
 
 
-# One list for good: structlog.testing.capture_logs changes it in place to reach cached loggers.
+# The same list permanently: structlog.testing.capture_logs changes it in place to reach cached
+# loggers.
 _PROCESSORS: Final[list[Any]] = [_queue]
 
 
@@ -179,11 +188,13 @@ def _around_proxy(original: Callable[..., Any]) -> Callable[..., Any]:
         if not taker:
             return original(bound, method_name, event, **fields)
         processors = bound._processors
-        if isinstance(bound._logger, NamedLogger):  # it follows, whenever it was bound
+        if isinstance(
+            bound._logger, NamedLogger
+        ):  # it follows the configuration, whenever it was bound
             processors = structlog.get_config()["processors"]
         if processors is not _PROCESSORS or _PROCESSORS[0] is not _queue:
             return structlog_chains.take(bound, processors, method_name, event, fields, taker[0])
-        # Of our configuration, but not called directly: `await log.ainfo(…)`, `log.log(20, …)`.
+        # Our configuration, but not a direct call: `await log.ainfo(…)`, `log.log(20, …)`.
         level = LEVELS.get(method_name, "INFO")
         if _NUMBERS[level] >= taker[0].threshold:
             frame, module = caller()

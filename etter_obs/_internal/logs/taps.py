@@ -1,4 +1,4 @@
-"""Where lines go: the newest installed pipeline takes all of them, so that none comes twice."""
+"""The destination of lines: the newest installed pipeline takes all of them, each once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from etter_obs._internal.logs.record import Site
 
 
 class Taker(Protocol):
-    """A pipeline, as far as what leads lines into it cares."""
+    """The part of a pipeline that capturing code uses."""
 
     level: str
     """Name of the lowest level that it takes."""
     threshold: int
-    """The same as a number."""
+    """The same level as a number."""
 
     def take_record(self, record: logging.LogRecord) -> None:
         """Take a record of the logging module."""
@@ -28,8 +28,16 @@ class Taker(Protocol):
         fields: dict[str, Any],
         site: Site | tuple[CodeType, int],
     ) -> None:
-        """Take a line of structlog or loguru; ``fields`` is the taker's own from now on."""
+        """Take a line of structlog or loguru.
+
+        Args:
+            level: Name of the level.
+            logger: Name of the logger.
+            message: The message.
+            fields: The fields; the taker owns them from now on.
+            site: Where the line was logged.
+        """
 
 
 takers: Final[list[Taker]] = []
-"""Pipelines that are installed; the last one takes the lines."""
+"""The installed pipelines; the last one takes the lines."""

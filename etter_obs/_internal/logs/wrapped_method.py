@@ -1,4 +1,4 @@
-"""Puts something around a method of a class that others may wrap as well."""
+"""Wrap a method of a class that other code may wrap as well."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 
 class WrappedMethod:
-    """A method of ``owner`` that :meth:`put` wraps and :meth:`remove` gives back.
+    """A method of ``owner`` that ``put`` wraps and ``remove`` restores.
 
-    Whoever wraps the method later keeps a reference to what stands there now. It is therefore taken
-    out only where it is outermost; else it stays, must do nothing by itself, and is not put twice.
+    Code that wraps the method later keeps a reference to our wrapper. ``remove`` therefore restores
+    the method only if our wrapper is outermost. Otherwise the wrapper remains; it must then do
+    nothing by itself, and ``put`` does not wrap again.
 
     Args:
-        owner: the class.
-        name: of the method, which the class defines itself.
-        wrap: makes the new method of the old one.
+        owner: The class.
+        name: Name of the method, which the class itself defines.
+        wrap: Creates the new method from the old one.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class WrappedMethod:
         self._original: Callable[..., Any] = getattr(owner, name)
         self._ours: Callable[..., Any] | None = None
         self.alone: Callable[..., Any] | None = None
-        """What the method is as long as nobody else has wrapped it, before or after."""
+        """The wrapper, as long as no other code has wrapped the method before or after."""
 
     def put(self) -> None:
         """Wrap the method, unless it is wrapped already."""
@@ -37,7 +38,7 @@ class WrappedMethod:
             setattr(self._owner, self._name, self._ours)
 
     def remove(self) -> None:
-        """Give the method back, unless somebody has wrapped ours."""
+        """Restore the method, unless other code has wrapped ours."""
         if self._ours is not None and getattr(self._owner, self._name) is self._ours:
             setattr(self._owner, self._name, self._original)
             self._ours = None
