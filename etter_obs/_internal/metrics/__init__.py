@@ -1,1 +1,1 @@
-"""The app's metrics: capped families, shared among workers, exposed without holding the loop."""
+"""The app's metrics: capped families, shared among workers, exposed without blocking the loop."""

@@ -1,11 +1,12 @@
-"""Where values live: records of doubles, in this process's memory or in its worker's file.
+"""The storage of values: records of doubles, in memory or in the file of the worker.
 
-A record never moves and a file only grows, so that other processes can read it without a lock. All
-numbers are eight bytes wide and aligned: a reader sees the old or the new one, never half of each.
+A record never moves and a file only grows, so other processes can read it without a lock. All
+numbers are eight bytes wide and aligned: a reader sees the old or the new number, never a mixture.
 
-Layout of a file: a header of ``_HEADER`` bytes, whose first eight say how many bytes are used; then
-records: size of the record and size of its key (four bytes each), the key (JSON, padded to eight
-bytes), its doubles. A record never crosses a chunk's end; a record without a key fills the gap.
+Layout of a file: a header of ``_HEADER`` bytes whose first eight bytes are the number of used
+bytes, then the records. A record consists of its size and the size of its key (four bytes each),
+the key (JSON, padded to eight bytes) and its doubles. A record never crosses the end of a chunk; a
+record without a key fills the gap.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Cells:
     """The records of one process: ``records[metric suffix][label values]`` → its doubles.
 
     Args:
-        fd: the worker's file, opened for reading and writing; None keeps the records in memory.
+        fd: The worker's file, opened for reading and writing; None keeps the records in memory.
     """
 
     def __init__(self, fd: int | None = None) -> None:
@@ -48,6 +49,14 @@ class Cells:
         """Return the record of these labels: what a predecessor left, else ``size`` zeros.
 
         The caller holds the registry's lock.
+
+        Args:
+            suffix: The metric's name without prefix.
+            labels: The label values.
+            size: Number of doubles.
+
+        Returns:
+            The record.
         """
         family = self.records.setdefault(suffix, {})
         record = family.get(labels)
@@ -74,7 +83,7 @@ class Cells:
         return _HEADER if self._chunk == 0 else 0
 
     def _grow(self) -> None:
-        """Begin a new chunk. Where the disk is full, the values go on in memory, unshared."""
+        """Start a new chunk. If the disk is full, further values stay in memory, unshared."""
         self._chunk += 1
         if self._fd is not None:
             try:
@@ -104,13 +113,13 @@ class Cells:
         view[start + _SIZES.size : start + _SIZES.size + len(key)] = key
         self._at = start + needed
         if self._header is not None:
-            # Last, so that a reader never meets a record that is not whole.
+            # Last, so that a reader never sees an incomplete record.
             _USED.pack_into(self._header, 0, self._chunk * _CHUNK + self._at)
         return view[first : first + 8 * size].cast("d")
 
 
 class Peer:
-    """The records of another worker, read from its file; ``refresh`` takes up what is new."""
+    """The records of another worker, read from its file; ``refresh`` reads new records."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -121,7 +130,7 @@ class Peer:
         self._view = memoryview(self._header)
 
     def refresh(self) -> Iterator[None]:
-        """Read records that were added since the last call, pausing (yielding) now and then."""
+        """Read the records added since the last call, yielding now and then for a pause."""
         used = _USED.unpack_from(self._header)[0]
         while True:
             offset = self._chunk * _CHUNK
@@ -137,7 +146,7 @@ class Peer:
             self._view = memoryview(_map(self.fd, self._chunk, mmap.ACCESS_READ))
 
     def close(self) -> None:
-        """Close the file; maps go when their last record is forgotten."""
+        """Close the file. A mapping is freed with its last record."""
         os.close(self.fd)
 
 
@@ -146,7 +155,7 @@ def _map(fd: int, chunk: int, access: int = mmap.ACCESS_WRITE) -> mmap.mmap:
 
 
 def _reserve(fd: int, offset: int) -> None:
-    """Make room for a chunk: reserved, for writing to a hole on a full disk kills the process."""
+    """Reserve space for a chunk, because writing to a hole on a full disk kills the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, offset, _CHUNK)
     else:

@@ -1,8 +1,9 @@
-"""What counts: one label set of a counter, a gauge or a histogram, over a record of doubles.
+"""The objects that count: one label set of a counter, gauge or histogram, over a record.
 
-A counter's and a gauge's record is its value and when it was set (0: not yet, so not exposed where
-that matters). A histogram's, with ``b`` buckets: b counts (not cumulated), the sum, then of every
-bucket's exemplar the time, the value, and the trace id (16 bytes, two doubles wide).
+The record of a counter or a gauge has its value and the time when it was set (0: not yet, so it is
+not exposed if that matters). The record of a histogram with ``b`` buckets has b counts (not
+cumulative), the sum, then the exemplars of all buckets: their times, their values, and their trace
+ids (16 bytes, two doubles wide).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from etter_obs._internal.metrics.cells import Record
 
 
 class Child:
-    """One label set. Safe among threads, in signal handlers and after a fork.
+    """One label set. Safe across threads, in signal handlers and after a fork.
 
-    The lock is re-entrant, for a garbage collection's or a signal's handler may count while the
-    same thread counts.
+    The lock is re-entrant, because a handler of a garbage collection or a signal may count while
+    the same thread counts.
     """
 
     __slots__ = ("cells", "lock")
@@ -43,19 +44,19 @@ class Counter(Child):
             self.cells[0] += amount
 
     def set(self, total: float) -> None:
-        """Take over a total that is counted elsewhere."""
+        """Set a total that is counted elsewhere."""
         with self.lock:
             self.cells[0] = total
             self.cells[1] = time.time()
 
     @property
     def value(self) -> float:
-        """What this process's record holds."""
+        """The value in this process's record."""
         return self.cells[0]
 
 
 class Gauge(Counter):
-    """A value that goes up and down; it counts while its worker lives."""
+    """A value that goes up and down; it counts only while its worker lives."""
 
     __slots__ = ()
 
@@ -66,7 +67,7 @@ class Gauge(Counter):
 
 
 class Histogram(Child):
-    """Observations in buckets, and for each bucket its newest exemplar."""
+    """Observations in buckets, and the newest exemplar of each bucket."""
 
     __slots__ = ("_buckets", "bounds")
 
@@ -89,7 +90,7 @@ class Histogram(Child):
             self.mark(value, exemplar)
 
     def observe_all(self, values: Sequence[float]) -> None:
-        """Count many observations at a fraction of what as many calls would cost."""
+        """Count many observations, at a fraction of the cost of as many calls."""
         found = collections.Counter(map(bisect_left, repeat(self.bounds), values))
         with self.lock:
             cells = self.cells
@@ -98,13 +99,13 @@ class Histogram(Child):
             cells[self._buckets] += sum(values)
 
     def mark(self, value: float, trace_id: str) -> None:
-        """Make a trace the exemplar of the bucket to which ``value`` belongs."""
+        """Make a trace the exemplar of the bucket of ``value``."""
         buckets = self._buckets
         bucket = bisect_left(self.bounds, value)
         when = buckets + 1 + bucket
         start = _trace_at(buckets, bucket)
         with self.lock:
-            # Another process may be reading; it takes no exemplar whose time is zero or changes.
+            # Another process may be reading; it ignores an exemplar whose time is zero or changes.
             cells = self.cells
             cells[when] = 0.0
             cells[when + buckets] = value
@@ -123,12 +124,21 @@ class Histogram(Child):
 
 
 def record_size(bounds: tuple[float, ...]) -> int:
-    """Return the doubles of a histogram's record."""
+    """Return the number of doubles in a histogram's record."""
     return 5 * (len(bounds) + 1) + 1
 
 
 def exemplar_of(cells: Record, buckets: int, bucket: int) -> tuple[float, float, str] | None:
-    """Return a bucket's exemplar as Unix time, value and trace id, None where there is none."""
+    """Return the exemplar of a bucket as Unix time, value and trace id; None if it has none.
+
+    Args:
+        cells: The histogram's record.
+        buckets: Number of buckets.
+        bucket: Index of the bucket.
+
+    Returns:
+        The exemplar or None.
+    """
     when = buckets + 1 + bucket
     at = cells[when]
     value = cells[when + buckets]
@@ -142,7 +152,7 @@ def _trace_at(buckets: int, bucket: int) -> int:
 
 
 class OverflowCounter(Counter):
-    """Takes what a capped metric may not hold, and counts how often."""
+    """Count everything past the cap of a metric, and how often that happens."""
 
     __slots__ = ("dropped",)
     dropped: Counter
@@ -154,7 +164,7 @@ class OverflowCounter(Counter):
 
 
 class OverflowGauge(Gauge):
-    """Takes what a capped metric may not hold, and counts how often."""
+    """Count everything past the cap of a metric, and how often that happens."""
 
     __slots__ = ("dropped",)
     dropped: Counter
@@ -171,7 +181,7 @@ class OverflowGauge(Gauge):
 
 
 class OverflowHistogram(Histogram):
-    """Takes what a capped metric may not hold, and counts how often."""
+    """Count everything past the cap of a metric, and how often that happens."""
 
     __slots__ = ("dropped",)
     dropped: Counter

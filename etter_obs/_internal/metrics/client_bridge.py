@@ -1,6 +1,7 @@
-"""What the app counts with prometheus_client by itself, for the same page.
+"""Expose on the same page what the app counts with prometheus_client.
 
-Nothing is imported for it: an app that never imported prometheus_client has nothing there.
+This module imports nothing for it: an app that never imported prometheus_client has no such
+metrics.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _END: Final = "# EOF\n"
 _METRICS: Final = "prometheus_client.metrics"
 _PARTS: Final = ("_get_metric", "_name", "_samples")
-"""What :func:`_unlisted` needs of a metric; a release to come may have it no more."""
+"""Attributes of a metric that ``_unlisted`` requires; a future release may lack them."""
 _WORK_SECONDS: Final = 0.001
 _PAUSE_SECONDS: Final = 0.0001
 
@@ -32,15 +33,18 @@ def client_text(
 ) -> str:
     """Return the exposition of prometheus_client's default registry, without an end mark.
 
-    It is made for a thread beside the event loop, and lets the loop run every millisecond.
-    Families that have a name of ours are left out: the guide's metrics, still declared somewhere,
-    must not make the page invalid.
+    It runs on a thread beside the event loop, and lets the loop run every millisecond. Families
+    with a name of ours are skipped: the guide's metrics, if the app still declares them, must not
+    make the page invalid.
 
     Args:
-        prefix: of our metrics.
-        folder: where prometheus_client's own multi-process files are, if it keeps any.
-        share: what the service's workers have, where there are several.
-        openmetrics: the format; else Prometheus's text format.
+        prefix: Prefix of our metrics.
+        folder: Folder of prometheus_client's own multi-process files, if it has one.
+        share: The metrics of all workers, if there are several.
+        openmetrics: Whether the format is OpenMetrics; else Prometheus's text format.
+
+    Returns:
+        The text; empty if the app does not use prometheus_client.
     """
     client = sys.modules.get("prometheus_client")
     if client is None:
@@ -63,7 +67,7 @@ def client_text(
 
 
 def _of_all_workers(share: ClientShare) -> Iterator[Any]:
-    """Yield what all workers have as prometheus_client's families."""
+    """Yield the metrics of all workers as families of prometheus_client."""
     from prometheus_client.core import Exemplar, Metric, Sample
 
     for family in share.families().values():
@@ -77,7 +81,7 @@ def _of_all_workers(share: ClientShare) -> Iterator[Any]:
 
 
 class _Without:
-    """A registry of families without those of some names; their samples come with pauses."""
+    """A registry of families except those with certain names; their samples come with pauses."""
 
     def __init__(self, found: Iterable[Any], names: set[str]) -> None:
         self._found = found
@@ -86,17 +90,17 @@ class _Without:
     def collect(self) -> Iterator[Any]:
         for family in self._found:
             if family.name not in self._names:
-                shown = copy.copy(family)  # a collector may return the same one each time
+                shown = copy.copy(family)  # a collector may return the same family each time
                 shown.samples = with_pauses(family.samples)
                 yield shown
 
 
 def families(registry: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each collector, None where it is not known, with each of its families.
+    """Yield each collector (None if unknown) with each of its families.
 
-    That is what the registry's own ``collect`` does, but without a list of a family's samples.
-    That list is made in one go, without a pause, and its thousands of objects set the garbage
-    collector off, which stops every thread. There is no public way around it.
+    This is what the registry's own ``collect`` does, but without a list of all samples of a family.
+    Creating that list takes one step without a pause, and its thousands of objects trigger the
+    garbage collector, which stops every thread. There is no public way to avoid it.
     """
     collectors = getattr(registry, "_collector_to_names", None)
     if collectors is None or registry.get_target_info():
@@ -111,16 +115,16 @@ def families(registry: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _unlisted(metric: Any) -> Any:
-    """Return the family of one of prometheus_client's metrics with an iterator of its samples."""
+    """Return the family of a prometheus_client metric, with an iterator over its samples."""
     family, name, samples = metric._get_metric(), metric._name, metric._samples()
     family.samples = (sample._replace(name=name + sample.name) for sample in samples)
     return family
 
 
 def with_pauses(items: Iterable[T]) -> Iterator[T]:
-    """Yield ``items``, giving up the interpreter's lock every millisecond.
+    """Yield ``items``, releasing the interpreter lock every millisecond.
 
-    A thread that wants the lock asks for it only after five, which a busy thread can count on.
+    Otherwise a waiting thread gets the lock only after the switch interval of five milliseconds.
     """
     until = time.perf_counter() + _WORK_SECONDS
     for item in items:

@@ -1,10 +1,10 @@
-"""What each worker counts with prometheus_client, shared with its fellow workers.
+"""Share among workers what each of them counts with prometheus_client.
 
 prometheus_client keeps its values in the process, unless PROMETHEUS_MULTIPROC_DIR is set before it
-is imported. So each worker writes its values down: every few seconds, at each scrape and when it
-ends. Whoever answers a scrape adds up what all have written. It writes first and answers then, so
-that no fellow ever shows less than was shown before. The successor of a dead worker counts on from
-what that one wrote last.
+is imported. Each worker therefore writes its values to a file: every few seconds, at each scrape
+and at its end. The worker that answers a scrape adds up all files. It writes its own file first and
+then answers, so that no other worker ever shows a lower value. The successor of a dead worker
+continues from the last written values.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from etter_obs._internal.metrics.workers import WorkerFolder
 _log = logging.getLogger("etter_obs.metrics")
 
 _CHUNK: Final = 100
-"""Samples that are written and read at once, in a fraction of a millisecond."""
+"""Samples that are written and read per step, in a fraction of a millisecond."""
 _SHARE: Final = 100
-"""Writing takes at most one of so many parts of a worker's time."""
+"""Writing takes at most one part in this many of a worker's time."""
 
 Across: TypeAlias = Literal["sum", "live-sum", "min", "max", "pid", "own"]
-"""What workers' samples make together. Only counters (``sum``) outlive a worker; ``pid`` keeps all
-apart by a label of that name, as prometheus_client does; ``own`` is the answering worker's."""
+"""How the samples of workers are combined. Only counters (``sum``) outlive a worker; ``pid`` keeps
+all samples apart by a label of that name, as prometheus_client does; ``own`` uses the sample of the
+worker that answers."""
 _MODES: Final[dict[str, Across]] = {"sum": "live-sum", "min": "min", "max": "max"}
-"""Of ``Gauge(multiprocess_mode=…)``; any other is ``pid``."""
+"""By ``Gauge(multiprocess_mode=…)``; any other mode is ``pid``."""
 _COMBINE: Final[dict[Across, Any]] = {"sum": add, "live-sum": add, "min": min, "max": max}
 Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
-"""A sample's name and labels."""
+"""Name and labels of a sample."""
 Value: TypeAlias = tuple[float, list[Any] | None]
-"""A sample's value, and its exemplar as labels, value and time."""
+"""Value of a sample, and its exemplar as labels, value and time."""
 
 
 @dataclass
@@ -56,11 +57,11 @@ class Family:
     samples: dict[Key, Value] = field(default_factory=dict)
 
     def empty(self) -> Family:
-        """Return the same without samples."""
+        """Return the same family without samples."""
         return Family(self.name, self.documentation, self.type, self.unit, self.across)
 
     def add(self, other: Self, pid: str) -> None:
-        """Take up another worker's samples."""
+        """Add the samples of another worker."""
         if self.across == "pid":
             self.samples |= other.apart(pid)
             return
@@ -73,17 +74,17 @@ class Family:
             self.samples[key] = (value, mark)
 
     def apart(self, pid: str) -> dict[Key, Value]:
-        """Return the samples with the worker's process number as a label."""
+        """Return the samples with the worker's process id as a label."""
         return {(name, (*of, ("pid", pid))): v for (name, of), v in self.samples.items()}
 
 
 Families: TypeAlias = dict[str, Family]
 _processes: Final[dict[int, str]] = {}
-"""Names of this process and of those that it was forked from; numbers come again, these do not."""
+"""Unique names of this process and its ancestors by fork; unlike process ids, never reused."""
 
 
 class _Note(NamedTuple):
-    """What a worker wrote down."""
+    """The values that a worker wrote."""
 
     process: str
     pid: str
@@ -92,10 +93,10 @@ class _Note(NamedTuple):
 
 
 class ClientShare:
-    """The app's own metrics, of this worker and of its fellows.
+    """The app's own metrics, of this worker and of the others.
 
     Args:
-        folder: in which this worker has its place.
+        folder: The folder of the workers, in which this worker has a file.
     """
 
     def __init__(self, folder: WorkerFolder) -> None:
@@ -113,37 +114,38 @@ class ClientShare:
             self._inherited = {n: f for n, f in before.families.items() if f.across == "sum"}
 
     def forked(self) -> None:
-        """Begin anew in a forked child, once it has a place of its own.
+        """Start again in a forked child, once it has its own file.
 
-        The child of a worker that serves takes no part: it holds a copy of its parent's counts.
+        The child of a worker that serves does not take part: it holds a copy of its parent's
+        counts.
         """
         self._is_off = self._has_written
         self._begin()
 
     def step_back(self) -> None:
-        """Take back what was written, for a process that only starts the workers."""
+        """Delete what was written, for a process that only starts the workers."""
         self._has_written = False
         self._folder.note.unlink(missing_ok=True)
 
     @property
     def is_used(self) -> bool:
-        """Whether the app counts with prometheus_client, and that keeps the values in memory."""
+        """Whether the app uses prometheus_client and that keeps its values in memory."""
         client: Any = sys.modules.get("prometheus_client")
         return not (self._is_off or client is None or client.values.ValueClass._multiprocess)
 
     def publish(self, *, last: bool = False) -> None:
-        """Write down what this worker has, unless that takes too much of its time."""
+        """Write the values of this worker, unless that takes too much of its time."""
         if self.is_used and (last or time.monotonic() >= self._not_before):
             self._own()
 
     def families(self) -> Families:
-        """Return every family, with all workers' samples in it."""
+        """Return every family with the samples of all workers."""
         merged = self._own()
         notes: dict[str, tuple[_Note, bool]] = {}
         for path, lives in self._folder.notes():
             note = _read(path)
             if note is None or note.process == self._process:
-                continue  # another app of this process has written the same
+                continue  # another app of this process has written the same values
             known = notes.get(note.process)
             if known is None or known[0].written < note.written:
                 notes[note.process] = (note, lives)
@@ -158,7 +160,7 @@ class ClientShare:
         return merged
 
     def _own(self) -> Families:
-        """Return what this worker and those before it in its place have; write it down."""
+        """Return the values of this worker and of its predecessors, and write them."""
         with self._lock:
             began = time.monotonic()
             own = _collect()
@@ -191,7 +193,7 @@ def _collect() -> Families:
 
 
 def _across(collector: Any, kind: str) -> Across:
-    """Tell what the samples of workers make; ``collector`` is None where it is not known."""
+    """Return how the samples of workers are combined; ``collector`` is None if unknown."""
     module = type(collector).__module__
     if collector is not None and module.partition(".")[0] != "prometheus_client":
         return "own"  # it may read a total that all workers share
@@ -217,7 +219,7 @@ def _write(path: Path, process: str, own: Families) -> None:
 
 
 def _read(path: Path) -> _Note | None:
-    """Return what was written to ``path``, None where there is nothing."""
+    """Return what was written to ``path``; None if there is nothing."""
     found: Families = {}
     try:
         with path.open(encoding="utf-8") as file:

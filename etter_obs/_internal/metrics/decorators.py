@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class _Bound:
-    """The registry of the observed app, and what the decorators keep with it."""
+    """The registry of the observed app, and what the decorators store with it."""
 
     def __init__(self, registry: MetricsRegistry, requests: RequestMetrics) -> None:
         self.requests = requests
@@ -32,19 +32,19 @@ _bound: Final[Newest[_Bound]] = Newest()
 
 
 def bind(registry: MetricsRegistry, requests: RequestMetrics) -> Callable[[], None]:
-    """Have decorated functions count in ``registry``; the return value undoes that."""
+    """Make decorated functions count in ``registry`` and return the undo."""
     return _bound.put(_Bound(registry, requests))
 
 
 def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Name the endpoint of the requests that a function serves (the guide's section 9.1).
 
-    Inside a request that the middleware observes it only names the endpoint, so that nothing is
-    counted twice. Elsewhere, in a job or a consumer, it counts each call as a request by itself:
-    method ``POST`` as in the guide, status 200, or 500 where the function raises.
+    Inside a request that the middleware observes, the decorator only names the endpoint, so that
+    nothing is counted twice. Elsewhere, such as in a job or a consumer, each call counts as a
+    request: method ``POST`` as in the guide, status 200, or 500 if the function raises.
 
     Raises:
-        TypeError: it is used without parentheses.
+        TypeError: The decorator is used without parentheses.
     """
     refuse_function("track_request_metrics", endpoint)
 
@@ -66,13 +66,13 @@ def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[
 
 
 def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Observe how many seconds each call takes: awaited, or until a generator ends.
+    """Observe the seconds that each call takes, until the await or the generator ends.
 
-    ``name`` is the label ``function``, by default the qualified name with its module; that of what
-    a ``functools.partial`` calls, or of a callable object's class.
+    ``name`` is the label ``function``. It defaults to the qualified name with its module; for a
+    ``functools.partial`` that of its target, for a callable object that of its class.
 
     Raises:
-        TypeError: it is used without parentheses.
+        TypeError: The decorator is used without parentheses.
     """
     refuse_function("timed", name)
 
@@ -94,7 +94,7 @@ def timed(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]
 
 
 def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count each call; ``name`` and errors as in :func:`timed`."""
+    """Count each call; ``name`` and errors are those of ``timed``."""
     refuse_function("counted", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -112,7 +112,7 @@ def counted(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R
 
 
 def count_exceptions(name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count the exceptions of a function by type; ``name`` and errors as in :func:`timed`."""
+    """Count the exceptions of a function by type; ``name`` and errors are those of ``timed``."""
     refuse_function("count_exceptions", name)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

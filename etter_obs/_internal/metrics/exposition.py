@@ -22,22 +22,22 @@ _OPENMETRICS: Final = b"application/openmetrics-text; version=1.0.0; charset=utf
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _SLICE_SECONDS: Final = 0.001
 _SLICE_SIZE: Final = 1 << 16
-"""Characters that are encoded and compressed at once, in half a millisecond."""
+"""Characters that are encoded and compressed per step, in half a millisecond."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 _log = logging.getLogger("etter_obs.metrics")
 
 
 class MetricsEndpoint:
-    """Serves a registry to those who may see it.
+    """Serve a registry to authorised clients.
 
-    The text is made, compressed and sent in slices of about a millisecond; between them other
-    requests have their turn.
+    The text is rendered, compressed and sent in slices of about a millisecond; other requests run
+    between them.
 
     Args:
-        registry: what to expose.
-        token: where given, a scrape must carry ``Authorization: Bearer <token>``.
-        multiproc_dir: where prometheus_client keeps the app's own metrics, if it does.
+        registry: The registry to expose.
+        token: If set, a scrape must carry ``Authorization: Bearer <token>``.
+        multiproc_dir: Folder in which prometheus_client keeps the app's own metrics, if it does.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class MetricsEndpoint:
         await send({"type": "http.response.body", "body": b""})
 
     async def _client_metrics(self, openmetrics: bool) -> str:
-        """Return what the app counts with prometheus_client, nothing where that cannot be read."""
+        """Return the metrics of prometheus_client; empty if they cannot be read."""
         if "prometheus_client" not in sys.modules:
             return ""
         from etter_obs._internal.metrics.client_bridge import client_text
@@ -94,7 +94,7 @@ class MetricsEndpoint:
 
 
 def _slices(pieces: Iterator[str], *, gzip: bool) -> Iterator[bytes]:
-    """Gather pieces into bodies, each of what a millisecond makes and half of one packs."""
+    """Join pieces into bodies, each a millisecond of rendering and half of one of compression."""
     packer = zlib.compressobj(level=1, wbits=_GZIP) if gzip else None
     done = False
     while not done:

@@ -1,4 +1,4 @@
-"""The families of metrics: label sets, their cap, and what is kept past it."""
+"""Families of metrics: label sets, their cap, and what is kept past it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ C = TypeVar("C", bound=Counter | Gauge | Histogram)
 
 
 class Family(Generic[C]):
-    """The children of one metric: those of the code's own label sets, and as many as the cap.
+    """The children of one metric: those of primed label sets, and others up to the cap.
 
-    All others share overflow series. These keep what SLIs choose by, so that a failure or a route
-    counts past the cap as it did before it.
+    Label sets past the cap share overflow series. These keep the labels that SLIs filter by, so
+    that failures and routes still count past the cap.
     """
 
     def __init__(
@@ -36,20 +36,21 @@ class Family(Generic[C]):
         self._overflow = overflow
         self._children: dict[Labels, C] = {}
         self._capped = 0
-        """Children that spend the cap."""
+        """Children that count toward the cap."""
 
     def child(self, *labels: str) -> C:
         """Return the child of these label values, in the order of the metric's ``labels``.
 
-        Past the cap it is an overflow series, which counts each use as dropped.
+        Past the cap, it is an overflow series, which counts each use as dropped.
         """
         child = self._children.get(labels)
         return self._make(labels) if child is None else child
 
     def prime(self, *labels: str) -> None:
-        """Create a child before its first event: 0 where a rule looks for the event's increase.
+        """Create a child before its first event, at the 0 that a rule requires to see an increase.
 
-        It does not spend the cap: as many are primed as the app's code has routes.
+        It does not count toward the cap: the number of primed children follows from the app's
+        routes.
         """
         self._make(labels, spends=False)
 
@@ -102,9 +103,11 @@ class Family(Generic[C]):
         return cells
 
     def rebind(self) -> None:
-        """Move every child to the registry's new records, in which it counts from the beginning."""
+        """Move every child to the registry's new records, where it counts from the beginning."""
         for labels, child in self._children.items():
             cells = self._record(labels)
-            if self.metric.kind is MetricKind.INFO:  # said once, and true for a forked child too
+            if (
+                self.metric.kind is MetricKind.INFO
+            ):  # logged once; this also holds for a forked child
                 cells[0] = child.cells[0]
             child.lock, child.cells = self._registry.lock, cells

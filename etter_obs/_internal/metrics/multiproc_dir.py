@@ -1,6 +1,6 @@
-"""Where the workers of one service meet: a folder that its server's supervisor gives a name.
+"""The shared folder of the workers of one service, named after the supervisor of its server.
 
-Two apps of one process have a folder each, or both would show the sum of both.
+Two apps of one process have separate folders, or both would show the sum of both.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from etter_obs._internal.metrics.workers import PREFIX, is_locked
 from etter_obs._internal.posix import POSIX
 
 _apps: Final[defaultdict[str, set[int]]] = defaultdict(set)
-"""Numbers of the apps of this process that live, by their service."""
+"""Numbers of the live apps of this process, by service."""
 
 
 class SharedDir(NamedTuple):
     """The folder of one app's workers.
 
-    ``path`` is None where this process is alone, or where workers cannot meet; ``apart`` is why
-    they cannot. ``keeps`` is whether counts stay where no worker lives for a moment.
+    ``path`` is None if this process is alone or the workers cannot share; ``apart`` is then the
+    reason why they cannot. ``keeps`` is whether counts stay while no worker lives for a moment.
     """
 
     path: Path | None
@@ -37,24 +37,24 @@ class SharedDir(NamedTuple):
     apart: str = ""
 
     def leave(self) -> None:
-        """Give the app's number up, for the next app of this process."""
+        """Release the app's number for the next app of this process."""
         _apps[self.service].discard(self.app)
 
 
 def shared_dir(configured: Path | None, service: str) -> SharedDir:
-    """Return the folder in which this process's fellow workers look too.
+    """Return the folder that this process shares with the other workers.
 
-    Without a configured one, workers that uvicorn, gunicorn, hypercorn or granian started share a
-    folder named after their supervisor, below one in the temporary folder that only this user may
-    enter. Where none can be made, each worker counts for itself. Where the system has no locks,
-    every process is alone.
+    Without a configured folder, workers started by uvicorn, gunicorn, hypercorn or granian share a
+    folder named after their supervisor. It is in a subfolder of the temporary folder that only this
+    user can enter. If it cannot be created, each worker counts for itself. On a system without
+    locks, every process is alone.
 
     Args:
         configured: PROMETHEUS_MULTIPROC_DIR.
-        service: its name; services of one server have a folder each.
+        service: Name of the service; services of one server have separate folders.
 
     Raises:
-        OSError: the configured folder cannot be made.
+        OSError: The configured folder cannot be created.
     """
     app = next(number for number in range(len(_apps[service]) + 1) if number not in _apps[service])
     supervisor = _supervisor() if POSIX and configured is None else None
@@ -89,14 +89,14 @@ def _made_for(supervisor: int, app: str) -> Path:
 
 
 def _supervisor() -> int | None:
-    """Return the process that starts this one's fellow workers, None where there is none."""
+    """Return the process that starts the workers of this service; None if there is none."""
     parent = multiprocessing.parent_process()
     if parent is not None:  # uvicorn --workers and --reload, hypercorn
         return parent.pid
     if "gunicorn.arbiter" not in sys.modules:
         return None
-    # A worker of gunicorn is a fork, so its parent shows the same command; else this is the parent
-    # itself, that loads the app before it forks (--preload).
+    # A gunicorn worker is a fork, so its parent has the same command line. Otherwise this is the
+    # parent itself, which loads the app before it forks (--preload).
     return os.getppid() if _command(os.getppid()) == _command(os.getpid()) else os.getpid()
 
 
@@ -106,7 +106,7 @@ def preloads() -> bool:
 
 
 def is_gunicorn_master(forking: FrameType) -> bool:
-    """Tell whether the code that forks is gunicorn's, which starts workers and does not serve."""
+    """Return whether the forking code is gunicorn's, which starts workers and does not serve."""
     code, module = forking.f_code.co_name, forking.f_globals.get("__name__")
     return (module, code) == ("gunicorn.arbiter", "spawn_worker")
 
@@ -119,7 +119,7 @@ def _command(pid: int) -> bytes:
 
 
 def _started_at(pid: int) -> str:
-    """Return when a process started, in the kernel's clock ticks; empty where it is gone."""
+    """Return the start time of a process in the kernel's clock ticks; empty if it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -127,7 +127,7 @@ def _started_at(pid: int) -> str:
 
 
 def _remove_stale(base: Path) -> None:
-    """Remove folders whose supervisor is gone, and in which (another container's?) nobody lives."""
+    """Remove folders whose supervisor is gone and in which no worker lives (in any container)."""
     for place in base.iterdir():
         pid, _, rest = place.name.partition("-")
         if (

@@ -1,4 +1,4 @@
-"""What a scraper's headers ask for: the format of the text, and whether it comes compressed."""
+"""Read from a scraper's headers the format of the text and whether to compress it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _OPENMETRICS = "application/openmetrics-text"
 
 
 def prefers_openmetrics(accept: str) -> bool:
-    """Tell whether a scraper ranks OpenMetrics 1.0.0 at least as high as plain text."""
+    """Return whether a scraper ranks OpenMetrics 1.0.0 at least as high as plain text."""
     ranks = {_OPENMETRICS: 0.0, "text/plain": 0.0}
     for kind, parameters, weight in _entries(accept):
         if kind == _OPENMETRICS and parameters.get("version", "1.0.0") != "1.0.0":
@@ -19,9 +19,9 @@ def prefers_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether a scraper takes gzip and does not rank the bare text higher (RFC 9110, 12.5.3).
+    """Return whether a scraper accepts gzip and does not prefer plain (RFC 9110, 12.5.3).
 
-    What it does not name has the weight of ``*``.
+    A coding that the header does not name has the weight of ``*``.
     """
     weights = {coding: weight for coding, _, weight in _entries(accept_encoding)}
     gzip = weights.get("gzip", weights.get("*", 0.0))
@@ -29,7 +29,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _entries(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Yield each thing of a list, with its parameters and its weight: 1 unless it has another."""
+    """Yield each item of a list with its parameters and its weight (default 1)."""
     for entry in header.split(","):
         thing, *parameters = [part.strip() for part in entry.lower().split(";")]
         given = dict(part.split("=", 1) for part in parameters if "=" in part)

@@ -30,7 +30,7 @@ from etter_obs._internal.metrics.workers import WorkerFolder
 
 _REFRESH_SECONDS: Final = 5.0
 _FEW: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
-"""Label values that strangers cannot multiply; a route's template is one of them too."""
+"""Label values that outside clients cannot multiply; route templates are added to them."""
 _LADDERS: Final = {
     "_seconds": (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     "_bytes": tuple(4.0**n for n in range(3, 13)),
@@ -44,15 +44,16 @@ class MetricsRegistry:
     """Every metric of the app.
 
     Args:
-        prefix: stands before every name, e.g. ``etter``.
-        series_cap: label sets a metric may hold in each worker, beside those that are primed and
-            the overflow series.
-        buckets: bounds of histograms, in the metric's unit; the others have a ladder by their unit.
-        multiproc_dir: folder where the service's workers meet; None: this process is alone.
-        keeps_counts: whether counts in that folder stay where no worker lives for a moment.
+        prefix: The prefix of every name, for example ``etter``.
+        series_cap: Maximum label sets of a metric in each worker, in addition to primed label sets
+            and the overflow series.
+        buckets: Bounds of histograms in the metric's unit; other histograms use the default bounds
+            of their unit.
+        multiproc_dir: Folder that the service's workers share; None: this process is alone.
+        keeps_counts: Whether counts in that folder stay while no worker lives for a moment.
 
     Raises:
-        OSError: the folder cannot be used.
+        OSError: The folder cannot be used.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class MetricsRegistry:
         self._callbacks: list[Callable[[], None]] = []
         self._folder: WorkerFolder | None = None
         self.client: ClientShare | None = None
-        """What the workers count with prometheus_client; None: this process is alone."""
+        """The prometheus_client metrics of all workers; None: this process is alone."""
         self._closed = threading.Event()
         if multiproc_dir is not None:
             self._folder = WorkerFolder(multiproc_dir, self._schema(), keeps=keeps_counts)
@@ -101,10 +102,10 @@ class MetricsRegistry:
         return self._family(metric, MetricKind.HISTOGRAM, Histogram, OverflowHistogram)
 
     def on_scrape(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` set its gauges before a scrape; the return value undoes that.
+        """Call ``callback`` to set its gauges before each scrape; return the undo.
 
-        It must be quick and may run in any thread. Several workers call it every five seconds too,
-        since a scrape reaches only one of them.
+        The callback must be fast and may run on any thread. With several workers, it also runs
+        every five seconds, because a scrape reaches only one of them.
         """
         self._callbacks.append(callback)
 
@@ -115,28 +116,28 @@ class MetricsRegistry:
         return undo
 
     def refresh(self) -> None:
-        """Run the callbacks; one that fails is logged and keeps no other from its turn."""
+        """Run the callbacks; one that fails is logged and does not stop the others."""
         for callback in tuple(self._callbacks):
             try:
                 callback()
-            except Exception:  # noqa: BLE001  # whatever it is, the other metrics are still true
+            except Exception:  # noqa: BLE001  # the other metrics are still correct
                 _log.warning("A metric cannot be read", exc_info=True)
 
     def peers(self) -> list[tuple[Peer, bool]]:
-        """Return the other workers' records, each with whether that worker lives."""
+        """Return the other workers' records, each with whether its worker lives."""
         return [] if self._folder is None else self._folder.peers()
 
     def bounds(self, metric: Metric) -> tuple[float, ...]:
-        """Return a histogram's upper bounds without +Inf; nothing for the other kinds."""
+        """Return a histogram's upper bounds without +Inf; empty for other kinds."""
         if metric.kind is not MetricKind.HISTOGRAM:
             return ()
         if metric is conventions.REQUEST_TTFB:
-            metric = conventions.REQUEST_DURATION  # a response sent at once counts in both alike
+            metric = conventions.REQUEST_DURATION  # a response sent at once counts the same in both
         ladder = next(v for unit, v in _LADDERS.items() if metric.suffix.endswith(unit))
         return self._buckets.get(metric, ladder)
 
     def close(self) -> None:
-        """Leave the other workers; what was counted stays with them."""
+        """Leave the other workers; the counts stay with them."""
         self._closed.set()
         _registries.discard(self)
         self._publish(last=True)
@@ -157,7 +158,7 @@ class MetricsRegistry:
             return family
 
     def _schema(self) -> str:
-        """Identify the layout of records: other code, or other buckets, must not be added up."""
+        """Return an id of the record layout: other code or buckets must not be added up."""
         layout = [(m.suffix, m.labels, self.bounds(m)) for m in conventions.METRICS]
         return hashlib.sha256(repr((self.prefix, layout)).encode()).hexdigest()[:12]
 
@@ -179,7 +180,7 @@ class MetricsRegistry:
         if client is not None:
             try:
                 client.publish(last=last)
-            except Exception:  # noqa: BLE001  # a collector of the app's own may raise anything
+            except Exception:  # noqa: BLE001  # a collector of the app may raise anything
                 _log.warning("The metrics of prometheus_client cannot be read", exc_info=True)
 
     def _describe_itself(self) -> None:
@@ -190,7 +191,7 @@ class MetricsRegistry:
             held.child(suffix).set(len(family))
 
     def after_fork(self) -> None:
-        """Give a forked child records of its own, for all that its parent had bound."""
+        """Give a forked child its own records, for everything its parent had bound."""
         self.lock, self._closed = threading.RLock(), threading.Event()
         self.cells = Cells()
         if self._folder is not None:
@@ -198,14 +199,14 @@ class MetricsRegistry:
                 self._share(self._folder.forked())
                 if self.client is not None:
                     self.client.forked()
-            except OSError:  # alone, then
+            except OSError:  # continue alone
                 self._folder = self.client = None
         self._rebind()
 
     def step_back(self) -> None:
-        """Go on alone, for a process that serves nothing: it only starts those who do.
+        """Continue alone, in a process that only starts the workers and does not serve.
 
-        They inherit this registry, and join the others in its folder.
+        The workers inherit this registry and join the others in its folder.
         """
         if self._folder is not None and not self._closed.is_set():
             self._closed.set()
@@ -225,7 +226,7 @@ _registries: weakref.WeakSet[MetricsRegistry] = weakref.WeakSet()
 
 
 def living() -> tuple[MetricsRegistry, ...]:
-    """Return every registry of this process that is not closed."""
+    """Return every open registry of this process."""
     return tuple(_registries)
 
 

@@ -1,4 +1,4 @@
-"""The text that Prometheus reads, made piece by piece so that nobody has to wait for the whole.
+"""Render the text that Prometheus reads, in small pieces so that nothing waits for the whole.
 
 Formats: OpenMetrics 1.0.0 (prometheus.io/docs/specs/om/open_metrics_spec) and Prometheus's text
 format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
@@ -16,22 +16,26 @@ from etter_obs._internal.metrics.registry import MetricsRegistry
 
 _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _PIECE: Final = 4096
-"""Characters of what is exposed for others, yielded at once."""
+"""Characters of ``others`` that are yielded per step."""
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def render(registry: MetricsRegistry, *, openmetrics: bool, others: str = "") -> Iterator[str]:
     """Yield the exposition in small pieces, one label set each, after the scrape's callbacks.
 
-    ``others`` is what others have to expose, in the same format. An empty piece is only an
-    occasion to pause.
+    An empty piece is only an opportunity to pause.
+
+    Args:
+        registry: The registry to expose.
+        openmetrics: Whether the format is OpenMetrics; else Prometheus's text format.
+        others: The exposition of other sources in the same format.
     """
     registry.refresh()
     peers = registry.peers()
     for peer, _ in peers:
         for _ in peer.refresh():
             yield ""
-    # Every metric there is: another worker may count what this one has not begun to.
+    # All metrics, because another worker may count in one that this worker has not used yet.
     for metric in METRICS:
         name = metric.name(registry.prefix)
         bounds = registry.bounds(metric)
@@ -83,7 +87,7 @@ def _gather(
 
 
 def _combine(metric: Metric, records: list[Record]) -> float | None:
-    """Return what the workers' values make together, None where none has been set."""
+    """Return the combined value of the workers; None if none has been set."""
     if metric.across == "latest":
         when, value = max((record[1], record[0]) for record in records)
         return value if when else None

@@ -1,4 +1,4 @@
-"""What is counted for a request: all series of a method, route and status bound together, once."""
+"""Count requests: all series of a method, route and status are bound together, once."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ METHODS: Final = frozenset(
 )
 """HTTP's methods; any other is counted as ``_OTHER``."""
 _MOST_METHODS: Final = 3
-"""Methods of a route that serves each of them; one that takes more hands requests on."""
+"""Maximum methods of a route that serves each of them; a route with more forwards requests."""
 
 
 Seen = tuple[str, str, int, float, float, int, int]
-"""Method, endpoint, status; duration and time to the first byte (s); size of request and response.
+"""Method, endpoint, status; duration and time to first byte (s); request and response size (bytes).
 
-The first byte of a response that is sent at once is its last. One flat tuple: three would be three
-objects for the garbage collector, for every request.
+The first byte of a response that is sent at once is its last. It is one flat tuple: three would be
+three objects for the garbage collector for every request.
 """
 
 
 class RouteInfo(NamedTuple):
-    """One route of the app. ``template`` is its whole path as written, mounts' included."""
+    """One route of the app. ``template`` is its complete path as written, including mounts."""
 
     template: str
     methods: frozenset[str]
@@ -38,7 +38,7 @@ class RouteInfo(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What rules read of a route, and so must find at 0 before the first event.
+    """The series that rules read of a route, which must exist at 0 before the first event.
 
     ``failures`` are the statuses of bad requests, as far as they are known.
     """
@@ -65,7 +65,7 @@ class RequestSeries:
         )
 
     def count(self, several: Sequence[Seen]) -> None:
-        """Count requests that ended alike; the calls of ``inc`` and ``observe`` would cost most."""
+        """Count requests that ended alike, in one step: a call per request would cost the most."""
         _, _, _, durations, first_bytes, request_sizes, response_sizes = zip(*several, strict=True)
         to = self._children
         to.requests.inc(len(several))
@@ -75,12 +75,12 @@ class RequestSeries:
         to.response_size.observe_all(response_sizes)
 
     def mark(self, duration: float, trace_id: str) -> None:
-        """Let the bucket of ``duration`` point to a trace that is kept."""
+        """Make a kept trace the exemplar of the bucket of ``duration``."""
         self._children.duration.mark(duration, trace_id)
 
 
 class _Children(NamedTuple):
-    """What a request counts in."""
+    """The series in which a request counts."""
 
     requests: Counter
     duration: Histogram
@@ -90,7 +90,7 @@ class _Children(NamedTuple):
 
 
 class RequestMetrics:
-    """Counts requests and WebSocket connections."""
+    """Count requests and WebSocket connections."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._registry = registry
@@ -110,7 +110,7 @@ class RequestMetrics:
     def _bind(self, method: str, endpoint: str, status: int) -> RequestSeries:
         known = method in METHODS
         series = RequestSeries(self._registry, method if known else OTHER_METHOD, endpoint, status)
-        # The methods and statuses of strangers must not fill the memory.
+        # Methods and statuses that outside clients choose must not fill the memory.
         if known and len(self._series) < self._registry.series_cap:
             self._series[method, endpoint, status] = series
         return series
@@ -121,7 +121,7 @@ class RequestMetrics:
 
     @contextmanager
     def calling(self, endpoint: str) -> Iterator[None]:
-        """Count a call outside any request as a request: ``POST``, and 200, or 500 if it raises."""
+        """Count a call outside a request as a request: ``POST`` and 200, or 500 if it raises."""
         with self._registry.lock:
             self._calls += 1
         start = perf_counter()
@@ -138,15 +138,15 @@ class RequestMetrics:
             child.observe(perf_counter() - start)
 
     def exception(self, endpoint: str | None, error: BaseException) -> None:
-        """Count an exception that left the app."""
+        """Count an unhandled exception of the app."""
         self._exceptions.child(endpoint or UNMATCHED, type(error).__name__).inc()
 
     def prime(self, routes: list[RouteInfo], needs: Callable[[str], Needs]) -> None:
-        """Create the series that rules need of each route; ``needs`` takes its template.
+        """Create the series that rules require of each route; ``needs`` takes its template.
 
-        A counter that is born at 1 loses its first event: ``increase()`` needs the 0 before it.
-        A route of many methods hands requests on, and which of them come cannot be known: their
-        histograms, of a dozen series each, begin with the first request.
+        A counter that starts at 1 loses its first event: ``increase()`` requires the 0 before it. A
+        route of many methods forwards requests, and which methods arrive is unknown: its
+        histograms, of a dozen series each, start with the first request.
         """
         requests = self._registry.counter(names.REQUESTS)
         durations = self._registry.histogram(names.REQUEST_DURATION)

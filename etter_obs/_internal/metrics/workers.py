@@ -1,9 +1,10 @@
-"""How the workers of one service find each other: a folder with one locked file for each.
+"""How the workers of one service find each other: a folder with one locked file per worker.
 
-A worker claims the file that a dead one left, if there is any, and counts on in it. So counters
-outlive a worker, nothing needs to be merged, and there are never more files than there were workers
-at one time. That a worker lives is known by its lock, which the kernel takes away when it dies;
-process numbers are used again, locks are not. Where nobody lives, the next to come starts afresh.
+A worker claims the file of a dead worker, if there is one, and continues its counts. Counters thus
+outlive a worker, nothing has to be merged, and there are never more files than the maximum number
+of workers at one time. The lock of a worker shows that it lives, because the kernel releases the
+lock when it dies; process ids are reused, locks are not. If no worker lives, the next one starts
+from zero.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _LOCK_DEADLINE: Final = 5.0
 
 
 class WorkerFolder:
-    """The folder in which the workers of a service meet.
+    """The folder that the workers of a service share.
 
     Args:
-        path: an existing folder that this user may write to.
-        schema: identifies the layout of the records; files of another schema are not read.
-        keeps: whether counts stay where no worker lives for a moment, as while a server reloads.
+        path: An existing folder that this user can write to.
+        schema: Identifies the layout of the records; files of another schema are not read.
+        keeps: Whether counts stay while no worker lives for a moment, such as during a reload.
     """
 
     def __init__(self, path: Path, schema: str, *, keeps: bool = False) -> None:
@@ -50,7 +51,7 @@ class WorkerFolder:
         """Lock a file for this process and return its descriptor, open for reading and writing.
 
         Raises:
-            OSError: the folder cannot be written, or its lock could not be had in five seconds.
+            OSError: The folder cannot be written, or its lock was not free within five seconds.
         """
         with self._locked(_LOCK_DEADLINE):
             taken, free = self._survey()
@@ -73,15 +74,15 @@ class WorkerFolder:
         return self._fd
 
     def forked(self) -> int:
-        """Claim anew in a forked child, which must not keep its parent's lock alive."""
+        """Claim a file in a forked child, which must not keep its parent's lock alive."""
         self._looking = threading.Lock()
         self._close()
         return self.claim()
 
     def release(self) -> None:
-        """Give the file up: what it counted stays, for the next worker to count on in it."""
+        """Release the file. Its counts stay, and the next worker continues them."""
         if self._fd is not None:
-            # Closing would not do: whoever still holds a mapped record holds the file open.
+            # Closing is not enough: any holder of a mapped record keeps the file open.
             fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._close()
 
@@ -95,17 +96,17 @@ class WorkerFolder:
 
     @property
     def note(self) -> Path:
-        """The file for whatever else this worker shares; its predecessor's, if it had one."""
+        """The file for other data that this worker shares; its predecessor's, if it had one."""
         return self._note(self._own or "")
 
     def notes(self) -> list[tuple[Path, bool]]:
-        """Return the other workers' notes, if they wrote any, and whether each is alive."""
+        """Return the other workers' notes, if they wrote any, and whether each worker lives."""
         with self._looking:
             self._look()
             return [(self._note(name), self._living.get(name, True)) for name in self._peers]
 
     def peers(self) -> list[tuple[Peer, bool]]:
-        """Return the other workers' records and whether each is alive, as far as can be told."""
+        """Return the other workers' records and whether each worker lives, as far as known."""
         with self._looking:
             return self._look()
 
@@ -116,7 +117,7 @@ class WorkerFolder:
         for name in names - self._peers.keys():
             with contextlib.suppress(OSError):
                 self._peers[name] = _open_peer(self.path / name)
-        # While a worker starts, who lives is what was known before: a scrape waits for nobody.
+        # While a worker starts, the last known state applies: a scrape never waits.
         with contextlib.suppress(BlockingIOError), self._locked(0.0):
             self._living = {name: is_locked(peer.fd) for name, peer in self._peers.items()}
         return [(peer, self._living.get(name, True)) for name, peer in self._peers.items()]
@@ -137,7 +138,7 @@ class WorkerFolder:
         return f"{PREFIX}{number:04}{self._suffix}"
 
     def _survey(self) -> tuple[set[str], dict[str, int]]:
-        """Return the names of living workers' files, and the others open and locked."""
+        """Return the names of living workers' files, and the other files open and locked."""
         taken: set[str] = set()
         free: dict[str, int] = {}
         for path in self.path.glob(f"{PREFIX}*"):
@@ -173,7 +174,7 @@ def _open_peer(path: Path) -> Peer:
     fd = os.open(path, os.O_RDONLY)
     try:
         return Peer(fd)
-    except (OSError, ValueError):  # just made, still empty
+    except (OSError, ValueError):  # just created, still empty
         os.close(fd)
         raise OSError(f"{path} is empty") from None
 
