@@ -1,5 +1,5 @@
-"""What helps users test their own instrumented apps: a pytest plugin and asserting helpers.
+"""Helpers for testing instrumented apps: a pytest plugin and assertions.
 
-The plugin comes with the package. Its fixtures are ``observe``, ``obs_logs``, ``obs_spans`` and
-``obs_metrics``; a test that names none of them runs as if the package were not there.
+The plugin is part of the package. Its fixtures are ``observe``, ``obs_logs``, ``obs_spans`` and
+``obs_metrics``; it does not affect a test that uses none of them.
 """

@@ -1,4 +1,4 @@
-"""Holds what is logged during a test."""
+"""Records the log lines of a test."""
 
 from __future__ import annotations
 
@@ -18,30 +18,37 @@ _ERRORS: Final = ("ERROR", "CRITICAL")
 
 
 class LogRecorder:
-    """Lines of one test, oldest first; each is what its JSON says."""
+    """The log lines of one test, oldest first, parsed from JSON."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
     def record(self, line: bytes) -> None:
-        """Keep a line; called by the writer."""
+        """Keep a line; the writer calls this."""
         self._lines.append(line)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """All lines logged so far."""
+        """Return all lines logged so far."""
         line_watchers.flush(_FLUSH_SECONDS)
         return [json.loads(line) for line in list(self._lines)]
 
     def where(self, **fields: Any) -> list[dict[str, Any]]:
-        """Return the lines that have all of ``fields``, e.g. ``where(level="ERROR")``."""
+        """Return the lines that have all of ``fields``, such as ``where(level="ERROR")``."""
         return [line for line in self.lines if _has(line, fields)]
 
     def assert_logged(self, message: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Assert that a line has ``message`` (if given) and ``fields``; return the first.
+        """Assert that a line has ``message`` (if given) and ``fields``; return the first one.
+
+        Args:
+            message: the line's message.
+            fields: names and values of fields of the line.
+
+        Returns:
+            The first matching line.
 
         Raises:
-            AssertionError: no line has; its text shows the lines.
+            AssertionError: no line matches; the text contains all lines.
         """
         __tracebackhide__ = True
         wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
@@ -54,7 +61,7 @@ class LogRecorder:
         """Assert that no line has ``message`` (if given) and ``fields``.
 
         Raises:
-            AssertionError: a line has; its text shows the line.
+            AssertionError: a line matches; the text contains the first one.
         """
         __tracebackhide__ = True
         wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
@@ -66,7 +73,7 @@ class LogRecorder:
         """Assert that nothing was logged at ERROR or above.
 
         Raises:
-            AssertionError: something was; its text shows the line.
+            AssertionError: such a line exists; the text contains it.
         """
         __tracebackhide__ = True
         for level in _ERRORS:
@@ -82,7 +89,7 @@ def _has(line: dict[str, Any], fields: dict[str, Any]) -> bool:
 
 @contextmanager
 def recording_logs() -> Iterator[LogRecorder]:
-    """Record the lines of every pipeline; where the process has none, of one made for this."""
+    """Record the lines of every pipeline; create a pipeline if the process has none."""
     recorder = LogRecorder()
     with ExitStack() as undo:
         undo.callback(line_watchers.watch(recorder.record))

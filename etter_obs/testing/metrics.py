@@ -1,4 +1,4 @@
-"""Reads metrics during a test, as a scrape would."""
+"""Reads metrics during a test, as a scrape does."""
 
 from __future__ import annotations
 
@@ -17,28 +17,35 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 
 
 class MetricRecorder:
-    """Metrics of the process's registries; what they were at the start is remembered."""
+    """The metrics of the process, with their values at the start of the test."""
 
     def __init__(self) -> None:
         self._start = _read()
 
     def value(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples called ``name`` that have ``labels``; 0 where none has.
+        """Return the sum of the samples called ``name`` that have ``labels``; 0 if none has.
 
-        ``name`` is a sample's name as exposed, e.g. ``etter_requests_total`` or
-        ``etter_request_duration_seconds_count``.
+        Args:
+            name: the sample's exposed name, such as ``etter_requests_total`` or
+                ``etter_request_duration_seconds_count``.
+            labels: labels that the samples must have.
         """
         return _total(_read(), name, labels)
 
     def increase(self, name: str, **labels: str) -> float:
-        """Return by how much :meth:`value` grew since the test began."""
+        """Return the increase of ``value()`` since the test began."""
         return self.value(name, **labels) - _total(self._start, name, labels)
 
     def assert_increased(self, name: str, by: float = 1.0, **labels: str) -> None:
         """Assert that the samples called ``name`` with ``labels`` grew by exactly ``by``.
 
+        Args:
+            name: the sample's exposed name.
+            by: the expected increase.
+            labels: labels that the samples must have.
+
         Raises:
-            AssertionError: they did not; its text shows all samples of that name.
+            AssertionError: the increase differs; the text contains all samples of that name.
         """
         __tracebackhide__ = True
         grown = self.increase(name, **labels)

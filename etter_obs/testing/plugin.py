@@ -1,6 +1,6 @@
-"""The pytest plugin, loaded by its entry point in every environment that has etter-obs.
+"""The pytest plugin, which its entry point loads in every environment with etter-obs.
 
-It imports nothing but pytest: what the fixtures need is loaded by the first test that uses one.
+It imports only pytest; the first test that uses a fixture imports the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def obs_logs() -> Iterator[LogRecorder]:
-    """Lines that are logged during the test, redacted, as they are written."""
+    """Record the redacted lines that are logged during the test."""
     from etter_obs.testing.logs import recording_logs
 
     with recording_logs() as recorder:
@@ -29,10 +29,10 @@ def obs_logs() -> Iterator[LogRecorder]:
 
 @pytest.fixture
 def obs_spans() -> Iterator[SpanRecorder]:
-    """Spans that end during the test, redacted; they are kept here and not exported.
+    """Record the redacted spans that end during the test, instead of exporting them.
 
     Raises:
-        ImportError: the packages of traces are not usable; the message has the line for that.
+        ImportError: the packages for traces are unusable; the message contains the install command.
     """
     from etter_obs._internal.optional_dependencies import TRACES
 
@@ -45,7 +45,7 @@ def obs_spans() -> Iterator[SpanRecorder]:
 
 @pytest.fixture
 def obs_metrics() -> MetricRecorder:
-    """Metrics of the process, with what they were when the test began."""
+    """Return the metrics of the process, with their values when the test began."""
     from etter_obs.testing.metrics import MetricRecorder
 
     return MetricRecorder()
@@ -53,12 +53,12 @@ def obs_metrics() -> MetricRecorder:
 
 @pytest.fixture
 def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observability]]:
-    """Sets up an app for this test: every request traced, every line logged, nothing sent.
+    """Set up an app for this test: trace every request, log every line, send nothing.
 
-    Without the packages of traces no request is traced.
+    Without the packages for traces no request is traced.
 
-    ``observe(app, engine=…, redis=…)`` takes what ``setup_observability`` takes and undoes it
-    after the test. An app that was set up already keeps its own settings.
+    ``observe(app, engine=…, redis=…)`` accepts the arguments of ``setup_observability`` and undoes
+    the set-up after the test. An app that is already set up keeps its own settings.
     """
     from etter_obs._internal.optional_dependencies import TRACES
     from etter_obs._internal.settings import Settings

@@ -1,4 +1,4 @@
-"""Holds the spans that end during a test."""
+"""Records the spans that end during a test."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from etter_obs._internal.tracing.redaction import redacted
 
 
 class SpanRecorder:
-    """Spans of one test in the order in which they ended, as they would be exported."""
+    """The spans of one test, as exported, in the order in which they ended."""
 
     def __init__(self) -> None:
         self._redact = Redactor().value
         self.spans: list[ReadableSpan] = []
 
     def record(self, span: ReadableSpan) -> None:
-        """Keep a span, without its secrets."""
+        """Keep a span without its secrets."""
         if span.context is not None and span.context.trace_flags.sampled:
             self.spans.append(redacted(span, self._redact))
 
     def where(
         self, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> list[ReadableSpan]:
-        """Return the spans of that name (if given) that have all of ``attributes``."""
+        """Return the spans called ``name`` (if given) that have all of ``attributes``."""
         wanted = (attributes or {}).items()
         return [
             span
@@ -40,10 +40,17 @@ class SpanRecorder:
     def assert_span(
         self, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> ReadableSpan:
-        """Assert that such a span ended; return the first.
+        """Assert that a span called ``name`` (if given) with ``attributes`` ended; return the first.
+
+        Args:
+            name: the span's name.
+            attributes: names and values of attributes of the span.
+
+        Returns:
+            The first matching span.
 
         Raises:
-            AssertionError: none did; its text shows those that did.
+            AssertionError: no span matches; the text contains the recorded spans.
         """
         __tracebackhide__ = True
         found = self.where(name, attributes)
@@ -58,10 +65,14 @@ class SpanRecorder:
     def assert_no_span(
         self, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> None:
-        """Assert that no such span ended.
+        """Assert that no span with ``name`` (if given) and ``attributes`` ended.
+
+        Args:
+            name: the span's name.
+            attributes: names and values of attributes of the span.
 
         Raises:
-            AssertionError: one did; its text names it.
+            AssertionError: a span matches; the text contains the first one.
         """
         __tracebackhide__ = True
         found = self.where(name, attributes)
@@ -71,11 +82,11 @@ class SpanRecorder:
 
 @contextmanager
 def recording_spans() -> Iterator[SpanRecorder]:
-    """Keep every span that this package would export, and export none meanwhile."""
+    """Record every span of this package instead of exporting it."""
     recorder = SpanRecorder()
     original = BoundedSpans.on_end
 
-    def keep(self: BoundedSpans, span: ReadableSpan) -> None:  # a method's shape
+    def keep(self: BoundedSpans, span: ReadableSpan) -> None:  # has a method's signature
         recorder.record(span)
 
     BoundedSpans.on_end = keep  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
 """SQLAlchemy engines: statements, pool, N+1, health.
 
-The names are loaded when they are used: the app's side of ``requests`` needs no SQLAlchemy.
+Names are imported at their first use, because ``requests`` must work without SQLAlchemy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``db_connections_active``: what PostgreSQL counts, else what the pool has given out."""
+"""``db_connections_active``: from PostgreSQL, else the connections in use of the pool."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from etter_obs._internal.metrics.registry import MetricsRegistry
 
-# Connections that do something: running a statement, or holding a transaction open.
+# Active connections run a statement or hold a transaction open.
 _ACTIVE: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND state IS NOT NULL AND state <> 'idle' AND pid <> pg_backend_pid()"
@@ -28,8 +28,8 @@ _MAX_AGE: Final = 10.0
 def watch_connections(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
     """Set the gauge before every scrape; return the undo.
 
-    PostgreSQL is asked by a thread of its own, over a connection of its own: the pool may be full
-    just when the answer matters.
+    A separate thread queries PostgreSQL over a connection of its own, because the pool may be
+    exhausted when the value matters most.
     """
     gauge = registry.gauge(DB_CONNECTIONS).child()
     server: RefreshedValue[int] | None = None

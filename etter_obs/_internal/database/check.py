@@ -1,4 +1,4 @@
-"""A health check that tells a full pool from a database that is away."""
+"""A health check that distinguishes an exhausted pool from an unreachable database."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ _STEP: Final = 0.05
 def database_check(
     engine: Engine | AsyncEngine, *, patience: float = 1.0
 ) -> Callable[[], HealthReason | Awaitable[HealthReason]]:
-    """Return a check for ``Health.add``: coroutine function for an async engine, else a function.
+    """Return a check for ``Health.add``: a coroutine function for an async engine, else a function.
 
-    It takes a connection from the pool, as a request would, and pings the server with it. A pool
-    that has none to give for ``patience`` seconds is ``POOL_EXHAUSTED`` where the server answers on
-    a connection beside the pool; a server that does not answer raises ``ConnectionError``. The
-    check's own timeout bounds it.
+    The check takes a connection from the pool, as a request does, and pings the server. If the pool
+    has no free connection for ``patience`` seconds, the check connects outside the pool: it returns
+    ``POOL_EXHAUSTED`` if the server answers. If the server does not answer, the check raises
+    ``ConnectionError``. The check's own timeout limits the total time.
 
     Args:
-        engine: sync or async.
-        patience: seconds to wait for a connection; a pool that is full for a moment is healthy.
+        engine: a sync or async engine.
+        patience: seconds to wait for a connection; a pool that is full for less time is healthy.
+
+    Returns:
+        The check.
     """
     sync_engine: Engine = as_sync(engine)
 
@@ -50,7 +53,7 @@ def database_check(
             dialect.loaded_dbapi.InterfaceError,
         ) as error:
             raise ConnectionError("the database does not answer") from error
-        if not answers:  # SQLAlchemy before 2.0.3 catches the driver's error itself
+        if not answers:  # SQLAlchemy before 2.0.3 catches the driver's error
             raise ConnectionError("the database does not answer")
 
     def ping_beside() -> None:

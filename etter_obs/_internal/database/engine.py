@@ -1,4 +1,4 @@
-"""Every statement of an engine: its time by kind, its failures, its rows, its request."""
+"""Measures every statement of an engine: duration by kind, failures, rows and request."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def instrument_engine(
     pool: str = "default",
     watch_server: bool = True,
 ) -> Callable[[], None]:
-    """Measure, and where a request is sampled trace, what a sync or async engine does.
+    """Measure the statements of an engine, and trace them in sampled requests.
 
-    An engine that several apps observe is measured for the newest of them.
+    If several apps observe an engine, it is measured for the newest app.
 
     Args:
-        engine: of SQLAlchemy 2.
-        registry: takes the ``db_*`` metrics.
-        tracing: gives the spans' provider.
-        pool: value of the label ``pool``, to tell several engines apart.
-        watch_server: whether the database server is asked for its active connections; the metric
-            has no label, so only one engine can.
+        engine: a sync or async engine of SQLAlchemy 2.
+        registry: accepts the ``db_*`` metrics.
+        tracing: provides the spans' provider.
+        pool: value of the label ``pool``, which distinguishes engines.
+        watch_server: whether to query the server for its active connections; the metric has no
+            label, so only one engine can set it.
 
     Returns:
-        The undo, which leaves the engine as it was; a second call of it does nothing.
+        The undo, which restores the engine; a second call does nothing.
     """
     sync_engine: Engine = as_sync(engine)
 
@@ -72,7 +72,7 @@ def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
     durations = registry.histogram(DB_QUERY_DURATION)
     errors = registry.counter(DB_QUERY_ERRORS)
     rows = registry.counter(DB_ROWS)
-    # The vocabulary is closed, so every series is there from the start and loses no first event.
+    # The kinds are a closed set, so every series exists from the start and loses no first event.
     duration_of = {kind: durations.child(kind) for kind in KINDS}
     errors_of = {kind: errors.child(kind) for kind in KINDS}
     rows_of = {kind: rows.child(kind) for kind in KINDS}
@@ -96,12 +96,12 @@ def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
             note(request, shown)
             duration_of[kind].observe(elapsed, request.trace_id if request.sampled else None)
         changed = cursor.rowcount
-        # Drivers that do not know the rows of a SELECT before they are fetched say -1.
+        # Drivers return -1 if the number of rows is unknown before the fetch.
         if changed is not None and changed > 0:
             rows_of[kind].inc(changed)
 
     def failed(exception: ExceptionContext) -> None:
-        # Without a statement under way it was the connection that failed, which the pool counts.
+        # Without a running statement the connection failed, which the pool counts.
         started = getattr(exception.execution_context, _STARTED, None)
         if started is None or exception.statement is None:
             return

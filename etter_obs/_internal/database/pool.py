@@ -1,4 +1,4 @@
-"""The connection pool: its size and use at every scrape, and how long callers wait for it."""
+"""The connection pool: its size and use at every scrape, and the time that callers wait."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def as_sync(engine: Engine | AsyncEngine) -> Engine:
-    """Return the engine that has the pool, the dialect and the events."""
-    # Not by its class: without greenlet, sqlalchemy.ext.asyncio cannot be imported.
+    """Return the sync engine, which has the pool, the dialect and the events."""
+    # Not isinstance(): sqlalchemy.ext.asyncio cannot be imported without greenlet.
     either: Any = engine
     return cast("Engine", getattr(either, "sync_engine", either))
 
 
 class PoolState(NamedTuple):
-    """Connections of a pool: kept, allowed at most (None: no bound), checked out, beyond size."""
+    """Connections of a pool: kept, limit (None: no limit), in use, above the pool's size."""
 
     size: int
     limit: int | None
@@ -37,15 +37,15 @@ class PoolState(NamedTuple):
 
     @property
     def exhausted(self) -> bool:
-        """Whether the next caller has to wait."""
+        """Return whether the next caller must wait."""
         return self.limit is not None and self.in_use >= self.limit
 
 
 def pool_state(pool: Pool) -> PoolState | None:
-    """Return the state of a pool; None for pools that hold no queue (NullPool, StaticPool)."""
+    """Return the state of a pool; None for pools without a queue (NullPool, StaticPool)."""
     if not isinstance(pool, QueuePool):
         return None
-    extra = pool._max_overflow  # SQLAlchemy has no public name for it; -1 is "no bound"
+    extra = pool._max_overflow  # SQLAlchemy has no public name for it; -1 means no limit
     return PoolState(
         size=pool.size(),
         limit=None if extra < 0 else pool.size() + extra,
@@ -55,9 +55,14 @@ def pool_state(pool: Pool) -> PoolState | None:
 
 
 class PoolMetrics:
-    """Metrics of an engine's pool under the label ``name``; :meth:`close` ends them.
+    """Metrics of an engine's pool.
 
-    ``dispose()`` gives an engine a new pool, which is taken over.
+    ``dispose()`` gives an engine a new pool; the metrics follow it.
+
+    Args:
+        engine: the engine.
+        registry: accepts the ``db_pool_*`` metrics.
+        name: value of the label ``pool``.
     """
 
     def __init__(self, engine: Engine, registry: MetricsRegistry, name: str) -> None:
@@ -74,7 +79,7 @@ class PoolMetrics:
         self._off_scrape = registry.on_scrape(self._read)
 
     def close(self) -> None:
-        """Stop measuring and give the pool its own methods back."""
+        """Stop measuring and restore the pool's methods."""
         self._off_scrape()
         event.remove(self._engine, "engine_disposed", self._take_over)
         self._unpatch()

@@ -1,4 +1,4 @@
-"""Statements of one request: how many, and whether one of them was repeated (N+1)."""
+"""The statements of one request: their number, and repeated ones (N+1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etter_obs._internal.metrics.registry import MetricsRegistry
 
 MAX_STATEMENTS: Final = 500
-"""Different statements remembered for one request; what repeats shows up among the first ones."""
+"""Limit of different statements that are remembered per request; repeats appear early."""
 
 _LOG: Final = logging.getLogger("etter_obs.database")
 
@@ -35,11 +35,11 @@ def note(context: RequestContext, statement: str) -> None:
 
 
 class RequestQueries:
-    """Looks at the statements of requests that are over.
+    """Evaluates the statements of finished requests.
 
     Args:
-        registry: takes ``db_queries_per_request`` and ``db_n_plus_one_total``.
-        threshold: executions of one statement in one request that make it an N+1.
+        registry: accepts ``db_queries_per_request`` and ``db_n_plus_one_total``.
+        threshold: number of executions of one statement in one request that count as N+1.
     """
 
     def __init__(self, registry: MetricsRegistry, threshold: int) -> None:
@@ -48,9 +48,9 @@ class RequestQueries:
         self._threshold = threshold
 
     def finish(self, context: RequestContext) -> None:
-        """Count a request that ran statements; warn once where it repeated one.
+        """Count the statements of a request; log one warning if it repeated a statement.
 
-        Call it while the request is still the current one, so that the warning has its ids.
+        Call this while the request is still current, so that the warning has its ids.
         """
         endpoint = context.endpoint or UNMATCHED
         self._per_request.child(endpoint).observe(

@@ -1,4 +1,4 @@
-"""Spans of statements, by the official instrumentation, where the request is sampled."""
+"""Spans of statements in sampled requests, by the official instrumentation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _STATEMENT_EVENTS: Final = frozenset(
 
 
 def trace_engine(engine: Engine, provider: TracerProvider) -> Callable[[], None]:
-    """Have the statements of ``engine`` make spans; return the undo.
+    """Create spans for the statements of ``engine``; return the undo.
 
-    Does nothing where the user has instrumented SQLAlchemy already: spans must not come twice.
-    Where OpenTelemetry's instrumentation is not usable it warns, once, and does nothing.
+    The function does nothing if the user has already instrumented SQLAlchemy, which would double
+    the spans. If OpenTelemetry's instrumentation is unusable, it logs one warning and does nothing.
     """
     return ENGINE_SPANS.attempt(lambda: _official(engine, provider)) or (lambda: None)
 
@@ -39,13 +39,13 @@ def _official(engine: Engine, provider: TracerProvider) -> Callable[[], None]:
     listeners: list[tuple[Any, str, Any]] = []
 
     class SampledEngineTracer(EngineTracer):
-        """The official tracer of an engine, which an unsampled request does not enter.
+        """The official tracer of an engine, without spans in unsampled requests.
 
-        It notes its listeners here, since the official undo removes those of every engine. Those
-        that count the pool's connections are left out: the pool's own metrics are better.
+        It records its own listeners, because the official undo removes those of every engine. It
+        skips the listeners that count the pool's connections: the pool's own metrics replace them.
         """
 
-        def _register_event_listener(  # type: ignore[override]  # it is called on an instance
+        def _register_event_listener(  # type: ignore[override]  # called on an instance
             self, target: Any, identifier: str, func: Any, *args: Any, **kw: Any
         ) -> None:
             if identifier in _STATEMENT_EVENTS:

@@ -1,7 +1,7 @@
-"""What is kept of an exception: enough for a report, nothing that keeps its frames alive.
+"""Records an exception for a report without keeping its frames alive.
 
-Taking it costs a few microseconds on the thread that failed; source lines and JSON come later, on
-the reporting thread.
+The record is made on the thread that failed, in a few microseconds. The reporting thread adds
+source lines and encodes JSON.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MAX_LINE: Final = 256
 
 
 _Link = tuple[BaseException, int | None, str | None]
-"""An exception, the number of the one that it belongs to, and how."""
+"""An exception, the number of its parent, and the attribute that links them."""
 
 
 class Frame(NamedTuple):
-    """One call; ``line`` is a line number, ``module`` the dotted name where there is one."""
+    """One call; ``line`` is a line number, ``module`` the dotted name, if any."""
 
     filename: str
     function: str
@@ -33,9 +33,9 @@ class Frame(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """One exception of a tree; ``parent`` is the number of the one it led to or is a member of.
+    """One exception of a tree; ``parent`` is the number of the one that it caused, or of its group.
 
-    ``source`` is the attribute by which it hangs there.
+    ``source`` is the attribute of the parent that links to it.
     """
 
     number: int
@@ -49,10 +49,10 @@ class Raised(NamedTuple):
 
 
 def chain_of(exception: BaseException) -> list[Raised]:
-    """Return ``exception``, number 0, and before it what led to it, the first cause first.
+    """Return ``exception``, number 0, preceded by its causes, the first cause first.
 
-    ``raise … from …`` and implicit context are followed as Python shows them in a traceback, and
-    groups into their members.
+    The function follows ``raise … from …`` and implicit context as Python's traceback does, and
+    the members of groups.
     """
     chain: list[Raised] = []
     seen: set[int] = set()
@@ -98,7 +98,7 @@ def _chain_to(exception: BaseException, number: int) -> list[_Link]:
 def _text(exception: BaseException) -> str:
     try:
         return cut(str(exception), _MAX_TEXT)
-    except Exception:  # noqa: BLE001  # a __str__ of the app's may raise anything
+    except Exception:  # noqa: BLE001  # the app's __str__ may raise any exception
         return "(its text cannot be read)"
 
 
@@ -116,10 +116,10 @@ def _frames(exception: BaseException) -> list[Frame]:
 
 
 def as_sentry(chain: list[Raised], *, handled: bool) -> dict[str, Any]:
-    """Return the ``exception`` interface of Sentry's event payload, source lines included.
+    """Return the ``exception`` interface of Sentry's event payload, with source lines.
 
     The format is https://develop.sentry.dev/sdk/data-model/event-payloads/exception/. Variables
-    are left out: nobody can tell what they hold.
+    are omitted because they may contain secrets.
     """
     return {
         "values": [
@@ -161,7 +161,7 @@ def _frame(frame: Frame) -> dict[str, Any]:
 
 
 def _relative(frame: Frame) -> str:
-    """Return the path from the package's root, which is the same on every machine."""
+    """Return the path from the package's root, which is equal on every machine."""
     depth = (frame.module or "").count(".") + 1
     parts = frame.filename.split("/")
     if parts[-1] == "__init__.py":

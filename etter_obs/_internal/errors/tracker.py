@@ -1,8 +1,8 @@
-"""Sends errors to Sentry, explicitly and out of the request's way.
+"""Sends errors to Sentry, explicitly and on a thread of its own.
 
-Sentry's SDK is used for what it is good at (envelopes, rate limits, retries), through a client of
-our own: no integration of its patches anything, no global client or propagator is set, and an app
-that calls ``sentry_sdk.init`` for itself keeps what it has.
+Sentry's SDK provides envelopes, rate limits and retries, through a client of our own. Its
+integrations patch nothing, no global client or propagator is set, and an app that calls
+``sentry_sdk.init`` itself is not affected.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _SIGNAL: Final = "error"
 _MARK: Final = "_etter_obs_captured"
 _MAX_CONTEXT_TEXT: Final = 4_096
 _UNREACHABLE: Final = "network_error"
-"""What the SDK calls an event for which there was no connection."""
+"""The SDK's reason for an event without a connection."""
 _REFUSED: Final = "status_429"
-"""What the SDK calls an event that Sentry refused at its rate limit."""
+"""The SDK's reason for an event that Sentry rejected at its rate limit."""
 
 
 class _Report(NamedTuple):
-    """One error, taken on the thread that failed."""
+    """One error, recorded on the thread that failed."""
 
     time: float
     chain: list[Raised]
@@ -52,16 +52,16 @@ class _Report(NamedTuple):
 
 
 class ErrorTracker:
-    """Reports exceptions to the Sentry project of ``SENTRY_DSN``; does nothing where it is off.
+    """Reports exceptions to the Sentry project of ``SENTRY_DSN``; does nothing if that is off.
 
-    Nor where sentry-sdk is not usable, which one warning says.
+    It also does nothing if sentry-sdk is unusable; one warning reports that.
 
     Args:
-        settings: whether it is on, the DSN, and the version.
+        settings: the switch, the DSN and the version.
         service: tag on every event.
         environment: Sentry's environment.
-        registry: where dropped events are counted.
-        redactor: the rules that keep secrets out; the same as for logs.
+        registry: counts dropped events.
+        redactor: the rules that remove secrets; equal to those for logs.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class ErrorTracker:
         endpoint: str | None = None,
         handled: bool = False,
     ) -> None:
-        """Queue a report of ``exception``, which ended ``request``; never waits, never raises.
+        """Queue a report of ``exception``, which ended ``request``; never wait, never raise.
 
-        An exception that was reported within the same request is not reported again.
+        A request reports the same exception once.
 
         Args:
-            exception: what was raised.
-            request: the request; default: the one being served, if any.
+            exception: the exception.
+            request: the request; default: the current one, if any.
             endpoint: its route template, which becomes Sentry's transaction.
-            handled: whether the app went on.
+            handled: whether the app handled the exception.
         """
         if self.enabled:
             self._capture(exception, request, endpoint, handled, {})
@@ -115,11 +115,11 @@ class ErrorTracker:
     def capture_exception(
         self, exception: BaseException, context: Mapping[str, Any] | None = None
     ) -> None:
-        """Report an exception that the app handled, with contexts of its own (the guide's 6.3).
+        """Report an exception that the app handled, with its own contexts (the guide, section 6.3).
 
         Args:
-            exception: what was raised.
-            context: names and values; a value that is a mapping is a Sentry context as it is.
+            exception: the exception.
+            context: names and values; a mapping as value becomes a Sentry context of that name.
         """
         if not self.enabled:
             return
@@ -130,11 +130,11 @@ class ErrorTracker:
         self._capture(exception, None, None, True, contexts)
 
     def wake(self) -> None:
-        """Begin at once to send what waits."""
+        """Send the queued reports now, without waiting."""
         self._worker.wake()
 
     def flush(self, deadline: float) -> bool:
-        """Send what waits, at most ``deadline`` seconds; returns whether it left the queue."""
+        """Send the queued reports within ``deadline`` seconds; return whether none is left."""
         end = time.monotonic() + deadline
         done = self._worker.flush(deadline)
         if self._client is not None:
@@ -142,9 +142,9 @@ class ErrorTracker:
         return done
 
     def close(self, deadline: float) -> bool:
-        """Send what waits within ``deadline`` seconds, count the rest as dropped, and end.
+        """Send the queued reports within ``deadline`` seconds, count the rest as dropped, and end.
 
-        Nobody waits for a Sentry that is known to be out of reach.
+        The call does not wait for a Sentry that is known to be unreachable.
         """
         if self._is_down:
             deadline = 0.0
@@ -197,14 +197,14 @@ class ErrorTracker:
                 if self._client is None:
                     self._client = self._make_client()
                 self._client.capture_event(cast("Event", self._event(report)))
-            except Exception:  # noqa: BLE001  # an error report must not become an error
+            except Exception:  # noqa: BLE001  # a failed report must not cause an error
                 self._count_dropped("failed", 1)
 
     def _event(self, report: _Report) -> dict[str, Any]:
         """Return the event without its secrets.
 
-        They go before the SDK sees it: its older releases cut long texts, and half a secret is one
-        that no pattern knows any more.
+        Redaction comes before the SDK, because older releases of it cut long texts and no pattern
+        matches half a secret.
         """
         said: dict[str, Any] = {
             "exception": as_sentry(report.chain, handled=report.handled),
@@ -214,7 +214,7 @@ class ErrorTracker:
         if report.transaction is not None:
             said["transaction"] = report.transaction
         event = {"timestamp": report.time, "level": "error", **self._redactor.mapping(said)}
-        if report.trace is not None:  # a span's id may look like the number of a card
+        if report.trace is not None:  # added afterwards: a span id may look like a card number
             event["contexts"]["trace"] = report.trace
         return event
 
@@ -228,7 +228,7 @@ class ErrorTracker:
             self._is_down = True
 
         class CountingTransport(HttpTransport):
-            """Counts what the SDK gives up: network errors, rate limits, its own full queue."""
+            """Counts the events that the SDK drops: network errors, rate limits, its full queue."""
 
             def record_lost_event(self, reason: str, *args: Any, **kwargs: Any) -> None:
                 count_dropped(reason, 1)
@@ -236,7 +236,7 @@ class ErrorTracker:
                     unreachable()
 
             def on_dropped_event(self, reason: str) -> None:
-                if reason == _REFUSED:  # the one loss that is not recorded as lost
+                if reason == _REFUSED:  # the SDK does not record this loss
                     count_dropped(reason, 1)
 
         return sentry_sdk.Client(
@@ -252,7 +252,7 @@ class ErrorTracker:
             enable_backpressure_handling=False,
             include_local_variables=False,
             max_breadcrumbs=0,
-            # Brotli, the default where the package happens to be there, takes more processor time.
+            # Brotli, the default if its package is installed, uses more CPU time.
             _experiments={"transport_compression_algo": "gzip"},  # type: ignore[typeddict-item]
         )
 
@@ -264,8 +264,8 @@ class ErrorTracker:
 
 
 def _is_new(exception: BaseException, request_id: str) -> bool:
-    """Tell whether the request has not reported ``exception`` yet, and mark it as reported."""
-    with suppress(Exception):  # where its class lets nobody mark it, it is reported twice
+    """Return whether the request has not reported ``exception`` yet, and mark it as reported."""
+    with suppress(Exception):  # a class without attributes is reported twice
         if getattr(exception, _MARK, None) == request_id:
             return False
         setattr(exception, _MARK, request_id)

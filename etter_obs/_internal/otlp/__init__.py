@@ -1,1 +1,1 @@
-"""What spans and log lines share on their way out by OTLP: resource, transport, delivery."""
+"""The parts of OTLP that spans and log lines share: resource, transport, delivery."""

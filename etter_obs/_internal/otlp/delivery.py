@@ -1,4 +1,4 @@
-"""Delivers encoded OTLP requests: tries again within a time, and knows whether that works."""
+"""Delivers encoded OTLP requests: retries within a timeout and detects a receiver that is down."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from etter_obs._internal.settings import OtlpTarget
 
 _FIRST_DELAY: Final = 0.2
 _DOWN: Final = 3
-"""Attempts in a row that must have failed; fewer may be a moment of overload."""
+"""Failed attempts in a row that mean down; fewer may be a short overload."""
 
 
 class Delivery:
     """Sends requests of one signal to one receiver, from one thread.
 
     Args:
-        target: where to and how.
-        path: of the signal, below the endpoint of OTLP over HTTP.
-        method: of the signal, of OTLP over gRPC.
-        timeout: seconds that a request may take with its retries, unless ``target`` has its own.
+        target: the receiver, its protocol and options.
+        path: the signal's path below the endpoint, for OTLP over HTTP.
+        method: the signal's method, for OTLP over gRPC.
+        timeout: seconds that a request may take with its retries, unless ``target`` sets a timeout.
 
-    The connection is made with the first request, in the process that sends it: a gRPC channel does
-    not survive a fork.
+    The first request opens the connection, in the process that sends it, because a gRPC channel
+    does not survive a fork.
     """
 
     def __init__(self, target: OtlpTarget, *, path: str, method: str, timeout: float) -> None:
@@ -38,14 +38,14 @@ class Delivery:
 
     @property
     def is_down(self) -> bool:
-        """Whether the newest attempts failed: at the end of the process nobody waits for it."""
+        """Return whether the latest attempts failed; then the end of the process does not wait."""
         return self._failures >= _DOWN
 
     def send(self, payload: bytes) -> None:
-        """Send a request, again and again for as long as it may take.
+        """Send a request; retry until the timeout.
 
         Raises:
-            NotSent: it did not arrive.
+            NotSent: the receiver did not accept it.
         """
         end, delay = time.monotonic() + self._timeout, _FIRST_DELAY
         while True:
@@ -64,17 +64,17 @@ class Delivery:
                 return
 
     def give_up(self) -> None:
-        """Try nothing a second time from now on: what fails has failed."""
+        """Stop retrying from now on."""
         self._closing.set()
 
     def close(self) -> None:
-        """End what is under way and close the connection."""
+        """Cancel a running request and close the connection."""
         self._closing.set()
         if self._transport is not None:
             self._transport.close()
 
     def forked(self) -> None:
-        """Forget the parent's connection, in a forked child."""
+        """Discard the parent's connection, in a forked child."""
         self._transport = None
         self._closing = threading.Event()
         self._failures = 0

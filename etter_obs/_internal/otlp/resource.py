@@ -1,4 +1,4 @@
-"""Who sends: the resource of every span and log line of this process."""
+"""The resource of every span and log line of this process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from opentelemetry.sdk.resources import Resource
 INSTANCE_ID: Final = "service.instance.id"
 _instance: str | None = None
 _made: Final[set[str]] = set()
-"""Ids of this process and of those that it was forked from."""
+"""Ids of this process and of the processes that it was forked from."""
 
 
 def resource_of(service: str, environment: str, version: str | None) -> Resource:
-    """Return the resource; what OTEL_RESOURCE_ATTRIBUTES adds is in it.
+    """Return the resource, including the attributes of OTEL_RESOURCE_ATTRIBUTES.
 
-    ``service.instance.id`` is that of the process which calls this; see :func:`instance_id`.
+    ``service.instance.id`` is the id of the calling process; see ``instance_id()``.
+
+    Args:
+        service: ``service.name``.
+        environment: ``deployment.environment.name``.
+        version: ``service.version``; None omits it.
+
+    Returns:
+        The resource.
     """
     attributes = {"service.name": service, "deployment.environment.name": environment}
     if version is not None:
@@ -29,17 +37,17 @@ def resource_of(service: str, environment: str, version: str | None) -> Resource
 
 
 def id_now(known: str) -> str:
-    """Return the ``service.instance.id`` to send for the one of a resource.
+    """Return the ``service.instance.id`` to send for a resource with the id ``known``.
 
-    The resource may have been made by the process that forked this one; the id is this one's then.
-    What OTEL_RESOURCE_ATTRIBUTES says stays.
+    If a parent process created the resource before a fork, the result is this process's id. An id
+    from OTEL_RESOURCE_ATTRIBUTES stays.
     """
     return instance_id() if known in _made else known
 
 
 def instance_id() -> str:
-    """Return the id of this process: the same for all signals, another one in a forked child."""
-    global _instance  # one value for the process
+    """Return the id of this process: equal for all signals, different in a forked child."""
+    global _instance  # one value per process
     if _instance is None:
         _instance = str(uuid.uuid4())
         _made.add(_instance)
@@ -51,5 +59,5 @@ def _forget() -> None:
     _instance = None
 
 
-if hasattr(os, "register_at_fork"):  # Windows has no fork
+if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_forget)

@@ -1,4 +1,4 @@
-"""Carries OTLP requests: gRPC or HTTP, one at a time, each within a time of its own."""
+"""Sends OTLP requests by gRPC or HTTP, one at a time, each with its own timeout."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from etter_obs._internal.settings import OtlpTarget
 
 _LEVEL: Final = 6
-"""Of gzip, as gRPC compresses; the module's own 9 takes longer for a few bytes less."""
+"""The gzip level, equal to gRPC's; the module's default of 9 is slower for a few bytes less."""
 _RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
-# Both lists are OTLP's own: https://opentelemetry.io/docs/specs/otlp/#failures
+# Both lists come from OTLP: https://opentelemetry.io/docs/specs/otlp/#failures
 _RETRYABLE_CODES: Final = frozenset(
     {
         "CANCELLED",
@@ -27,8 +27,8 @@ _RETRYABLE_CODES: Final = frozenset(
 )
 
 
-class NotSent(Exception):  # noqa: N818  # what happened, not what is wrong
-    """A request did not arrive; ``retryable`` says whether it may be sent again."""
+class NotSent(Exception):  # noqa: N818  # names the event, not an error
+    """The receiver did not accept a request; ``retryable`` means that a retry may succeed."""
 
     def __init__(self, reason: str, *, retryable: bool) -> None:
         super().__init__(reason)
@@ -42,20 +42,23 @@ class Transport(Protocol):
         """Send an encoded export request within ``timeout`` seconds.
 
         Raises:
-            NotSent: it was not taken.
+            NotSent: the receiver did not accept it.
         """
 
     def close(self) -> None:
-        """Close the connection; a call under way ends."""
+        """Close the connection and end a running call."""
 
 
 def make_transport(target: OtlpTarget, path: str, method: str) -> Transport:
-    """Connect to ``target`` when the first request is sent.
+    """Return a transport that connects to ``target`` at the first request.
 
     Args:
-        target: the receiver.
-        path: of the signal, below the endpoint of OTLP over HTTP.
-        method: of the signal, of OTLP over gRPC.
+        target: the receiver, its protocol and options.
+        path: the signal's path below the endpoint, for OTLP over HTTP.
+        method: the signal's method, for OTLP over gRPC.
+
+    Returns:
+        The transport.
     """
     return _Grpc(target, method) if target.protocol == "grpc" else _Http(target, path)
 
@@ -84,7 +87,7 @@ class _Grpc:
         except self._error as error:
             code = error.code().name
             raise NotSent(code, retryable=code in _RETRYABLE_CODES) from None
-        except ValueError as error:  # the channel was closed meanwhile
+        except ValueError as error:  # another thread closed the channel
             raise NotSent(str(error), retryable=False) from None
 
     def close(self) -> None:

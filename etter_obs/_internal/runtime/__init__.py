@@ -1,4 +1,4 @@
-"""The run time: event loop, threads, garbage collector, process, versions."""
+"""Metrics of the runtime: event loop, threads, garbage collector, process, versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Runtime", "instrument_runtime"]
 
 
 class Runtime:
-    """Measures the run time until it is closed. It starts no thread."""
+    """Measures the runtime until it is closed. It starts no thread."""
 
     def __init__(self, registry: MetricsRegistry, service_version: str | None) -> None:
         self._loops = Loops(registry)
@@ -28,7 +28,7 @@ class Runtime:
         ).set(1)
 
     def watch_loop(self) -> None:
-        """Measure the running event loop and its thread pool; once for each loop is enough.
+        """Measure the running event loop and its thread pool; a repeated call does nothing.
 
         Raises:
             RuntimeError: no event loop is running.
@@ -45,8 +45,11 @@ def instrument_runtime(registry: MetricsRegistry, service_version: str | None = 
     """Measure this process.
 
     Args:
-        registry: takes the metrics.
-        service_version: of the app, for ``build_info``.
+        registry: accepts the metrics.
+        service_version: the app's version, for ``build_info``.
+
+    Returns:
+        The measurement, which ``close()`` ends.
     """
     return Runtime(registry, service_version)
 

@@ -1,4 +1,4 @@
-"""The event loop and its thread pool: the two things that a blocking call in an app exhausts."""
+"""The event loop and its thread pool, which blocking calls of an app exhaust."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from etter_obs._internal.metrics.registry import MetricsRegistry
 
 INTERVAL: Final = 0.25
-"""Seconds between two looks at the loop: four wake-ups a second, 10 µs each."""
+"""Seconds between two measurements of the loop: four wake-ups a second."""
 
 
 class Loops:
-    """Watches the event loops that it is shown, with one timer each."""
+    """Measures event loops, with one timer each."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._lag = registry.histogram(conventions.EVENT_LOOP_LAG).child()
@@ -34,13 +34,13 @@ class Loops:
         self._undo = registry.on_scrape(self._read)
 
     def watch(self) -> None:
-        """Watch the running loop; a second call for the same loop does nothing."""
+        """Measure the running loop; a second call for the same loop does nothing."""
         loop = asyncio.get_running_loop()
         if loop not in self._timers:
             self._timers[loop] = _Timer(loop, self._lag, current_default_thread_limiter())
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop measuring."""
         self._undo()
         for timer in self._timers.values():
             timer.stopped = True
@@ -54,12 +54,12 @@ class Loops:
 
 
 class _Timer:
-    """Wakes up every :data:`INTERVAL` and sees how late it is."""
+    """Wakes up every ``INTERVAL`` seconds and measures how late it is."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, lag: Histogram, limiter: CapacityLimiter
     ) -> None:
-        # The loop refers to this timer, not the other way round, or it could never be freed.
+        # A weak reference, because the loop refers to this timer and could never be freed.
         self._loop = weakref.ref(loop)
         self._lag = lag
         self.limiter = limiter

@@ -1,4 +1,4 @@
-"""Python's garbage collector: how often it runs and how long it stops the process."""
+"""Python's garbage collector: the number of its runs and the time that it stops the process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def watch_collector(registry: MetricsRegistry) -> Callable[[], None]:
     began = 0.0
 
     def called(phase: str, info: dict[str, Any]) -> None:
-        # The interpreter holds its lock from start to stop, so one variable is enough.
+        # The interpreter holds its lock during a collection, so one variable is enough.
         nonlocal began
         if phase == "start":
             began = time.perf_counter()

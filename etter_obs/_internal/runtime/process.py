@@ -1,4 +1,4 @@
-"""The process: CPU, memory, file descriptors, threads, age. Read from /proc at scrape."""
+"""The process: CPU, memory, file descriptors, threads, age; read from /proc at each scrape."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _START_FIELD: Final = 19
 def watch_process(registry: MetricsRegistry) -> Callable[[], None]:
     """Set the ``process_*`` metrics before every scrape; return the undo.
 
-    Where there is no /proc, only CPU time, threads and the limit of descriptors are known; on a
-    system that is not POSIX not that limit either.
+    Without /proc only CPU time, threads and the limit of descriptors are known. Without POSIX that
+    limit is unknown too.
     """
     cpu = registry.counter(conventions.PROCESS_CPU).child()
     memory = registry.gauge(conventions.PROCESS_MEMORY).child()
@@ -40,8 +40,8 @@ def watch_process(registry: MetricsRegistry) -> Callable[[], None]:
 
     def read() -> None:
         nonlocal counted, counted_in
-        # A worker counts on from what its predecessor left, so this adds what is new; in a forked
-        # child the CPU clock begins at 0 again.
+        # A worker continues the counters of its predecessor, so this adds only the difference. In
+        # a forked child the CPU clock restarts at 0.
         if counted_in != os.getpid():
             counted, counted_in = 0.0, os.getpid()
         total = time.process_time()
