@@ -40,7 +40,7 @@ class SpanRecorder:
     def assert_span(
         self, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> ReadableSpan:
-        """Assert that a span called ``name`` (if given) with ``attributes`` ended; return the first.
+        """Assert that a span called ``name`` (if given) with ``attributes`` ended; return it.
 
         Args:
             name: the span's name.
