@@ -184,8 +184,7 @@ class BatchWorker(Generic[T]):
             if rounds < _IDLE_ROUNDS:
                 self._wanted.acquire(timeout=self._linger)
             else:
-                # The order matters: a caller that appends after this check sees the flag and wakes
-                # us.
+                # The order matters: a caller that appends after this check sees the flag.
                 self._asleep = True
                 if not self._queue:
                     self._wanted.acquire()

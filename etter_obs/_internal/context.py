@@ -13,8 +13,14 @@ _new_ids: Final = random_ids(48)
 class RequestContext:
     """State of one request. The middleware creates it; logs, traces, database and cache read it.
 
-    ``trace_id`` and ``span_id`` are lower-case hexadecimal (32 and 16 digits), as in W3C Trace
-    Context. Both are empty until the trace is known.
+    Args:
+        request_id: The id in its log lines and its X-Request-ID header.
+        trace_id: 32 lower-case hexadecimal digits, as in W3C Trace Context; empty until the trace
+            is known.
+        span_id: 16 lower-case hexadecimal digits; empty until the trace is known.
+        sampled: Whether the trace is sampled.
+        method: The HTTP method.
+        path: The path of the URL.
     """
 
     __slots__ = (
@@ -66,7 +72,13 @@ class RequestContext:
         return self._span_id
 
     def follow(self, trace_id: str, span_id: str, sampled: bool) -> None:
-        """Adopt the ids of a span that other code created for this request."""
+        """Adopt the ids of a span that other code created for this request.
+
+        Args:
+            trace_id: 32 lower-case hexadecimal digits.
+            span_id: 16 lower-case hexadecimal digits.
+            sampled: Whether the trace is sampled.
+        """
         self._trace_id, self._span_id, self.sampled = trace_id, span_id, sampled
 
     def _make_ids(self) -> None:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 class Observability:
     """The handle of an observed app.
 
+    Args:
+        settings: The settings from the environment.
+        spec: The spec from slo.yaml.
+        app_file: The file that calls ``setup_observability``; a slo.yaml near it is suggested.
+
     Attributes:
         settings: The settings from the environment.
         spec: The spec from slo.yaml.

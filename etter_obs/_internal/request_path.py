@@ -49,6 +49,9 @@ def observed(
         spec: Gives the routes that stream and the latency from which a request is slow.
         side: The state that is kept on the app.
         lifecycle: Called when the app starts and stops.
+
+    Returns:
+        The outermost ASGI application.
     """
     side.callback(parts.tracing.settle(inner))
     parts.routes = RouteTable(app.routes)

@@ -71,7 +71,13 @@ class LogShipper:
         )
 
     def offer(self, time_ns: int, fixed: dict[str, Any], fields: dict[str, Any]) -> None:
-        """Queue the record of a line that was rendered from these fields; never waits."""
+        """Queue the record of a rendered line; never waits.
+
+        Args:
+            time_ns: Unix time of the line in nanoseconds.
+            fixed: The fields that all lines of one call share, or empty.
+            fields: The other fields.
+        """
         if self._forks:
             return
         try:

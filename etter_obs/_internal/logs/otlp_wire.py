@@ -50,9 +50,17 @@ class Encoder:
     def record(
         self, time_ns: int, observed_ns: int, fixed: Mapping[str, Any], fields: Mapping[str, Any]
     ) -> bytes:
-        """Return the LogRecord of a rendered line; times are Unix times in nanoseconds.
+        """Return the LogRecord of a rendered line.
 
-        ``fixed`` is the same object for all lines of one call, or empty; ``fields`` has the rest.
+        Args:
+            time_ns: Unix time of the line in nanoseconds.
+            observed_ns: Unix time in nanoseconds at which the line was encoded.
+            fixed: The fields that all lines of one call share (the same object each time), or
+                empty.
+            fields: The other fields.
+
+        Returns:
+            The encoded record.
         """
         parts = [_TIMES.pack(0x09, time_ns, 0x59, observed_ns)]
         if fixed:
@@ -117,7 +125,16 @@ def _key(key: str, size: int) -> bytes:
 
 
 def request(resource: Mapping[str, Any], scope: str, records: Iterable[bytes]) -> bytes:
-    """Return the ExportLogsServiceRequest of ``records``."""
+    """Return the ExportLogsServiceRequest of ``records``.
+
+    Args:
+        resource: Attributes of the resource.
+        scope: Name of the instrumentation scope.
+        records: Encoded records.
+
+    Returns:
+        The encoded request.
+    """
     attributes = b"".join(_block(b"\x0a", _pair(key, value)) for key, value in resource.items())
     logs = _block(b"\x0a", _block(b"\x0a", scope.encode()))
     logs += b"".join([_block(b"\x12", one) for one in records])

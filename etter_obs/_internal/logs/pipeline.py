@@ -218,7 +218,15 @@ class LogPipeline:
         fields: dict[str, Any],
         site: Site | tuple[CodeType, int],
     ) -> None:
-        """Queue a line of structlog or loguru; ``fields`` may contain ``exc_info``."""
+        """Queue a line of structlog or loguru.
+
+        Args:
+            level: Name of the level.
+            logger: Name of the logger.
+            message: The message.
+            fields: The fields, which may contain ``exc_info``; the pipeline owns them from now on.
+            site: Where the line was logged.
+        """
         if type(message) is not str or len(message) > self._limit:
             message = "" if message is None else cut(str(plain(message, self._limit)), self._limit)
         info = fields.pop("exc_info", None) if "exc_info" in fields else None

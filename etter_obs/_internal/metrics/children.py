@@ -23,6 +23,11 @@ class Child:
 
     The lock is re-entrant, because a handler of a garbage collection or a signal may count while
     the same thread counts.
+
+    Args:
+        cells: The record with the values.
+        lock: The lock of the registry.
+        bounds: Upper bounds of a histogram's buckets without +Inf; unused by other kinds.
     """
 
     __slots__ = ("cells", "lock")
@@ -67,7 +72,13 @@ class Gauge(Counter):
 
 
 class Histogram(Child):
-    """Observations in buckets, and the newest exemplar of each bucket."""
+    """Observations in buckets, and the newest exemplar of each bucket.
+
+    Args:
+        cells: The record with the values.
+        lock: The lock of the registry.
+        bounds: Upper bounds of the buckets without +Inf, in the metric's base unit.
+    """
 
     __slots__ = ("_buckets", "bounds")
 

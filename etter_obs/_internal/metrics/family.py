@@ -24,6 +24,12 @@ class Family(Generic[C]):
 
     Label sets past the cap share overflow series. These keep the labels that SLIs filter by, so
     that failures and routes still count past the cap.
+
+    Args:
+        registry: The registry that holds the records.
+        metric: The metric.
+        kind: The class of its children.
+        overflow: The class of its overflow series.
     """
 
     def __init__(

@@ -29,6 +29,9 @@ def render(registry: MetricsRegistry, *, openmetrics: bool, others: str = "") ->
         registry: The registry to expose.
         openmetrics: Whether the format is OpenMetrics; else Prometheus's text format.
         others: The exposition of other sources in the same format.
+
+    Yields:
+        Pieces of the text.
     """
     registry.refresh()
     peers = registry.peers()

@@ -50,7 +50,14 @@ class Needs(NamedTuple):
 
 
 class RequestSeries:
-    """The bound series of one method, route and status."""
+    """The bound series of one method, route and status.
+
+    Args:
+        registry: The registry of the app.
+        method: The HTTP method, or ``_OTHER``.
+        endpoint: The route's template.
+        status: The HTTP status.
+    """
 
     __slots__ = ("_children",)
 
@@ -103,7 +110,16 @@ class RequestMetrics:
         self.websocket_messages = registry.counter(names.WEBSOCKET_MESSAGES)
 
     def series(self, method: str, endpoint: str, status: int) -> RequestSeries:
-        """Return the series of a request that ended with ``status``."""
+        """Return the series of a request that ended with ``status``.
+
+        Args:
+            method: The HTTP method.
+            endpoint: The route's template.
+            status: The HTTP status.
+
+        Returns:
+            The series; bound only once for known methods.
+        """
         series = self._series.get((method, endpoint, status))
         return self._bind(method, endpoint, status) if series is None else series
 

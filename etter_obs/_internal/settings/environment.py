@@ -14,6 +14,11 @@ class SettingsError(ValueError):
     """An environment variable has a value that it does not accept.
 
     ``str()`` returns one line: the variable, its value (never that of a secret), what it accepts.
+
+    Args:
+        variable: Name of the variable.
+        held: Its value; None for a missing value or a secret.
+        takes: What the variable accepts; it completes the sentence "it takes …".
     """
 
     def __init__(self, variable: str, held: str | None, takes: str) -> None:
