@@ -1,6 +1,6 @@
-"""Redis clients: commands, server, health; and ``cached``.
+"""Measure Redis clients (commands, server, health) and provide ``cached``.
 
-The names are loaded when they are used: ``cached`` functions can be imported without redis-py.
+Each name is imported on first use, so that ``cached`` functions do not require redis-py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sync Redis client that nobody waits for long."""
+"""A sync Redis client with a timeout on every answer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _POOLS: Final = (ConnectionPool, BlockingConnectionPool)
 def bounded(client: Any, timeout: float) -> Any:
     """Return a client of the same server on which no answer takes longer than ``timeout`` seconds.
 
-    Connections that are made as the client's are, but nothing is tried again. A client of a cluster
-    or of a Sentinel, whose connections are made otherwise, is returned as it is.
+    Its connections have the client's configuration, but it does not retry. A client of a cluster
+    or of a Sentinel creates its connections in another way and is returned unchanged.
     """
     pool: Any = getattr(client, "connection_pool", None)
     if type(pool) not in _POOLS:

@@ -15,8 +15,9 @@ from etter_obs._internal.conventions import HealthReason
 def redis_check(client: Any) -> Callable[[], HealthReason | Awaitable[HealthReason]]:
     """Return a check for ``Health.add``: coroutine function for an async client, else a function.
 
-    It pings over the client's own pool, past its metrics. A pool without a free connection is
-    ``POOL_EXHAUSTED``; a server that cannot be reached raises ``ConnectionError``.
+    The check pings over the client's own pool, without counting in its metrics. It returns
+    ``POOL_EXHAUSTED`` if the pool has no free connection and raises ``ConnectionError`` if the
+    server is unreachable.
     """
     ping = type(client).execute_command
 

@@ -1,4 +1,4 @@
-"""Every command of a Redis client: its time and failures, and a span where a request is sampled."""
+"""Measure the commands of a Redis client, and trace those of sampled requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMMANDS: Final = frozenset(
         "zrevrange zscan zscore "
     ).split()
 )
-"""The vocabulary of the label ``command``, together with ``pipeline`` and ``other``."""
+"""The values of the label ``command``, besides ``pipeline`` and ``other``."""
 PIPELINE: Final = "pipeline"
 OTHER: Final = "other"
 _MAX_SPELLINGS: Final = 512
@@ -51,21 +51,21 @@ _clients: Final = NewestOn()
 def instrument_redis(
     client: Any, registry: MetricsRegistry, tracing: Tracing, *, watch: bool = True
 ) -> Callable[[], None]:
-    """Measure, and where a request is sampled trace, what a client does; watch its server.
+    """Measure the commands of a client, trace those of sampled requests, and watch the server.
 
-    A client that several apps observe is measured for the newest of them.
+    If several apps observe one client, the newest app measures it.
 
     Args:
-        client: ``redis.Redis`` or ``redis.asyncio.Redis``. Of a cluster's client the commands are
-            measured; what the server says of itself is the default node's, and none for async ones.
-        registry: takes the ``redis_*`` and ``cache_*`` metrics.
-        tracing: gives the spans' provider.
-        watch: whether the server is asked for evictions, writes and memory; the metrics have no
-            label, so only one client can.
+        client: ``redis.Redis`` or ``redis.asyncio.Redis``. A cluster's client is measured too; its
+            server metrics are those of the default node, and absent for an async client.
+        registry: receives the ``redis_*`` and ``cache_*`` metrics.
+        tracing: provides the tracer provider for the spans.
+        watch: whether to query the server for evictions, writes and memory; the metrics have no
+            label, so only one client may do so.
 
     Returns:
-        The undo, which leaves the client as it was; a second call of it does nothing. Pipelines
-        that were made before it stay measured.
+        The undo, which restores the client; a second call does nothing. Existing pipelines remain
+        measured.
     """
     return _clients.put(client, partial(_patch, client, registry, tracing, watch))
 
@@ -96,7 +96,7 @@ def _patch(
         unwatch()
         for name, plain in (("execute_command", plain_execute), ("pipeline", plain_pipeline)):
             if vars(client).get(name) is not ours[name]:
-                continue  # undone already, or somebody has wrapped ours and must go first
+                continue  # already undone, or wrapped by a later patch, whose undo comes first
             del vars(client)[name]
             if getattr(client, name) != plain:
                 vars(client)[name] = plain  # the user's own wrapper
@@ -107,19 +107,19 @@ def _patch(
 
 
 def _official(client: Any, provider: TracerProvider) -> tuple[Any, Any]:
-    """Return the officially instrumented ``execute_command`` and ``pipeline`` of the client."""
+    """Return ``execute_command`` and ``pipeline`` with OpenTelemetry's instrumentation."""
     from opentelemetry.instrumentation.redis import RedisInstrumentor
 
     instrumentor = RedisInstrumentor()
     theirs = instrumentor.is_instrumented_by_opentelemetry or getattr(client, _OFFICIAL_MARK, False)
-    if not theirs:  # else its spans are there already and must not come twice
+    if not theirs:  # if already instrumented, a second time would duplicate its spans
         with stable_conventions():
             instrumentor.instrument_client(client, tracer_provider=provider)
     return client.execute_command, client.pipeline
 
 
 class _Measure:
-    """Makes measured versions of a client's methods."""
+    """Create measured versions of a client's methods."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._durations = registry.histogram(REDIS_COMMAND_DURATION)
@@ -128,9 +128,15 @@ class _Measure:
         self._known: dict[Any, tuple[Histogram, Counter]] = {}
 
     def wrap(self, plain: Any, traced: Any, fixed: str | None = None) -> Callable[..., Any]:
-        """Return a method that calls ``traced``, in an unsampled request ``plain``, and measures.
+        """Return a method that measures a command.
 
-        The command is the first argument unless ``fixed`` names it.
+        Args:
+            plain: the method to call in an unsampled request.
+            traced: the method to call otherwise, which creates a span.
+            fixed: name of the command; default: the first argument of each call.
+
+        Returns:
+            A method with the signature of ``plain``.
         """
         if inspect.iscoroutinefunction(plain):
 
@@ -163,7 +169,7 @@ def _label(spelling: Any) -> str:
 
 
 class _Timing:
-    """Times its block, the same for sync and async callers."""
+    """Time a block, for sync and async callers."""
 
     __slots__ = ("_duration", "_errors", "_started")
 
@@ -185,6 +191,6 @@ class _Timing:
             time.perf_counter() - self._started,
             request.trace_id if request is not None and request.sampled else None,
         )
-        # A lost race for a watched key is an answer, and who cancels a call has not seen it fail.
+        # A WatchError is an answer, and a cancelled call is not a failed one.
         if isinstance(error, Exception) and not isinstance(error, WatchError):
             self._errors.inc()

@@ -1,4 +1,4 @@
-"""``cached``: a function's results in Redis, one line, with hits and misses by the cache's name."""
+"""``cached``: store a function's results in Redis and count hits and misses by cache name."""
 
 from __future__ import annotations
 
@@ -42,16 +42,17 @@ _names: Final[set[str]] = set()
 
 
 class Cached(Protocol[P, R_co]):
-    """A function whose results are kept."""
+    """A function whose results are stored."""
 
     invalidate: Callable[..., Any]
-    """Forget the result for these arguments, and one that is being computed; return whether it did.
+    """Invalidate the result for these arguments, also a running computation; return the success.
 
-    A coroutine function's is one too. With ``key=`` only what that and the tags ask for is needed.
+    It is a coroutine function if the function is one. With ``key=``, it requires only the
+    parameters that ``key`` and the tags use.
     """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Return the result, kept or computed."""
+        """Return the stored result, or compute it."""
 
     @overload
     def __get__(self, instance: None, owner: type) -> Cached[P, R_co]: ...
@@ -62,7 +63,7 @@ class Cached(Protocol[P, R_co]):
 
 
 def bind(cache: Cache) -> Callable[[], None]:
-    """Make ``cache`` the one that ``cached`` functions use; return the undo."""
+    """Make ``cached`` functions use ``cache``; return the undo."""
     for name in _names:
         cache.expect(name)
     return _bound.put(cache)
@@ -76,30 +77,34 @@ def cached(
     key: Callable[..., object] | None = None,
     tags: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Cached[P, R]]:
-    """Keep a function's results in the app's Redis for ``ttl`` seconds.
+    """Store a function's results in the app's Redis for ``ttl`` seconds.
 
-    Calls share a result only if the function cannot tell their arguments apart: ``1`` is not
-    ``True``, and a model is not one of another class. A result is kept only if it comes back from
-    JSON as it was, by the return annotation or as plain JSON. What cannot be told apart or kept is
-    computed each time, counted as ``cache_not_kept_total``, and said once in a warning.
+    Calls share a result only if the function cannot distinguish their arguments: ``1`` is not
+    ``True``, and a model does not equal a model of another class. A result is stored only if JSON
+    preserves it, by the return annotation or as plain JSON. Other results are computed at each
+    call, counted in ``cache_not_kept_total``, and reported by one warning.
 
-    One caller computes what is missing; others who ask meanwhile get the same. Where Redis is away
-    the function is called as if there were no cache. Look-ups are counted as ``cache_hits_total``
-    and ``cache_misses_total`` under ``cache_key=name``. Sync and async functions; a sync function
-    needs a sync client.
+    One caller computes a missing result, and concurrent callers wait for it. If Redis is
+    unreachable, the function runs without a cache. ``cache_hits_total`` and
+    ``cache_misses_total`` count look-ups with the label ``cache_key=name``. The function may be
+    sync or async; a sync function requires a sync client.
 
     Args:
-        name: of the cache; it stands in keys and metrics.
-        ttl: life time of a result, in whole seconds.
-        none_ttl: the same for None as result; 0: it is not kept; default: ``ttl``.
-        key: takes some of the function's parameters, by their names, and returns what tells one
-            result from another, such as ``lambda user: user.id``; default: every argument.
-        tags: names to invalidate results by, with ``{parameter}`` in place of an argument:
+        name: name of the cache, part of the keys and the label of the metrics.
+        ttl: lifetime of a result, in whole seconds.
+        none_ttl: lifetime of the result None, in whole seconds; 0 does not store it; default:
+            ``ttl``.
+        key: a function of some of the function's parameters, by name, whose value identifies the
+            result, such as ``lambda user: user.id``; default: every argument.
+        tags: names for the invalidation of results, with ``{parameter}`` in place of an argument:
             ``["companies", "user:{user_id}"]``.
 
+    Returns:
+        A decorator, which adds ``invalidate`` to the function.
+
     Raises:
-        ValueError: ``ttl`` is not positive, or ``key`` or a tag asks for what is no parameter.
-        TypeError: what is decorated is a generator function, or ``tags`` is one text.
+        ValueError: ``ttl`` is not positive, or ``key`` or a tag uses an unknown parameter.
+        TypeError: the decorated function is a generator function, or ``tags`` is a single text.
     """
     negative = ttl if none_ttl is None else none_ttl
     for what, seconds, least in (("ttl", ttl, 1), ("none_ttl", negative, 0)):
@@ -124,7 +129,7 @@ def cached(
 
 
 class _Kept:
-    """A function, and what is known of its calls and their results."""
+    """A cached function with its calls and results."""
 
     def __init__(
         self, function: Callable[..., Any], name: str, calls: Calls, results: Results
@@ -138,16 +143,16 @@ class _Kept:
         self._results = results
 
     def answer(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what a sync function returns, kept or computed."""
+        """Return the stored result of a sync function, or compute it."""
         prepared = self._prepare(args, kwargs)
         if prepared is None:
             return self._function(*args, **kwargs)
         call = partial(self._function, *args, **kwargs)
-        # In the event loop nobody may wait for what may need the loop itself.
+        # A sync wait in the event loop would block a computation that requires the loop.
         return fly(flight(*prepared, self._results, call, waits=not _in_asyncio()))
 
     async def answer_async(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what a coroutine function returns, kept or computed."""
+        """Return the stored result of a coroutine function, or compute it."""
         prepared = self._prepare(args, kwargs)
         if prepared is None:
             return await self._function(*args, **kwargs)
@@ -155,14 +160,14 @@ class _Kept:
         return await fly_async(flight(*prepared, self._results, call, waits=True))
 
     def forget(self, *args: Any, **kwargs: Any) -> bool:
-        """Forget the result for these arguments; return whether that was done."""
+        """Invalidate the result for these arguments; return whether this succeeded."""
         cache, call = _bound.current, self._calls.to_forget(args, kwargs)
-        if cache is None or cache.is_async:  # then nothing is kept
+        if cache is None or cache.is_async:  # no result is stored in this case
             return False
         return _told(cache.run(self._script(cache, call), insist=True), self._name)
 
     async def forget_async(self, *args: Any, **kwargs: Any) -> bool:
-        """Do the same in a coroutine."""
+        """Do what :meth:`forget` does, in a coroutine."""
         cache, call = _bound.current, self._calls.to_forget(args, kwargs)
         if cache is None:
             return False
@@ -172,8 +177,8 @@ class _Kept:
         return cache.forget(cache.entry(self._name, call), self._results.longest_own)
 
     def _warn_that_nothing_is_kept(self) -> None:
-        """Say once a process that no app has a Redis client for results."""
-        global _has_warned  # one place for results in the process
+        """Warn once per process that no app has a Redis client for results."""
+        global _has_warned  # the process has one cache
         if not _has_warned:
             _has_warned = True
             _LOG.warning(
@@ -183,7 +188,7 @@ class _Kept:
             )
 
     def _prepare(self, args: Any, kwargs: Any) -> tuple[Cache, Entry] | None:
-        """Return the cache and the call's keys; None where the call is not cached."""
+        """Return the cache and the call's keys, or None if the call is not cached."""
         cache = _bound.current
         if cache is None:
             self._warn_that_nothing_is_kept()
@@ -206,12 +211,12 @@ class _Kept:
 
 
 def invalidate(*tags: str) -> bool:
-    """Forget every result that carries one of the tags; return whether that was done.
+    """Invalidate every result that has one of the tags; return whether this succeeded.
 
-    It takes one command however many results there are. What is being computed is forgotten too.
+    It sends one command for any number of results. Running computations are invalidated too.
 
     Raises:
-        TypeError: the app's Redis client is async, or a tag is no text.
+        TypeError: the app's Redis client is async, or a tag is not text.
     """
     cache = _bound.current
     if cache is None:
@@ -225,7 +230,7 @@ async def ainvalidate(*tags: str) -> bool:
     """Do what :func:`invalidate` does, in a coroutine, with a client of either kind.
 
     Raises:
-        TypeError: a tag is no text.
+        TypeError: a tag is not text.
     """
     cache = _bound.current
     if cache is None:
@@ -244,6 +249,6 @@ def _told(done: bool | None, what: str) -> bool:
 def _in_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
-    except RuntimeError:  # a thread without a loop, or another kind of loop
+    except RuntimeError:  # a thread without a loop, or not an asyncio loop
         return False
     return True

@@ -1,4 +1,4 @@
-"""The results of one ``cached`` function: how long they are kept, and why one is not."""
+"""The results of one ``cached`` function: their lifetime, and why a result is not stored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LOG: Final = logging.getLogger("etter_obs.cache")
 
 
 class Results:
-    """What is known of a function's results.
+    """Encode, decode and count the results of one function.
 
     Args:
-        function: sync or async, without partials and decorators around it.
-        name: of its cache.
-        ttl: seconds that a result is kept.
-        none_ttl: the same for None; 0: not at all.
+        function: the sync or async function, without partials and decorators around it.
+        name: name of its cache.
+        ttl: lifetime of a result, in seconds.
+        none_ttl: lifetime of the result None, in seconds; 0 does not store it.
     """
 
     _longest: ClassVar[int] = 1
@@ -35,21 +35,24 @@ class Results:
         self._none_ttl = none_ttl
         self._said: set[str] = set()
         self.are_kept = True
-        """Whether the last one could be kept."""
+        """Whether the last result could be stored."""
         self.longest_own: Final = max(ttl, none_ttl)
         Results._longest = max(Results._longest, self.longest_own)
 
     @classmethod
     def longest(cls) -> int:
-        """Return the seconds after which nothing that any function has stored is left."""
+        """Return the longest lifetime of all functions' results, in seconds."""
         return cls._longest
 
     def lifetime(self, result: object) -> int:
-        """Return the seconds that a result is kept."""
+        """Return the lifetime of ``result`` in seconds; 0 if it is not stored."""
         return self._none_ttl if result is None else self._ttl
 
     def encode(self, result: object, cache: Cache) -> bytes | None:
-        """Return what is stored; None where it is not kept, which is counted and said once."""
+        """Return the bytes to store, or None if the result is not stored.
+
+        A result that JSON does not preserve is counted and reported by one warning.
+        """
         if not self.lifetime(result):
             return None
         try:
@@ -62,16 +65,22 @@ class Results:
         return data
 
     def decode(self, data: bytes | None) -> tuple[Any] | None:
-        """Return the result within a tuple; None where there is none that can be read."""
+        """Return the result in a tuple, or None if there is no readable result."""
         if data is None:
             return None
         try:
             return (self._codec.decode(data),)
-        except Exception:  # noqa: BLE001  # stored by another version of the app, or by others
+        except Exception:  # noqa: BLE001  # stored by another version of the app, or by another program
             return None
 
     def refuse(self, reason: NotKept, why: str, cache: Cache) -> None:
-        """Count a result that is not kept, and say the first time why."""
+        """Count a result that is not stored, and log the reason the first time.
+
+        Args:
+            reason: value of the label ``reason``.
+            why: the explanation for the log line.
+            cache: the cache that counts it.
+        """
         cache.count_not_kept(self._name, reason)
         if reason not in self._said:
             self._said.add(reason)

@@ -1,4 +1,4 @@
-"""What the Redis server says of itself: evictions, writes and memory, read off everybody's path."""
+"""Read evictions, writes and memory from the Redis server, outside the path of requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITES: Final = (  # noqa: SIM905
 
 
 class ServerState(NamedTuple):
-    """Totals since the server's start, and its memory in bytes; None where it does not tell."""
+    """Totals since the server's start, and its memory in bytes; None if it does not report them."""
 
     evicted: int | None
     writes: int | None
@@ -37,12 +37,12 @@ def watch_server(
     """Set ``cache_evicted_keys_total``, ``…writes_total`` and ``…memory_bytes`` before a scrape.
 
     Args:
-        client: sync or async.
+        client: a sync or async client.
         execute: the client's ``execute_command`` without instrumentation.
-        registry: takes the metrics.
+        registry: receives the metrics.
 
     Returns:
-        The undo.
+        The undo, which stops the queries.
     """
     evicted = registry.counter(CACHE_EVICTED).child()
     writes = registry.counter(CACHE_WRITES).child()
@@ -74,7 +74,7 @@ def _ask(execute: Callable[..., Any]) -> ServerState:
 
 
 async def _ask_async(client: Any) -> ServerState:
-    """Ask over a connection of this thread's own: the client's belong to the app's event loop."""
+    """Query over a separate connection, as the client's belong to the app's event loop."""
     pool = client.connection_pool
     own = type(pool)(
         connection_class=pool.connection_class, **{**pool.connection_kwargs, "max_connections": 1}
