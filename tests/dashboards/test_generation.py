@@ -105,7 +105,7 @@ def test_no_service_has_metrics_for_which_the_dashboards_do_not_ask() -> None:
     line = text_of(slo, more=billing).splitlines().index("  billing: { metric_prefix: bill }") + 1
     assert error is not None
     assert error.startswith(f"slo.yaml:{line}:14: 'metric_prefix' cannot differ within services")
-    assert "a project of its own" in error
+    assert "a separate project" in error
     everywhere = "metric_prefix: bill\nenvironments: { staging: { metric_prefix: b } }\n"
     assert error_of(text_of(slo, more=everywhere)) is None
 

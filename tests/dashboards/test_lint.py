@@ -160,7 +160,7 @@ def test_panels_of_a_closed_row_on_one_place(service: Json, spec: Spec) -> None:
 
 def test_a_panel_outside_the_grid(service: Json, spec: Spec) -> None:
     """overlaps: a panel wider than the grid is found."""
-    panel(service, "In flight and disconnects")["gridPos"]["w"] = 20
+    panel(service, "In flight, and clients that left")["gridPos"]["w"] = 20
     assert "leaves the grid" in found(service, spec)["overlaps"][0]
 
 

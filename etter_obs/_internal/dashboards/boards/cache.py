@@ -1,4 +1,4 @@
-"""Cache: whether it answers, whether it is too small, and what Redis takes for a command."""
+"""Cache: hit ratio, size, and the time of Redis commands."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 
 def cache(spec: Spec) -> Board:
-    """Whether the cache earns its keep."""
+    """Hit ratio, evictions and command latency."""
     app = App(spec.metric_prefix)
     return Board(
         Dashboard.CACHE,
         "Cache",
-        "Whether the cache answers, whether it is too small, and what Redis takes for a command.",
+        "Hit ratio, evictions, memory, and the time of Redis commands.",
         [_glance(spec, app), _answers(spec, app), _commands(app), _redis()],
         [variables.service(spec.service), variables.environment(spec.environment)],
         [variables.starts(app), variables.alerts()],
@@ -64,7 +64,7 @@ def _glance(spec: Spec, app: App) -> Section:
                 About(
                     "Hit ratio",
                     "Share of look-ups that a cache answered.",
-                    "See below which cache misses; after a deployment it may only be cold.",
+                    "See below which cache has misses; after a deployment it may be cold.",
                     "percentunit",
                     thresholds.ratio(spec, CACHE_HITS),
                     [to(Dashboard.SLO_DETAIL, "Its SLO")],
@@ -75,7 +75,7 @@ def _glance(spec: Spec, app: App) -> Section:
             single(
                 About(
                     "Evicted per write",
-                    "Keys that Redis pushed out, per key written, within the time range.",
+                    "Keys that Redis evicted, per key written, within the time range.",
                     "The memory limit is too small for what is kept: raise maxmemory, shorten "
                     "the time to live, or keep less.",
                     "percentunit",
@@ -87,7 +87,7 @@ def _glance(spec: Spec, app: App) -> Section:
             single(
                 About(
                     "Memory",
-                    "Memory that Redis uses for what it keeps.",
+                    "Memory that Redis uses for its data.",
                     "Growth without new traffic: keys without a time to live.",
                     "bytes",
                 ),
@@ -97,8 +97,8 @@ def _glance(spec: Spec, app: App) -> Section:
                 About(
                     "Commands lost",
                     "Redis commands that failed within the time range.",
-                    "Is Redis reachable? Health and dependencies shows its check; the app goes "
-                    "on without its cache, slower.",
+                    "Check in Health and dependencies whether Redis is reachable; the app keeps "
+                    "working without its cache, but slower.",
                     "none",
                     ZERO,
                     [to(Dashboard.HEALTH, "Health and dependencies")],
@@ -139,7 +139,7 @@ def _answers(spec: Spec, app: App) -> Section:
                 About(
                     "Evictions and writes",
                     "Keys evicted and write commands per second, as Redis counts them.",
-                    "Evictions beside writes: the cache forgets as fast as it learns.",
+                    "Evictions close to writes: the cache is too small for its working set.",
                     "ops",
                 ),
                 Series(app.rate(CACHE_WRITES), "writes", BLUE),
@@ -147,10 +147,10 @@ def _answers(spec: Spec, app: App) -> Section:
             ),
             rows(
                 About(
-                    "Caches, the worst hit ratio first",
-                    "Look-ups, their answers, and results that were not kept, over the time range.",
-                    "Asked often and answering seldom, a cache costs more than it saves. Results "
-                    "not kept: a warning in the log names the function and the reason.",
+                    "Caches by hit ratio, worst first",
+                    "Look-ups, hits, and results that were not stored, over the time range.",
+                    "A cache with many look-ups and few hits costs more than it saves. Results "
+                    "not stored: a warning in the log names the function and the reason.",
                     "short",
                     floor,
                 ),
@@ -183,7 +183,7 @@ def _commands(app: App) -> Section:
                 About(
                     "Commands",
                     "Redis commands per second, the ten most frequent.",
-                    "Many small reads in a row want MGET or a pipeline.",
+                    "Many small reads in a row: use MGET or a pipeline.",
                     "ops",
                 ),
                 Series(top(10, count), legend),
@@ -226,7 +226,7 @@ def _redis() -> Section:
                 About(
                     "Memory against its limit",
                     "Used and allowed memory; without a limit the second line is zero.",
-                    "Used at the limit: Redis evicts or refuses, as maxmemory-policy says.",
+                    "At the limit Redis evicts keys or refuses writes (maxmemory-policy).",
                     "bytes",
                 ),
                 Series(f"sum({select(Redis.MEMORY_USED, job)})", "used", BLUE),
@@ -235,8 +235,8 @@ def _redis() -> Section:
             lines(
                 About(
                     "Clients",
-                    "Connections that Redis holds open.",
-                    "Growth without end is a pool that never gives back.",
+                    "Open connections of Redis.",
+                    "Steady growth: a pool does not release connections.",
                     "none",
                 ),
                 Series(f"sum({select(Redis.CLIENTS, job)})", "clients"),
@@ -244,8 +244,8 @@ def _redis() -> Section:
             lines(
                 About(
                     "Keys and expiries",
-                    "Keys held, and keys per second whose time ran out.",
-                    "Keys that grow while none expires were written without a time to live.",
+                    "Keys stored, and keys that expire per second.",
+                    "Keys grow while none expires: they are written without a time to live.",
                     "none",
                 ),
                 Series(f"sum({select(Redis.KEYS, job)})", "keys", BLUE),

@@ -1,4 +1,4 @@
-"""Database: the pool, the statements, what requests ask of them, and PostgreSQL itself."""
+"""Database: the pool, the statements, the statements per request, and PostgreSQL itself."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ KIND_COLORS: Final = dict(zip(KINDS, (BLUE, ORANGE, SKY, PURPLE, GREY), strict=T
 
 
 def database(spec: Spec) -> Board:
-    """Whether callers wait for the database, and for what."""
+    """Whether requests wait for the database, and why."""
     app = App(spec.metric_prefix)
     return Board(
         Dashboard.DATABASE,
         "Database",
-        "The pool, the statements, what requests ask of them, and PostgreSQL itself.",
+        "The pool, the statements, the statements per request, and PostgreSQL itself.",
         [
             _glance(spec, app),
             _pool(spec, app),
@@ -81,8 +81,8 @@ def _glance(spec: Spec, app: App) -> Section:
                 About(
                     "Active connections",
                     "Connections that run a statement or hold a transaction.",
-                    "Find who holds them by state below; lower the pool of the workers before "
-                    "you raise the server's limit.",
+                    "Find out below in which state they are; reduce the workers' pools before you"
+                    " raise the server's limit.",
                     "none",
                     thresholds.bound(spec, DB_CONNECTIONS),
                 ),
@@ -101,10 +101,10 @@ def _glance(spec: Spec, app: App) -> Section:
             ),
             single(
                 About(
-                    "Callers that got no connection",
-                    "Callers that gave up waiting within the time range.",
-                    "The pool is exhausted: /health/detailed says so too. Free or add "
-                    "connections now; look for the leak afterwards.",
+                    "Pool timeouts",
+                    "Requests for a connection that timed out within the time range.",
+                    "The pool is exhausted; /health/detailed reports it too. Free or add "
+                    "connections now, and look for the leak afterwards.",
                     "none",
                     ZERO,
                     links=[to(Dashboard.HEALTH, "Health and dependencies")],
@@ -124,9 +124,9 @@ def _pool(spec: Spec, app: App) -> Section:
             lines(
                 About(
                     "Connections of the pool",
-                    "Checked out, kept, allowed and beyond the pool's size, over all workers.",
-                    "In use near allowed: callers wait. Overflow all day: the pool is too small "
-                    "for its load.",
+                    "Connections checked out, pooled, allowed and in overflow, over all workers.",
+                    "In use near allowed: requests wait. Constant overflow: the pool is too small"
+                    " for its load.",
                     "none",
                 ),
                 Series(f"sum({app(DB_POOL_IN_USE)})", "in use", BLUE),
@@ -137,9 +137,9 @@ def _pool(spec: Spec, app: App) -> Section:
             lines(
                 About(
                     "Wait for a connection",
-                    "How long callers waited until the pool gave them one.",
-                    "Any wait beyond a millisecond is a pool at its end: see which requests "
-                    "hold connections long.",
+                    "How long requests waited for a connection from the pool.",
+                    "A wait of more than a millisecond means that the pool is exhausted: see "
+                    "which requests hold connections for long.",
                     "s",
                 ),
                 Series(app.quantile(0.95, DB_POOL_WAIT), "p95", BLUE, exemplar=True),
@@ -159,7 +159,7 @@ def _statements(spec: Spec, app: App) -> Section:
                 About(
                     "Statements by kind",
                     "Statements per second, by what they do.",
-                    "Far more than requests: a loop asks row by row, see N+1 below.",
+                    "Far more statements than requests: a loop queries row by row, see N+1 below.",
                     "ops",
                 ),
                 Series(app.rate(DB_QUERY_DURATION, by=kind, part="_count"), legend),
@@ -181,7 +181,7 @@ def _statements(spec: Spec, app: App) -> Section:
             lines(
                 About(
                     "Failed statements by kind",
-                    "Statements per second that the database refused or lost.",
+                    "Statements per second that failed.",
                     "Search Logs and traces for the error; a deadlock shows below as well.",
                     "ops",
                     links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],
@@ -214,7 +214,7 @@ def _requests(spec: Spec, app: App) -> Section:
     bound = thresholds.quantile(spec, DB_QUERY_DURATION, 0.95)
     slow = f"{(bound.bad if bound else 0.1) * 1000:g}ms"
     return section(
-        "What requests ask",
+        "Statements per request",
         line(
             lines(
                 About(
@@ -244,7 +244,7 @@ def _requests(spec: Spec, app: App) -> Section:
                     "Repeated statements",
                     "Warnings that name a statement run many times by one request, without its "
                     "values.",
-                    "Open a line and follow its trace_id: the trace shows who asked.",
+                    "Open a line and follow its trace_id: the trace shows the request.",
                     "none",
                 ),
                 stream(f'{LogField.STATEMENT} != ""', levels=("WARNING",)),

@@ -1,4 +1,4 @@
-"""Health and dependencies: what the app's own checks say, and what it asks of other services."""
+"""Health and dependencies: the app's health checks, and its calls to other services."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _STATES = {"0": ("failing", BAD), "1": ("passing", GOOD)}
 
 
 def health(spec: Spec) -> Board:
-    """Which dependency is the cause, before anybody reads a log."""
+    """Which dependency is the cause of a problem."""
     app = App(spec.metric_prefix)
     return Board(
         Dashboard.HEALTH,
         "Health and dependencies",
-        "What the app's own checks say, and what it asks of other services.",
+        "The app's health checks, and its calls to other services.",
         [_checks(spec, app), _outgoing(app)],
         [variables.service(spec.service), variables.environment(spec.environment)],
         [variables.starts(app), variables.alerts()],
@@ -86,8 +86,8 @@ def _checks(spec: Spec, app: App) -> Section:
                 About(
                     "Instances",
                     "Whether Prometheus could scrape each instance.",
-                    "Down without a deployment: read its last log lines. Up but absent: it was "
-                    "never in the target list.",
+                    "Down without a deployment: read its last log lines. Up but absent here: it "
+                    "is not in the target list.",
                     "none",
                     Limit(bad=1, floor=True),
                     links=[
@@ -127,7 +127,7 @@ def _checks(spec: Spec, app: App) -> Section:
                 About(
                     "Failed checks by reason",
                     "Failures per minute: timeout, unreachable, pool exhausted, failed.",
-                    "Pool exhausted is this app's own doing, see Database; unreachable is the "
+                    "pool_exhausted is caused by this app, see Database; unreachable by the "
                     "network or the dependency.",
                     "none",
                     links=[to(Dashboard.DATABASE, "Database")],
@@ -157,7 +157,7 @@ def _outgoing(app: App) -> Section:
                 About(
                     "Calls by host",
                     "Outgoing HTTP requests per second.",
-                    "More calls than requests: one request asks a host again and again.",
+                    "More calls than requests: one request calls a host repeatedly.",
                     "reqps",
                 ),
                 Series(calls, legend),
@@ -193,10 +193,10 @@ def _outgoing(app: App) -> Section:
         line(
             rows(
                 About(
-                    "Hosts, the most failing first",
-                    "What each host answered over the time range.",
-                    "5xx: their fault, tell them. No answer: ours to survive, with timeouts and "
-                    "fallbacks.",
+                    "Hosts by failures, worst first",
+                    "Responses of each host over the time range.",
+                    "5xx: report it to the owner of the host. No answer: handle it here with "
+                    "timeouts and fallbacks.",
                     "short",
                     ZERO,
                     links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],

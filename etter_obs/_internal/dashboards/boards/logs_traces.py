@@ -1,4 +1,4 @@
-"""Logs and traces: what was said, what failed, what was slow, and one request by its id."""
+"""Logs and traces: log lines, failed and slow requests, and one request by its id."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SERVED: Final = f"{_SERVICE} && kind = server && name =~ `.*${{route:regex}}`"
 
 
 def logs_traces(spec: Spec) -> Board:
-    """From a number to the line of code that is behind it."""
+    """From a metric to the log lines and traces behind it."""
     app = App(spec.metric_prefix)
     request = (
         builders.TextBoxVariable("request")
@@ -57,7 +57,7 @@ def logs_traces(spec: Spec) -> Board:
     return Board(
         Dashboard.LOGS_TRACES,
         "Logs and traces",
-        "What was said, what failed, what was slow, and one request by its id.",
+        "Log lines, failed and slow requests, and one request by its id.",
         [_levels(app), _errors(), _traces(spec), _request()],
         [
             variables.service(spec.service),
@@ -78,7 +78,7 @@ def _levels(app: App) -> Section:
                 About(
                     "Warnings and errors",
                     "Log lines per second at WARNING or above that reached Loki.",
-                    "Errors that begin at one moment: read the first of them below, not the last.",
+                    "Errors that start at the same time: read the first of them, not the last.",
                     "cps",
                 ),
                 Series(per_second(stream(levels=_UNUSUAL), LEVEL), per(LEVEL), source=Source.LOKI),
@@ -110,8 +110,8 @@ def _errors() -> Section:
                 About(
                     "Errors by kind",
                     "Error lines per second, grouped by the exception's type and the logger.",
-                    "A kind that is new since the last start is that version's; see its lines "
-                    "beside.",
+                    "A type that is new since the last start comes with that version; see its "
+                    "lines in the panel beside.",
                     "cps",
                 ),
                 Series(
@@ -174,8 +174,8 @@ def _request() -> Section:
             log_list(
                 About(
                     "Its log lines",
-                    "Lines of the request whose X-Request-ID stands above; all requests of the "
-                    "chosen routes while it is empty.",
+                    "Lines of the request whose X-Request-ID is set above; of all requests of the"
+                    " chosen routes if it is empty.",
                     "Nothing found: the id is wrong, the time range too short, or its lines "
                     "were dropped.",
                     "none",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def postgres(spec: Spec) -> Section:
-    """What the server itself counts, as postgres_exporter tells it."""
+    """Metrics of the server, from postgres_exporter."""
     job = Job.POSTGRES.matcher
     hit = total(rate(select(Postgres.BLOCKS_HIT, job)))
     read = total(rate(select(Postgres.BLOCKS_READ, job)))
@@ -30,7 +30,7 @@ def postgres(spec: Spec) -> Section:
             lines(
                 About(
                     "Connections by state",
-                    "What the server's connections do; idle in transaction holds locks.",
+                    "Connections by state; idle in transaction holds locks.",
                     "Many idle in transaction: a request keeps its session open while it does "
                     "something else.",
                     "none",
@@ -42,8 +42,8 @@ def postgres(spec: Spec) -> Section:
                 About(
                     "Blocks found in memory",
                     "Share of block reads that the server's own cache answered.",
-                    "Below 99 % for long: the working set outgrew shared_buffers, or a scan "
-                    "reads what an index should.",
+                    "Below 99 % for long: the working set is larger than shared_buffers, or an "
+                    "index is missing.",
                     "percentunit",
                 ),
                 Series(share(hit, f"({hit} + {read})"), "cache hit", BLUE),
@@ -53,7 +53,7 @@ def postgres(spec: Spec) -> Section:
                 About(
                     "Locks by mode",
                     "Locks held or awaited, the eight most frequent modes.",
-                    "ExclusiveLock that stays: a migration or a long transaction blocks others.",
+                    "A lasting ExclusiveLock: a migration or a long transaction blocks others.",
                     "none",
                 ),
                 Series(top(8, total(select(Postgres.LOCKS, job), "mode")), per("mode")),
@@ -61,9 +61,9 @@ def postgres(spec: Spec) -> Section:
             lines(
                 About(
                     "Deadlocks",
-                    "Deadlocks per minute that the server broke.",
-                    "Two code paths lock the same rows in opposite order: the server's log "
-                    "names both.",
+                    "Deadlocks per minute that the server resolved.",
+                    "Two code paths lock the same rows in opposite order; the server's log names "
+                    "both.",
                     "none",
                     ZERO,
                     links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def runtime(spec: Spec) -> Board:
-    """Whether the process or the machine is what slows the requests."""
+    """Whether the process or the machine slows requests down."""
     app = App(spec.metric_prefix)
     return Board(
         Dashboard.RUNTIME,
@@ -60,7 +60,7 @@ def _glance(app: App) -> Section:
                 About(
                     "Workers",
                     "Worker processes that are alive, over all instances.",
-                    "Fewer than you started: one was killed, perhaps for its memory. See the "
+                    "Fewer than configured: one was killed, possibly by the OOM killer. See the "
                     "host's log and Logs and traces.",
                     "none",
                     links=[to(Dashboard.LOGS_TRACES, "Logs and traces")],
@@ -95,9 +95,9 @@ def _glance(app: App) -> Section:
             single(
                 About(
                     "Event-loop lag, p99",
-                    "How late the loop runs what is due; every request waits at least as long.",
-                    "Something blocks the loop: a synchronous call in an async endpoint. Take "
-                    "it to a thread.",
+                    "How late the loop runs a due timer; every request waits at least as long.",
+                    "Something blocks the loop: a synchronous call in an async endpoint. Run it "
+                    "in a thread.",
                     "s",
                 ),
                 app.quantile(0.99, EVENT_LOOP_LAG),
@@ -160,8 +160,8 @@ def _loop(app: App) -> Section:
                 About(
                     "Collections by generation",
                     "Garbage collections per second, by generation.",
-                    "Many of generation 2: long-lived objects churn, caches in the process "
-                    "perhaps.",
+                    "Many collections of generation 2: long-lived objects are replaced often, for"
+                    " example by in-process caches.",
                     "ops",
                 ),
                 Series(
@@ -191,7 +191,7 @@ def _process(app: App) -> Section:
                 About(
                     "CPU by instance",
                     "Processors' time that an instance's workers use.",
-                    "At one per worker it can do no more: add workers or instances.",
+                    "At one CPU per worker the instance is saturated: add workers or instances.",
                     "none",
                 ),
                 Series(app.rate(PROCESS_CPU, by=(Label.INSTANCE,)), instance),
@@ -200,7 +200,7 @@ def _process(app: App) -> Section:
                 About(
                     "Threads and descriptors",
                     "Threads and open file descriptors over all workers.",
-                    "Either growing without end is a leak; see which with ss or lsof.",
+                    "Steady growth of either is a leak; use ss or lsof to find it.",
                     "none",
                 ),
                 Series(f"sum({app(PROCESS_THREADS)})", "threads", BLUE),
@@ -210,7 +210,7 @@ def _process(app: App) -> Section:
                 About(
                     "Versions running",
                     "Instances by version of the app, Python and FastAPI.",
-                    "Two versions for longer than a roll-out: it stopped half-way.",
+                    "Two versions for longer than a rollout takes: the rollout is stuck.",
                     "none",
                 ),
                 Series(
@@ -239,8 +239,8 @@ def _host(spec: Spec) -> Section:
                 About(
                     "CPU busy",
                     "Share of the processors' time not idle.",
-                    "If it is the app's (CPU by instance above): add instances, or profile it. "
-                    "Else find the neighbour with top.",
+                    "If the app uses it (CPU by instance above): add instances, or profile the "
+                    "app. Otherwise find the process with top.",
                     "percentunit",
                     thresholds.resource(spec, "cpu"),
                 ),
@@ -251,7 +251,7 @@ def _host(spec: Spec) -> Section:
                 About(
                     "Memory in use",
                     "Share of memory that is not available.",
-                    "Near all of it: the kernel will kill the largest process. Compare with "
+                    "Near 100 %: the kernel kills the largest process. Compare with "
                     "Memory by instance above.",
                     "percentunit",
                     thresholds.resource(spec, "memory"),
@@ -263,7 +263,7 @@ def _host(spec: Spec) -> Section:
                 About(
                     "Disks busy",
                     "Share of time in which a disk had work to do.",
-                    "Find the writer with iotop; logs and swap are the usual ones.",
+                    "Find the process that writes with iotop; logs and swap are the usual causes.",
                     "percentunit",
                     thresholds.resource(spec, "disk-io"),
                 ),
@@ -279,8 +279,8 @@ def _host(spec: Spec) -> Section:
                 About(
                     "Disk space in use",
                     "Share of every file system that is used.",
-                    "Make room now: Prometheus, Loki and the collector's queue stop on a full "
-                    "disk.",
+                    "Free space now: Prometheus, Loki and the collector's queue stop when the "
+                    "disk is full.",
                     "percentunit",
                     Limit(bad=0.9, warn=0.8),
                     links=[to(Dashboard.TELEMETRY, "Telemetry of the telemetry")],
@@ -305,7 +305,7 @@ def _host(spec: Spec) -> Section:
                 About(
                     "Network",
                     "Bytes per second over all interfaces but loopback.",
-                    "A plateau is a limit: the interface's, or the provider's.",
+                    "A plateau is the limit of the interface or of the provider.",
                     "Bps",
                 ),
                 Series(

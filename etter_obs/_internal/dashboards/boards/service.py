@@ -89,8 +89,8 @@ def _glance(spec: Spec, app: App) -> Section:
                 About(
                     "Requests",
                     "Requests answered per second.",
-                    "A sudden zero means that nothing arrives or nothing is scraped: look at the "
-                    "load balancer, then at Telemetry.",
+                    "A sudden zero: no requests arrive, or the app is not scraped. Check the load"
+                    " balancer, then Telemetry.",
                     "reqps",
                 ),
                 all_requests,
@@ -127,8 +127,8 @@ def _glance(spec: Spec, app: App) -> Section:
                 About(
                     "In flight",
                     "Requests being answered now, over all workers.",
-                    "A number that only grows is work that never ends: look at the database "
-                    "pool's wait and at outgoing calls.",
+                    "Steady growth: requests do not finish. Check the wait for the database pool "
+                    "and outgoing calls.",
                     "none",
                 ),
                 f"sum({app(ACTIVE_REQUESTS)})",
@@ -148,8 +148,8 @@ def _rate_and_errors(spec: Spec, app: App) -> Section:
                 About(
                     "Status mix",
                     "Requests per second by class of status; 499 is a client that left first.",
-                    "Compare with the annotations: a new class right after a start is that "
-                    "version's doing.",
+                    "Compare with the annotations: a new class right after a start comes with "
+                    "that version.",
                     "reqps",
                 ),
                 Series(by_class, per(Label.STATUS_CLASS)),
@@ -179,10 +179,10 @@ def _rate_and_errors(spec: Spec, app: App) -> Section:
             ),
             lines(
                 About(
-                    "In flight and disconnects",
+                    "In flight, and clients that left",
                     "Requests being answered, and clients that left before their answer, "
                     "per second.",
-                    "Clients that leave wait too long: look at the slowest routes.",
+                    "Clients leave because they wait too long: look at the slowest routes.",
                     "none",
                 ),
                 Series(f"sum({app(ACTIVE_REQUESTS)})", "in flight", BLUE),
@@ -223,8 +223,8 @@ def _duration(spec: Spec, app: App) -> Section:
                 About(
                     "p95 by route, the ten slowest",
                     "Time within which 95 of 100 requests of a route are answered.",
-                    "One route high: its own work. All high: something shared, so look at "
-                    "Database, Cache and Runtime.",
+                    "One route high: its own code. All high: a shared cause, so look at Database,"
+                    " Cache and Runtime.",
                     "s",
                     thresholds.quantile(spec, REQUEST_DURATION, 0.95),
                     [
@@ -243,7 +243,7 @@ def _duration(spec: Spec, app: App) -> Section:
                 About(
                     "Distribution of durations",
                     "How many requests took how long; a second band is a second kind of request.",
-                    "A band that appears at one time is a cause that began then: a cold cache, "
+                    "A band that appears at some time has a cause that began then: a cold cache, "
                     "a lock, a slow dependency.",
                     "s",
                 ),

@@ -53,7 +53,7 @@ def routes(spec: Spec, app: App) -> Section:
         line(
             rows(
                 About(
-                    "Routes, the most failing first",
+                    "Routes by errors, worst first",
                     "Every route over the time range in view. Click a title to sort by duration "
                     "or traffic instead.",
                     "Click the route: its log lines and traces are on the next page.",
@@ -97,8 +97,8 @@ def routes(spec: Spec, app: App) -> Section:
             lines(
                 About(
                     "Unhandled exceptions",
-                    "Exceptions per second that left the app, by kind.",
-                    "Search the kind in Logs and traces; Sentry groups them by where they rose.",
+                    "Unhandled exceptions per second, by type.",
+                    "Search for the type in Logs and traces; Sentry groups them by origin.",
                     "cps",
                     None,
                     [to(Dashboard.LOGS_TRACES, "Logs and traces")],
@@ -136,8 +136,8 @@ def versions(spec: Spec, app: App) -> Section:
             lines(
                 About(
                     "Requests by version",
-                    "How much each running version answers.",
-                    "An old version that keeps its share was not replaced: look at the roll-out.",
+                    "Requests per second of each running version.",
+                    "An old version that keeps its share was not replaced: check the rollout.",
                     "reqps",
                 ),
                 Series(requests, legend),
@@ -146,7 +146,7 @@ def versions(spec: Spec, app: App) -> Section:
                 About(
                     "Server errors by version",
                     "Share of 5xx of each running version.",
-                    "The new version above the old one: roll back first, look afterwards.",
+                    "The new version above the old one: roll back first, then investigate.",
                     "percentunit",
                     thresholds.bad_status(spec, "5xx"),
                 ),
@@ -168,7 +168,7 @@ def versions(spec: Spec, app: App) -> Section:
 
 
 def bodies(app: App) -> Section:
-    """How much is sent, and what stays open."""
+    """Sizes of bodies, and open connections."""
     life = app.quantile(0.5, WEBSOCKET_DURATION, over=RANGE)
     return section(
         "Bodies and WebSockets",
@@ -177,8 +177,7 @@ def bodies(app: App) -> Section:
                 About(
                     "Size of bodies, p95",
                     "95 of 100 request and response bodies are smaller than this.",
-                    "Answers that grow without end want pagination; uploads that grow want a "
-                    "limit.",
+                    "Responses that keep growing need pagination; growing uploads need a limit.",
                     "bytes",
                 ),
                 Series(app.quantile(0.95, REQUEST_SIZE, ROUTE), "requests", BLUE),
@@ -189,7 +188,7 @@ def bodies(app: App) -> Section:
                     "WebSockets",
                     "Open connections, messages per second, and how long half of the "
                     "connections last.",
-                    "Connections that fall together point at a proxy's timeout or a restart.",
+                    "Connections that end at the same time: a proxy's timeout or a restart.",
                     "short",
                 ),
                 Series(f"sum({app(WEBSOCKETS_ACTIVE)})", "open", BLUE),
@@ -203,7 +202,7 @@ def bodies(app: App) -> Section:
 
 
 def functions(app: App) -> Section:
-    """What the app's own code decorates."""
+    """Functions that the app's code decorates."""
     by = (Label.FUNCTION,)
     legend = per(Label.FUNCTION)
     return section(
@@ -223,7 +222,7 @@ def functions(app: App) -> Section:
                 About(
                     "Calls, p95",
                     "Time within which 95 of 100 calls return.",
-                    "Open a trace of the route that calls it and see what it waits for.",
+                    "Open a trace of the calling route to see what it waits for.",
                     "s",
                 ),
                 Series(

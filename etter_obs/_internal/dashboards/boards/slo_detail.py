@@ -1,4 +1,4 @@
-"""SLO detail: where one objective's budget went, and what takes it now."""
+"""SLO detail: where the error budget of one SLO went, and what spends it now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def slo_detail(spec: Spec) -> Board:
     return Board(
         Dashboard.SLO_DETAIL,
         "SLO detail",
-        "Where one objective's budget went, and what takes it now.",
+        "Where the error budget of one SLO went, and what spends it now.",
         [_now(spec), _period(spec), _burn(spec), _events(spec)],
         [
             variables.service(spec.service),
@@ -53,8 +53,8 @@ def _now(spec: Spec) -> Section:
             now(
                 About(
                     "Objective",
-                    "The promise: this share of events is good.",
-                    "If it is never met, change what it promises or what it measures, in slo.yaml.",
+                    "The target: this share of events is good.",
+                    "If it is never met, change the objective or the SLI in slo.yaml.",
                     "percentunit",
                 ),
                 peak(recorded(Rule.OBJECTIVE, _SLO)),
@@ -74,7 +74,7 @@ def _now(spec: Spec) -> Section:
                 About(
                     "Budget left",
                     f"Share of the error budget of {period} that is left.",
-                    "Ship nothing risky; look at the burn-down for the hours that took it.",
+                    "Deploy nothing risky; find the hours that spent it in the burn-down.",
                     "percentunit",
                     BUDGET,
                     [to(Dashboard.SLO_OVERVIEW, "All SLOs")],
@@ -85,9 +85,9 @@ def _now(spec: Spec) -> Section:
             now(
                 About(
                     "Burn, 1 h",
-                    "How fast the budget goes; at 1 it lasts exactly its period.",
-                    "Something is wrong now: the parts below name the route, the Service "
-                    "dashboard shows it.",
+                    "How fast the budget is spent; at 1 it lasts exactly its period.",
+                    "Something is wrong now: the breakdown below names the route; open it in the "
+                    "Service dashboard.",
                     "none",
                     BURN,
                     [to(Dashboard.SERVICE, "Service")],
@@ -99,8 +99,7 @@ def _now(spec: Spec) -> Section:
                 About(
                     "Time left",
                     "How long the budget lasts at the burn of the last hour.",
-                    "Hours: stop what causes it before you look for the reason. Days: plan the "
-                    "repair.",
+                    "Hours: stop the cause before you investigate. Days: plan the repair.",
                     "s",
                     Limit(bad=6 * 3600, warn=3 * 86400, floor=True),
                     links=[to(Dashboard.SERVICE, "Service")],
@@ -122,8 +121,8 @@ def _period(spec: Spec) -> Section:
                 About(
                     "Burn-down",
                     f"Budget left over the last {period}; marks are alerts and starts.",
-                    "A cliff at a start is that version's; a cliff without one is a dependency "
-                    "or traffic.",
+                    "A drop at a start comes with that version; a drop without one with a "
+                    "dependency or with traffic.",
                     "percentunit",
                     BUDGET,
                     links=[to(Dashboard.SERVICE, "Service")],
@@ -136,7 +135,7 @@ def _period(spec: Spec) -> Section:
             lines(
                 About(
                     "Coverage",
-                    "Share of the time for which there is data: without it nobody knows.",
+                    "Share of the time with data; without data the SLO is unknown.",
                     "A gap means that the app was not scraped or the rules did not run: see "
                     "Telemetry of the telemetry.",
                     "percentunit",
@@ -196,7 +195,7 @@ def _burn(spec: Spec) -> Section:
             states(
                 About(
                     "Alerts of this SLO",
-                    "Pending and firing, by alert; nothing is shown while none is.",
+                    "Pending and firing alerts; empty while there are none.",
                     "Follow the runbook that the alert names.",
                     "none",
                     Limit(bad=2, warn=1),
@@ -226,10 +225,10 @@ def _events(spec: Spec) -> Section:
             lines(
                 About(
                     "Bad events by part",
-                    "Bad events per minute, by route, kind of statement or cache, whichever the "
-                    "SLO counts; the ten largest.",
-                    "One part far above the rest: begin there, in the Service dashboard. All "
-                    "alike: something shared.",
+                    "Bad events per minute by route, kind of statement or cache, depending on the"
+                    " SLO; the ten largest.",
+                    "One part far above the rest: start there, in the Service dashboard. All "
+                    "alike: a shared cause.",
                     "none",
                     links=[
                         to(Dashboard.SERVICE, "Service"),
@@ -246,7 +245,7 @@ def _events(spec: Spec) -> Section:
                     "Events",
                     "All and bad events per minute, as the rules count them; of a bound, slices "
                     "of time.",
-                    "Few events make a nervous ratio: the alerts wait for enough bad ones.",
+                    "With few events the ratio jumps: the alerts wait for enough bad events.",
                     "none",
                 ),
                 Series(peak(per_minute(Rule.TOTAL_INCREASE)), "all", BLUE),

@@ -1,4 +1,4 @@
-"""SLO overview: every objective at a glance, the worst first."""
+"""SLO overview: every SLO at a glance, worst first."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def slo_overview(spec: Spec) -> Board:
     return Board(
         Dashboard.SLO_OVERVIEW,
         "SLO overview",
-        "Every objective at a glance, the worst first.",
+        "Every SLO at a glance, worst first.",
         [
             section(
                 "Now",
@@ -49,8 +49,8 @@ def slo_overview(spec: Spec) -> Board:
                     now(
                         About(
                             "SLOs without budget",
-                            f"Objectives whose error budget is used up over the last {period}.",
-                            "Open the first row of the table below; ship nothing risky to this "
+                            f"SLOs whose error budget is spent over the last {period}.",
+                            "Open the first row of the table below; deploy nothing risky to this "
                             "service until its budget is positive again.",
                             "none",
                             Limit(bad=1),
@@ -62,8 +62,8 @@ def slo_overview(spec: Spec) -> Board:
                         About(
                             "Least budget left",
                             "The smallest share of an error budget that is left.",
-                            "The table below names the objective: open it and see which hours "
-                            "took the budget.",
+                            "The table below names the SLO: open it to see which hours spent the "
+                            "budget.",
                             "percentunit",
                             BUDGET,
                             links=[to(Dashboard.SLO_DETAIL, "SLO detail")],
@@ -76,8 +76,8 @@ def slo_overview(spec: Spec) -> Board:
                             "Fastest burn",
                             "The highest burn rate of the last hour; at 1 the budget lasts "
                             "exactly its period.",
-                            "Something spends faster than it may: open that SLO, then the "
-                            "Service dashboard at the same time.",
+                            "An SLO spends its budget too fast: open it, then the Service "
+                            "dashboard for the same time.",
                             "none",
                             BURN,
                             links=[to(Dashboard.SLO_DETAIL, "SLO detail")],
@@ -141,7 +141,7 @@ def slo_overview(spec: Spec) -> Board:
                             "Budget left",
                             "Each objective's remaining error budget, drawn no lower than "
                             "-100 %; it recovers as bad hours leave the period.",
-                            "A cliff is an incident, a slope a lasting fault: open the SLO that "
+                            "A drop is an incident, a slope a lasting fault: open the SLO that "
                             "falls.",
                             "percentunit",
                             BUDGET,
@@ -155,8 +155,7 @@ def slo_overview(spec: Spec) -> Board:
                             "Burn rate, 1 h",
                             "How fast each objective spends its budget; at 1 it lasts exactly "
                             "its period.",
-                            "Open the SLO that burns and look at its routes before you look at "
-                            "the others: tickets follow pages.",
+                            "Open the SLO with the highest burn rate first.",
                             "none",
                             BURN,
                         ),

@@ -1,4 +1,4 @@
-"""Telemetry of the telemetry: whether what the other dashboards show can be believed."""
+"""Telemetry of the telemetry: whether the other dashboards can be trusted."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _LATE: Final = Limit(bad=1, warn=0.5)
 
 
 def telemetry(spec: Spec) -> Board:
-    """A quiet dashboard is good news only if its source is alive."""
+    """Whether the sources of the other dashboards are up and complete."""
     app = App(spec.metric_prefix)
     return Board(
         Dashboard.TELEMETRY,
         "Telemetry of the telemetry",
-        "Whether what the other dashboards show can be believed.",
+        "Whether the other dashboards can be trusted.",
         [_app(spec, app), _prometheus(spec), collector(spec), alerts(spec)],
         [variables.service(spec.service), variables.environment(spec.environment)],
         [variables.starts(app), variables.alerts()],
@@ -65,8 +65,8 @@ def _app(spec: Spec, app: App) -> Section:
                     "Dropped in the app",
                     "Log lines, spans and events dropped within the time range so that no "
                     "request had to wait.",
-                    "The writer or the collector cannot keep up: look at the collector's queue "
-                    "below, and at who logs so much.",
+                    "The writer or the collector cannot keep up: check the collector's queue "
+                    "below, and find what logs so much.",
                     "none",
                     ZERO,
                     links=[runbook(spec, Alert.TELEMETRY_DROPPED)],
@@ -78,8 +78,8 @@ def _app(spec: Spec, app: App) -> Section:
                 About(
                     "Counted in the overflow series",
                     "Observations that a metric's series cap sent to its overflow series.",
-                    "A label holds too many values: the list of series beside names the metric. "
-                    "Take ids out of labels.",
+                    "A label has too many values: the series panel beside names the metric. "
+                    "Remove ids from labels.",
                     "none",
                     ZERO,
                     links=[runbook(spec, Alert.SERIES_CAP_REACHED)],
@@ -92,7 +92,7 @@ def _app(spec: Spec, app: App) -> Section:
                     "Specs in use",
                     "Different slo.yaml files among the running instances; more than one during "
                     "a roll-out only.",
-                    "Some instance measures with other thresholds than the rules judge by: "
+                    "An instance measures with other thresholds than those of the rules: "
                     "deploy the one that lags.",
                     "none",
                     Limit(bad=2),
@@ -106,7 +106,7 @@ def _app(spec: Spec, app: App) -> Section:
                     "On example targets",
                     "Instances without ETTER_OBS_SLO_FILE: their latency buckets follow the "
                     "package's example, not this service's slo.yaml.",
-                    "Latency SLOs whose thresholds differ have no bucket to be judged by: set "
+                    "Latency SLOs with other thresholds have no bucket there: set "
                     "ETTER_OBS_SLO_FILE where the app runs.",
                     "none",
                     Limit(bad=1),
@@ -122,7 +122,7 @@ def _app(spec: Spec, app: App) -> Section:
                 About(
                     "Dropped by signal",
                     "Log lines, spans and events dropped per second.",
-                    "Bursts drop little; a steady rate means a sink that is too slow or gone.",
+                    "A burst drops little; a steady rate: the destination is slow or down.",
                     "cps",
                     ZERO,
                     links=[runbook(spec, Alert.TELEMETRY_DROPPED)],
@@ -145,8 +145,8 @@ def _app(spec: Spec, app: App) -> Section:
                 About(
                     "Series by metric",
                     "Label sets that each of the app's metrics holds, the ten largest.",
-                    "Growth without new routes: a label takes ids. The cap protects Prometheus, "
-                    "the overflow series hides the rest.",
+                    "Growth without new routes: a label contains ids. The cap protects "
+                    "Prometheus; the overflow series hides the rest.",
                     "none",
                 ),
                 Series(top(10, peak(app(SERIES), Label.METRIC)), per(Label.METRIC)),
@@ -171,8 +171,8 @@ def _prometheus(spec: Spec) -> Section:
                 About(
                     "Targets up by job",
                     "Share of a job's targets that could be scraped.",
-                    "Everything read from a job that is down is old or absent: start it before "
-                    "you believe any other panel.",
+                    "Data of a job that is down is old or missing: start it before you trust "
+                    "other panels.",
                     "percentunit",
                     Limit(bad=0.5, warn=1, floor=True),
                     links=[runbook(spec, Alert.TARGET_DOWN)],
@@ -185,8 +185,8 @@ def _prometheus(spec: Spec) -> Section:
                 About(
                     "Scrapes",
                     "Time of the slowest scrape by job.",
-                    "Near the timeout (10 s) scrapes get lost: the target has too many series "
-                    "or is starved.",
+                    "Near the timeout (10 s) scrapes fail: the target has too many series or too "
+                    "little CPU.",
                     "s",
                     Limit(bad=10, warn=5),
                     links=[runbook(spec, Alert.SCRAPE_LIMIT_EXCEEDED)],
@@ -198,7 +198,7 @@ def _prometheus(spec: Spec) -> Section:
                 About(
                     "Samples by job",
                     "Samples of a scrape by job, and all series that Prometheus holds in memory.",
-                    "A step without a deployment: a label grows.",
+                    "A step without a deployment: a label gets more values.",
                     "none",
                 ),
                 Series(total(Scrape.SAMPLES, Label.JOB), f"{per(Label.JOB)} samples"),
@@ -212,8 +212,8 @@ def _prometheus(spec: Spec) -> Section:
                 About(
                     "Rules' share of their interval",
                     "How long a rule group takes, as a share of its interval; the eight slowest.",
-                    "At one, evaluations are missed and budgets lose events: give Prometheus "
-                    "CPU, or take routes out of the metric.",
+                    "At 1, evaluations are missed and budgets lose events: give Prometheus more "
+                    "CPU, or reduce the number of routes.",
                     "percentunit",
                     _LATE,
                     links=[runbook(spec, Alert.RULE_EVALUATIONS_MISSED)],
@@ -223,7 +223,7 @@ def _prometheus(spec: Spec) -> Section:
             lines(
                 About(
                     "Missed and failed evaluations",
-                    "Rule evaluations per minute that did not happen or failed.",
+                    "Rule evaluations per minute that were missed or failed.",
                     "Missed: events are lost from the budgets. Failed: Prometheus's log names "
                     "the rule.",
                     "none",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def collector(spec: Spec) -> Section:
-    """Whether traces and logs arrive."""
+    """Whether traces and logs are delivered."""
     job = Job.COLLECTOR.matcher
     spans = total(rate(select(Collector.ACCEPTED_SPANS, job)))
     logs = total(rate(select(Collector.ACCEPTED_LOGS, job)))
@@ -33,9 +33,8 @@ def collector(spec: Spec) -> Section:
             lines(
                 About(
                     "Received and sent",
-                    "Spans and log records per second that the collector took and passed on.",
-                    "Sent below received for long: see the queue; what is behind the collector "
-                    "is slow or gone.",
+                    "Spans and log records per second that the collector received and sent.",
+                    "Sent below received for long: check the queue; the back end is slow or down.",
                     "cps",
                 ),
                 Series(spans, "spans received", BLUE),
@@ -46,10 +45,10 @@ def collector(spec: Spec) -> Section:
             lines(
                 About(
                     "Refused and failed",
-                    "Spans and log records per second that were refused at the door or could "
-                    "not be delivered.",
-                    "Refused: the memory limiter; give it memory or send less. Failed: Loki or "
-                    "Tempo refuses or is down.",
+                    "Spans and log records per second that were refused on receipt or could not "
+                    "be delivered.",
+                    "Refused: by the memory limiter; add memory or send less. Failed: Loki or "
+                    "Tempo refuses data or is down.",
                     "cps",
                     ZERO,
                     links=[
@@ -64,8 +63,8 @@ def collector(spec: Spec) -> Section:
                 About(
                     "Queue",
                     "How full each exporter's queue on disk is.",
-                    "A queue that fills: what is behind it is down. It is kept over a restart; "
-                    "when full, the newest is lost.",
+                    "A queue that fills: its back end is down. It survives a restart; when it is "
+                    "full, new data is lost.",
                     "percentunit",
                     Limit(bad=0.9, warn=0.5),
                     links=[runbook(spec, Alert.COLLECTOR_EXPORT_FAILING)],
@@ -82,8 +81,8 @@ def collector(spec: Spec) -> Section:
             lines(
                 About(
                     "Loki",
-                    "Lines per second that Loki took, and those it refused.",
-                    "Refused: too old, too long, or over the rate limit; Loki's log says which.",
+                    "Lines per second that Loki accepted and refused.",
+                    "Refused: too old, too long, or over the rate limit; see Loki's log.",
                     "cps",
                 ),
                 Series(total(rate(select(Loki.LINES, Job.LOKI.matcher))), "taken", BLUE),
@@ -113,9 +112,9 @@ def alerts(spec: Spec) -> Section:
             lines(
                 About(
                     "Notifications",
-                    "Notifications per minute, by how they go out, and those that failed.",
-                    "An alert that nobody gets: check the receiver's secret file and its "
-                    "address; amtool sends a test alert.",
+                    "Notifications per minute by integration, and failed ones.",
+                    "Alerts are not received: check the receiver's secret file and its address; "
+                    "send a test alert with amtool.",
                     "none",
                 ),
                 Series(
@@ -130,7 +129,7 @@ def alerts(spec: Spec) -> Section:
                 About(
                     "Delivery, p95",
                     "95 of 100 notifications are delivered within this time.",
-                    "Slow delivery delays a page: look at the receiver's own status page.",
+                    "Slow delivery delays pages: check the status page of the receiver.",
                     "s",
                 ),
                 Series(
@@ -146,8 +145,8 @@ def alerts(spec: Spec) -> Section:
                 About(
                     "From Prometheus to Alertmanager",
                     "Alerts per minute that Prometheus sent, and those it dropped.",
-                    "Dropped: Alertmanager is down or unreachable; nobody is told of anything "
-                    "until it is back.",
+                    "Dropped: Alertmanager is down or unreachable; no alert is delivered until it"
+                    " is back.",
                     "none",
                     ZERO,
                     links=[runbook(spec, Alert.ALERT_DELIVERY_FAILING)],
