@@ -1,4 +1,4 @@
-"""What tells one call of a ``cached`` function from every other, and which tags it has."""
+"""Identifies a call of a ``cached`` function and derives its tags."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CONSTANTS: Final = (
     *(types.NoneType, bool, int, float, complex, str, bytes, Enum, type),
     *(types.BuiltinFunctionType, types.ModuleType),
 )
-"""What a function may close over. Anything else may say something different at the next call."""
+"""Types that a function may close over; other values may change between calls."""
 _OPEN: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _DIGITS: Final = 40
 
 
 class Call(NamedTuple):
-    """A call: hexadecimal digits that no other call has, and the call's tags."""
+    """A call: hexadecimal digits unique to it, and its tags."""
 
     digits: str
     tags: tuple[str, ...]
@@ -35,16 +35,16 @@ class Calls:
     """The calls of one function.
 
     Args:
-        function: sync or async.
-        key: takes some of the function's parameters, by name; what it returns is all that tells
-            two results apart. None: every argument, and what the function closes over.
+        function: a sync or async function.
+        key: a function of some of the parameters, by name; its return value alone identifies a
+            result. None: every argument, and the variables that the function closes over.
         tags: names, with ``{parameter}`` in place of an argument.
 
-    ``inner`` is the function without what is around it.
+    ``inner`` is the function without its decorators and partials.
 
     Raises:
-        ValueError: ``key`` or a tag asks for what is no parameter of the function.
-        TypeError: ``tags`` is one text instead of several.
+        ValueError: ``key`` or a tag names a parameter that the function does not have.
+        TypeError: ``tags`` is a single text.
     """
 
     def __init__(
@@ -73,14 +73,15 @@ class Calls:
                     self._check(re.split(r"[.\[]", field)[0], f"the tag {tag!r}")
 
     def of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        """Return what tells the call with these arguments from others.
+        """Return the identity of the call with these arguments.
 
         Raises:
-            NoStableFormError: an argument, or what the function closes over, has no stable form.
-            Exception: whatever ``key`` or the formatting of a tag raises.
+            NoStableFormError: an argument, or a variable of an enclosing function, has no stable
+                form.
+            Exception: any exception of ``key`` or of formatting a tag.
         """
         given = len(args) + len(kwargs)
-        if given == len(self._plain) and not self._takes_any:  # as most calls: no default is needed
+        if given == len(self._plain) and not self._takes_any:  # most calls need no default
             named = dict(zip(self._plain, args, strict=False))
             with suppress(KeyError):
                 for name in self._plain[len(args) :]:
@@ -88,19 +89,19 @@ class Calls:
                 return self._call(named, args, kwargs)
         try:
             bound = self._signature.bind(*args, **kwargs)
-        except TypeError:  # the function says so itself, or a decorator adds the rest
+        except TypeError:  # the function raises it too, or a decorator adds arguments
             return self._call({"*": args, "**": kwargs}, args, kwargs)
         bound.apply_defaults()
         return self._call(bound.arguments, args, kwargs)
 
     def to_forget(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        """Return the call whose result is to be forgotten.
+        """Return the call whose result ``invalidate`` removes.
 
-        With ``key`` only what that and the tags ask for must be there.
+        With ``key`` only the arguments that it and the tags name are required.
 
         Raises:
-            TypeError: the function does not take these arguments, or one is missing.
-            Exception: as in :meth:`of`.
+            TypeError: the function does not accept these arguments, or one is missing.
+            Exception: as in ``of()``.
         """
         if self._key is None:
             self._signature.bind(*args, **kwargs)
@@ -143,7 +144,7 @@ class Calls:
         return Call(state.hexdigest()[:_DIGITS], tags)
 
     def _key_names(self, key: Callable[..., object]) -> tuple[str, ...] | None:
-        """Return the parameters that ``key`` asks for; None: it takes what the function takes."""
+        """Return the parameters that ``key`` names; None if it accepts all of them."""
         try:
             wanted = inspect.signature(key).parameters.values()
         except ValueError:
@@ -168,7 +169,7 @@ class Calls:
 
 
 def _taken_apart(function: Any) -> tuple[Any, list[object]]:
-    """Return the innermost function, and what partials and methods around it hold."""
+    """Return the innermost function, and the arguments of the partials and methods around it."""
     held: list[object] = []
     while True:
         if isinstance(function, partial):
@@ -181,24 +182,24 @@ def _taken_apart(function: Any) -> tuple[Any, list[object]]:
             function = function.__wrapped__
         elif hasattr(function, "__qualname__"):
             return function, held
-        else:  # an object that can be called
+        else:  # a callable object
             held.append(function)
             function = type(function)
 
 
 def _names(function: Any) -> object:
-    """Return what a function is called; for one that shares its name with others, also where."""
-    shared = "<" in function.__qualname__  # a lambda, or within a function
+    """Return a function's name; also its place if other functions share the name."""
+    shared = "<" in function.__qualname__  # a lambda, or a nested function
     code: types.CodeType | None = getattr(function, "__code__", None)
     place = list(code.co_positions()) if shared and code else None
     return module_of(function), function.__qualname__, place
 
 
 def _closed_over(function: Any) -> Iterator[tuple[str, object]]:
-    """Yield the variables of functions around this one that it reads, with what they hold now."""
+    """Yield the variables of enclosing functions that it reads, with their current values."""
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None)
     for name, cell in zip(code.co_freevars, cells, strict=True) if code and cells else ():
-        if name != "__class__":  # super()'s; self tells it
+        if name != "__class__":  # from super(); self identifies it
             try:
                 yield name, cell.cell_contents
             except ValueError:  # not set yet
@@ -208,7 +209,7 @@ def _closed_over(function: Any) -> Iterator[tuple[str, object]]:
 def _constant(name: str, value: object, around: tuple[object, ...] = ()) -> object:
     if isinstance(value, types.FunctionType):
         inner, held = _taken_apart(value)
-        if inner in around:  # it calls itself
+        if inner in around:  # a recursive function
             return ()
         others = [_constant(name, cell, (*around, inner)) for name, cell in _closed_over(inner)]
         return _names(inner), others, held

@@ -1,4 +1,4 @@
-"""Results of ``cached`` functions as JSON, which are kept only if they come back as they were."""
+"""Results of ``cached`` functions as JSON; kept only if decoding returns an equal result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pydantic.errors import PydanticUserError
 from etter_obs._internal.cache.digest import NoStableFormError, changed, digest
 
 MAX_BYTES: Final = 8 * 1024 * 1024
-"""Longest result that is kept: a longer one takes Redis, and all who wait for it, too long."""
+"""Limit of a result, in bytes: a longer one blocks Redis and its other clients too long."""
 _BY_NAME: Final = "by_name" in inspect.signature(TypeAdapter.validate_json).parameters
-"""Since pydantic 2.11 fields can be read by name whatever their aliases are."""
+"""Whether pydantic (2.11 and later) can read fields by name despite aliases."""
 _READ: Final[dict[str, Any]] = {"by_alias": False, "by_name": True} if _BY_NAME else {}
 _WRITE: Final[dict[str, Any]] = {
     "by_alias": not _BY_NAME,
-    "exclude_unset": True,  # so that a model comes back with the same fields set
+    "exclude_unset": True,  # preserves which fields of a model are set
     "round_trip": True,
-    "warnings": False,  # what does not fit the annotation does not come back as it was
+    "warnings": False,  # the comparison detects a mismatch with the annotation
 }
 _EXACT: Final = ConfigDict(
     ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
@@ -31,11 +31,11 @@ _PLAIN: Final = b"p"
 
 
 class NotKeptError(Exception):
-    """A result would not come back as it is; ``str()`` says why, without anything of the result."""
+    """A result would change in the cache; ``str()`` is the reason, without the result's values."""
 
 
 class Codec:
-    """The results of one function: of the type that its return annotation names, or plain JSON."""
+    """Encodes the results of one function, by its return annotation or as plain JSON."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -43,10 +43,10 @@ class Codec:
         self._unreadable = ""
 
     def encode(self, result: Any) -> bytes:
-        """Return the bytes from which :meth:`decode` makes the same result.
+        """Return the bytes from which ``decode()`` returns an equal result.
 
         Raises:
-            NotKeptError: it cannot.
+            NotKeptError: there are no such bytes.
         """
         try:
             before = digest(result)
@@ -60,7 +60,7 @@ class Codec:
                 if digest(after) != before:
                     why = why or f"the result differs after JSON: {changed(result, after)}"
                     continue
-            except Exception as error:  # noqa: BLE001  # a model runs code of the app's
+            except Exception as error:  # noqa: BLE001  # a model runs code of the app
                 why = why or f"the result cannot be read from JSON: {type(error).__name__}"
                 continue
             if len(data) > MAX_BYTES:
@@ -69,10 +69,10 @@ class Codec:
         raise NotKeptError(f"{why}{self._unreadable}")
 
     def decode(self, data: bytes) -> Any:
-        """Return the result that was kept.
+        """Return the stored result.
 
         Raises:
-            Exception: the bytes are of an older version of its type, or of somebody else.
+            Exception: the bytes are from an older version of the type, or from other code.
         """
         return self._forms()[data[:1]].validate_json(data[1:], **_READ)
 
@@ -83,7 +83,7 @@ class Codec:
                 hint = _returned(self._function)
                 if hint is not Any:
                     adapters[_ANNOTATED] = _adapter(hint)
-            except Exception as error:  # noqa: BLE001  # not importable, a type of no schema
+            except Exception as error:  # noqa: BLE001  # not importable, or a type without schema
                 self._unreadable = (
                     f"; its return annotation cannot be read ({type(error).__name__})"
                 )
@@ -93,7 +93,7 @@ class Codec:
 
 
 def _returned(function: Any) -> Any:
-    # Of the return annotation alone: another may name what only a type checker imports.
+    # Only the return annotation: others may use names that only a type checker imports.
     alone = SimpleNamespace(
         __annotations__={"return": function.__annotations__.get("return", Any)},
     )
@@ -104,5 +104,5 @@ def _returned(function: Any) -> Any:
 def _adapter(hint: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(hint, config=_EXACT)
-    except PydanticUserError:  # a model has a configuration of its own
+    except PydanticUserError:  # a model has its own configuration
         return TypeAdapter(hint)

@@ -167,7 +167,7 @@ class _Kept:
         return _told(cache.run(self._script(cache, call), insist=True), self._name)
 
     async def forget_async(self, *args: Any, **kwargs: Any) -> bool:
-        """Do what :meth:`forget` does, in a coroutine."""
+        """Do what ``forget()`` does, in a coroutine."""
         cache, call = _bound.current, self._calls.to_forget(args, kwargs)
         if cache is None:
             return False
@@ -227,7 +227,7 @@ def invalidate(*tags: str) -> bool:
 
 
 async def ainvalidate(*tags: str) -> bool:
-    """Do what :func:`invalidate` does, in a coroutine, with a client of either kind.
+    """Do what ``invalidate()`` does, in a coroutine, with a client of either kind.
 
     Raises:
         TypeError: a tag is not text.

@@ -1,9 +1,9 @@
-"""Whether two values are the same: a digest that differs wherever a function can tell them apart.
+"""A digest of values that differs if a function can distinguish the values.
 
-Every value is written as its kind, its own bytes and the values in it, each with its length before
-it, so that no two values are written alike. What has no such form (a session, a request, a class
-made inside a function) is refused and named, never shown: neither the digest nor an error holds
-anything of what a value says.
+Every value is encoded as its kind, its own bytes and the values in it, each after its length, so
+that no two values have the same encoding. A value without such a form (a session, a request, a
+class defined inside a function) raises an error that names its type. Neither a digest nor an error
+reveals the content of a value.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _SECRETS: Final = tuple(
 )
 _URLS: Final = (pydantic_core.Url, pydantic_core.MultiHostUrl, pydantic.AnyUrl)
 _HEAP_TYPE: Final = 1 << 9
-"""Py_TPFLAGS_HEAPTYPE: set for classes that Python code made."""
+"""Py_TPFLAGS_HEAPTYPE: set for classes that Python code defines."""
 
 
 class NoStableFormError(TypeError):
-    """A value holds what has no form that another process would know again; ``str()`` names it."""
+    """A value contains a part that another process cannot recognise; ``str()`` names it."""
 
 
 class _Form(NamedTuple):
-    """A value taken apart: what it is, what it says itself, and the values in it with names."""
+    """A decomposed value: its kind, its own bytes, and the values in it with their names."""
 
     kind: str
     own: bytes = b""
@@ -56,14 +56,14 @@ class _Form(NamedTuple):
 
 
 def digest(value: object) -> bytes:
-    """Return 32 bytes that two values share only if a function could not tell them apart.
+    """Return 32 bytes that are equal only for values that a function cannot distinguish.
 
-    ``1``, ``True`` and ``1.0`` differ, as do models of two classes, secrets that are shown alike,
-    and dictionaries in another order. Sets have none, and a fixed offset of time is one thing
-    whichever class brings it.
+    ``1``, ``True`` and ``1.0`` differ. So do models of two classes, secrets with the same masked
+    text, and dictionaries in different orders. The order of a set does not matter, nor does the
+    class of a fixed offset of time.
 
     Raises:
-        NoStableFormError: the value is or holds something that has no such form.
+        NoStableFormError: the value is or contains a value without such a form.
     """
     state = hashlib.sha256()
     feed(state.update, value)
@@ -71,7 +71,7 @@ def digest(value: object) -> bytes:
 
 
 def changed(before: object, after: object) -> str:
-    """Return where two values of stable form first differ, such as ``.user.key (SecretStr)``."""
+    """Return the first difference of two values with a stable form: ``.user.key (SecretStr)``."""
     path, what = _difference(before, after)
     return f"{path} ({what})".lstrip()
 
@@ -91,10 +91,10 @@ _UNNAMED: Final = ""
 
 
 def feed(update: Callable[[bytes], None], value: object) -> None:
-    """Write down all that tells ``value`` from others; what is written ends where it says.
+    """Pass the encoding of ``value`` to ``update``; the encoding contains its own length.
 
     Raises:
-        NoStableFormError: as for :func:`digest`.
+        NoStableFormError: as in ``digest()``.
     """
     try:
         _feed(update, value)
@@ -138,7 +138,7 @@ def _form(value: object) -> _Form:
     raise NoStableFormError(f"an instance of {kind.__name__}")
 
 
-# -- what says all by itself ----------------------------------------------------------------------
+# -- values without inner values ------------------------------------------------------------------
 
 
 def _text(value: object) -> bytes:
@@ -171,7 +171,7 @@ _LEAVES: Final[Mapping[type, Callable[[Any], bytes]]] = {
 _LEAF_NAMES: Final = {kind: _sized(kind.__qualname__) for kind in _LEAVES}
 
 
-# -- what holds other values ----------------------------------------------------------------------
+# -- values that contain other values -------------------------------------------------------------
 
 
 def _numbered(values: Iterable[object]) -> Iterator[tuple[str, object]]:
@@ -202,7 +202,7 @@ _OFFSETS: Final = (timezone, getattr(pydantic_core, "TzInfo", timezone))
 
 
 def _moment(value: datetime | time) -> _Form:
-    # Under a fixed offset no local time occurs twice, and the JSON of a result says no fold.
+    # With a fixed offset no local time occurs twice, and the JSON of a result omits the fold.
     fold = 0 if isinstance(value, datetime) and isinstance(value.tzinfo, _OFFSETS) else value.fold
     own = f"{value.replace(tzinfo=None, fold=0).isoformat()},{fold}".encode()
     return _Form(type(value).__qualname__, own, _unnamed(value.tzinfo))
@@ -217,7 +217,7 @@ def _zone(value: zoneinfo.ZoneInfo) -> _Form:
 def _offset(value: timezone | pydantic_core.TzInfo) -> _Form:
     offset = value.utcoffset(None)
     if isinstance(value, timezone) and str(value) != str(timezone(value.utcoffset(None))):
-        return _Form("offset", _text(offset), _unnamed(str(value)))  # it has a name of its own
+        return _Form("offset", _text(offset), _unnamed(str(value)))  # it has its own name
     return _Form("offset", _text(offset))
 
 
@@ -244,7 +244,7 @@ _CONTAINERS: Final[Mapping[type, Callable[[Any], _Form]]] = {
 
 
 def module_of(thing: Any) -> str:
-    """Return the name of the module that something is from; a script's is its file's."""
+    """Return the module that defines ``thing``; for a script the name of its file."""
     if thing.__module__ != "__main__":
         return str(thing.__module__)
     main = sys.modules["__main__"]
@@ -254,10 +254,10 @@ def module_of(thing: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def path_of(thing: Any) -> str:
-    """Return where a class or a function is imported from.
+    """Return the import path of a class or a function.
 
     Raises:
-        NoStableFormError: from nowhere: it is one of several that share a name.
+        NoStableFormError: no import finds it; others may share its name.
     """
     generic = vars(thing).get("__pydantic_generic_metadata__") if isinstance(thing, type) else None
     if generic and generic["origin"]:
@@ -268,7 +268,7 @@ def path_of(thing: Any) -> str:
     found: Any = sys.modules.get(thing.__module__)
     for name in thing.__qualname__.split("."):
         found = getattr_static(found, name, None)
-        found = getattr(found, "__func__", found)  # of a static or class method
+        found = getattr(found, "__func__", found)  # unwraps static and class methods
     if found is not thing:
         what = "class" if isinstance(thing, type) else "function"
         raise NoStableFormError(f"the {what} {thing.__qualname__}, which cannot be imported")
@@ -303,11 +303,11 @@ def _url(value: Any) -> _Form:
 
 
 def _object(value: Any) -> _Form:
-    """Take an object apart whose whole state is its attributes."""
+    """Decompose an object whose whole state is its attributes."""
     kind: Any = type(value)
     for base in kind.__mro__:
         if base is not object and not base.__flags__ & _HEAP_TYPE:
-            # It is also a list, an exception or the like, which holds more.
+            # It inherits from list, an exception or similar, and has more state.
             raise NoStableFormError(f"an instance of {kind.__name__}")
     state = dict(getattr(value, "__dict__", {}))
     for base in kind.__mro__:
@@ -321,7 +321,7 @@ def _object(value: Any) -> _Form:
     for name, held in state.items():
         if not isinstance(
             getattr_static(kind, name, None), cached_property
-        ):  # it follows from them
+        ):  # derived from the other attributes
             inner += [(_UNNAMED, name), (f".{name}", held)]
     return _Form(path_of(kind), inner=inner)
 

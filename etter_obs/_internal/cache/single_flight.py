@@ -1,7 +1,7 @@
-"""One call of a ``cached`` function: looked up, else computed by one caller while others wait.
+"""One call of a ``cached`` function: a look-up, else a computation while other callers wait.
 
-The course of a call is written once, as a generator of steps; :func:`fly` takes the steps of a sync
-function, :func:`fly_async` those of a coroutine function.
+A generator of steps describes a call once; ``fly()`` runs the steps for a sync function,
+``fly_async()`` for a coroutine function.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from etter_obs._internal.cache.store import Begun, Cache, Entry, Script
 
 LONGEST_COMPUTATION: Final = 600
-"""Seconds after which a result is no longer stored: what marks it as invalidated may have gone."""
+"""Limit of a computation in seconds; later the mark that invalidates its result may be gone."""
 OTHERS_SECONDS: Final = 2
-"""How long another process is left alone with a computation."""
+"""Seconds to wait for the computation of another process."""
 _PATIENCE: Final = 30.0
-"""Seconds to wait for another caller in this process, whose end is always noticed."""
+"""Seconds to wait for another caller in this process."""
 _POLL_SECONDS: Final = 0.05
 _computing: Final[ContextVar[frozenset[str]]] = ContextVar(
     "etter_obs_computing", default=frozenset()
 )
-"""What this context computes: who needs it itself must not wait for it."""
+"""Results that this context computes; a recursive call must not wait for itself."""
 
 
 class Outcome(NamedTuple):
-    """What a call came to, and whether others find it in Redis."""
+    """The result of a call, and whether Redis has it."""
 
     value: Any = None
     error: Exception | None = None
@@ -42,20 +42,20 @@ class Outcome(NamedTuple):
 
 
 class Step(Protocol):
-    """Something that takes time, in a thread or in an event loop."""
+    """A step that may block: it runs in a thread or in an event loop."""
 
     def take(self) -> Any:
-        """Take it in this thread."""
+        """Run the step in this thread."""
 
     async def take_async(self) -> Any:
-        """Take it in the event loop."""
+        """Run the step in the event loop."""
 
 
 Flight = Generator[Step, Any, Outcome]
 
 
 def fly(flight: Flight) -> Any:
-    """Return what the call returns, or raise what it raises."""
+    """Return the result of the call, or raise its exception."""
     try:
         step = next(flight)
         while True:
@@ -70,7 +70,7 @@ def fly(flight: Flight) -> Any:
 
 
 async def fly_async(flight: Flight) -> Any:
-    """Return what the call returns, or raise what it raises."""
+    """Return the result of the call, or raise its exception."""
     try:
         step = next(flight)
         while True:
@@ -90,11 +90,14 @@ def flight(
     """Return the steps of one call.
 
     Args:
-        cache: where results are.
+        cache: the cache.
         entry: the call's keys.
-        results: of the function.
+        results: encodes and decodes the function's results.
         call: calls the function.
-        waits: whether this caller may wait for another's computation.
+        waits: whether this caller may wait for another caller's computation.
+
+    Returns:
+        A generator of steps that returns the outcome.
     """
     until = time.monotonic() + _PATIENCE
     waits = waits and entry.value not in _computing.get()
@@ -103,7 +106,7 @@ def flight(
         if found is not None:
             cache.count(entry.name, hit=True)
             return Outcome(*found)
-        # Nobody waits for a result that he would not find afterwards.
+        # A wait is useless if Redis will not have the result afterwards.
         if not waits or cache.is_away or not results.are_kept:
             return (yield from _compute(cache, entry, results, call, waits=False))
         mine: Future[bool] = Future()
@@ -113,16 +116,14 @@ def flight(
         left = until - time.monotonic()
         if left <= 0 or not (yield _Wait(other, left)):
             return (yield from _compute(cache, entry, results, call, waits=False))
-    detect_config_changes = (
-        True  # unless something else comes out of it, it was cancelled: who comes next?
-    )
+    may_find = True  # also after a cancellation, so that the next caller computes
     try:
         outcome = yield from _compute(cache, entry, results, call, waits=True)
-        detect_config_changes = outcome.is_stored
+        may_find = outcome.is_stored
         return outcome
     finally:
         del cache.flights[entry.value]
-        mine.set_result(detect_config_changes)
+        mine.set_result(may_find)
 
 
 def _compute(
@@ -145,7 +146,7 @@ def _compute(
     try:
         outcome: Outcome = yield _Call(call)
     finally:
-        with suppress(ValueError):  # closed by somebody else than who began
+        with suppress(ValueError):  # closed in another context
             _computing.reset(token)
     stored = yield from _keep(cache, entry, results, outcome, begun)
     return outcome._replace(is_stored=stored)
@@ -154,7 +155,7 @@ def _compute(
 def _keep(
     cache: Cache, entry: Entry, results: Results, outcome: Outcome, begun: Begun | None
 ) -> Generator[Step, Any, bool]:
-    """Store what came out, if it can be; return whether it is."""
+    """Store the outcome if possible; return whether Redis has it."""
     data = None if outcome.error else results.encode(outcome.value, cache)
     is_late = begun is not None and time.monotonic() - begun.at > LONGEST_COMPUTATION
     if data is None or begun is None or is_late:
@@ -186,7 +187,7 @@ class _Call(NamedTuple):
     def take(self) -> Outcome:
         try:
             return Outcome(self.call())
-        except Exception as error:  # noqa: BLE001  # raised again when the flight has landed
+        except Exception as error:  # noqa: BLE001  # raised again by fly()
             return Outcome(error=error)
 
     async def take_async(self) -> Outcome:
@@ -197,7 +198,7 @@ class _Call(NamedTuple):
 
 
 class _Wait(NamedTuple):
-    """For another caller, at most so many seconds: whether to look again."""
+    """Waits for another caller, at most some seconds; returns whether to look again."""
 
     other: Future[bool]
     seconds: float
@@ -208,7 +209,7 @@ class _Wait(NamedTuple):
         return False
 
     async def take_async(self) -> bool:
-        # Shielded: who leaves while he waits must not cancel it for the others.
+        # Shielded, so that a cancelled caller does not cancel it for the others.
         waiting = asyncio.shield(asyncio.wrap_future(self.other))
         with suppress(TimeoutError):
             return await asyncio.wait_for(waiting, self.seconds)

@@ -1,15 +1,15 @@
-"""Where ``cached`` functions keep their results: Redis, which may be away, slow or full.
+"""The store of ``cached`` functions: Redis, which may be unreachable, slow or full.
 
-Every method that asks Redis is a generator that yields what a command of the client returns, and is
-sent the answer: :meth:`Cache.run` drives it for a sync client, :meth:`Cache.run_async` for both.
+Every method that queries Redis is a generator that yields the return value of a client's command
+and receives the answer. ``Cache.run()`` drives it for a sync client, ``Cache.run_async()`` for any.
 
-A result is stored together with its marks, as they were before it was computed, and is good while
-they are the same:
+A result is stored with its marks, as they were before its computation, and is valid while they are
+unchanged:
 
-- the mark of its call is absent until the function's ``invalidate`` sets one, which outlasts all
-  that computations which began before it may store;
-- each of its tags has one. Where it is missing nothing that carries the tag is good, so to
-  invalidate a tag is to delete its mark, however many results there are.
+- The mark of its call is absent until the function's ``invalidate`` sets one. That mark outlives
+  the results of all computations that began before it.
+- Each of its tags has a mark. If the mark is missing, no result with the tag is valid, so deleting
+  the mark invalidates the tag for any number of results.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ T = TypeVar("T")
 Script = Generator[Any, Any, T]
 
 TIMEOUT: Final = 0.5
-"""Seconds that one question to Redis may take."""
+"""Timeout of one query to Redis, in seconds."""
 _REST_SECONDS: Final = 1.0
-"""How long a Redis that failed is left alone: while it is away, requests must not wait for it."""
+"""Pause after a failure of Redis, in seconds, so that requests do not wait for it."""
 _LOG: Final = logging.getLogger("etter_obs.cache")
 
 
 class Entry(NamedTuple):
-    """The keys of a call's result: of itself, of what marks it, of who computes it; its name."""
+    """The cache's name, and the keys of a call: of its result, mark, lock and tags."""
 
     name: str
     value: str
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """What there was when a computation could begin: a result after all, marks, who computes."""
+    """The state before a computation: a result, if any, the marks, and whether to compute here."""
 
     data: bytes | None
     marks: list[bytes]
@@ -66,15 +66,15 @@ class Begun(NamedTuple):
 
 
 class Cache:
-    """Where ``cached`` functions keep their results.
+    """The store of ``cached`` functions.
 
     Args:
-        client: ``redis.Redis`` or ``redis.asyncio.Redis``. A sync one gets connections of the
-            cache's own, on which nothing takes longer than ``timeout``.
-        registry: takes ``cache_hits_total``, ``cache_misses_total`` and ``cache_not_kept_total``.
-        service: stands in every key, as does the environment.
-        environment: likewise.
-        timeout: seconds that one question to Redis may take.
+        client: ``redis.Redis`` or ``redis.asyncio.Redis``. For a sync client the cache opens its
+            own connections, with ``timeout``.
+        registry: counts ``cache_hits_total``, ``cache_misses_total`` and ``cache_not_kept_total``.
+        service: the service's name, a part of every key.
+        environment: the environment's name, a part of every key.
+        timeout: seconds that one query to Redis may take.
     """
 
     def __init__(
@@ -97,21 +97,21 @@ class Cache:
         self._timeout = timeout
         self._me = secrets.token_hex(8)
         self.is_away = False
-        """Redis failed when it was last asked."""
+        """Whether the last query to Redis failed."""
         self.flights: dict[str, Future[bool]] = {}
-        """Who computes what in this process: done with whether a look-up may find it."""
+        """Running computations of this process; each result is whether a look-up may find it."""
         self._rests_until = 0.0
         self._refusals: set[str] = set()
 
     def close(self) -> None:
-        """Close the connections that are the cache's own."""
+        """Close the cache's own connections."""
         if self._owns_client:
             self.client.connection_pool.disconnect()
 
     # -- counting ---------------------------------------------------------------------------------
 
     def expect(self, name: str) -> None:
-        """Make the series of the cache ``name``, so that its first events are not lost."""
+        """Create the series of the cache ``name``, so that its first events are not lost."""
         self._hits.child(name)
         self._misses.child(name)
         for reason in NotKept:
@@ -128,9 +128,9 @@ class Cache:
     # -- keys -------------------------------------------------------------------------------------
 
     def entry(self, name: str, call: Call) -> Entry:
-        """Return the keys of a call; the braces put those of one call into one slot of a cluster.
+        """Return the keys of a call; braces put the keys of one call into one slot of a cluster.
 
-        They hold digests in place of arguments and tags, which may be secrets.
+        Keys contain digests instead of arguments and tags, which may be secrets.
         """
         place = f"{self._prefix}:{quote(name, '')}:{{{call.digits}}}"
         tags = dict.fromkeys(map(self._tag, call.tags))
@@ -139,23 +139,23 @@ class Cache:
     def _tag(self, tag: str) -> str:
         return f"{self._prefix}#{digest(tag).hex()[:40]}"
 
-    # -- what Redis is asked ----------------------------------------------------------------------
+    # -- queries to Redis -------------------------------------------------------------------------
 
     def look_up(self, entry: Entry) -> Script[bytes | None]:
-        """Return what is stored and good."""
+        """Return the stored result if it is valid."""
         stored, *marks = yield self._get_many([entry.value, entry.mark, *entry.tags])
         return _good(self._bytes(stored), [self._bytes(mark) or b"" for mark in marks])
 
     def begin(self, entry: Entry, longest: int) -> Script[Begun]:
-        """Look up once more, read the marks and say who computes: one process at a time.
+        """Look up again, read the marks and acquire the lock: one process computes at a time.
 
         Args:
             entry: the call's keys.
-            longest: seconds that a mark of a tag is needed.
+            longest: lifetime of a tag's mark, in seconds.
         """
         at = time.monotonic()
         pipeline = self.client.pipeline(transaction=False)
-        me = f"{self._me}-{os.getpid()}"  # a forked worker has its parent's cache
+        me = f"{self._me}-{os.getpid()}"  # a forked worker shares its parent's cache object
         pipeline.set(entry.lock, me, nx=True, ex=OTHERS_SECONDS)
         for tag in entry.tags:
             pipeline.set(tag, secrets.token_hex(8), nx=True, ex=longest)
@@ -169,7 +169,17 @@ class Cache:
         return Begun(_good(stored, marks), marks, lock == me.encode(), at)
 
     def keep(self, entry: Entry, begun: Begun, data: bytes, ttl: int) -> Script[bool]:
-        """Store a result for ``ttl`` seconds, and let others compute."""
+        """Store a result and release the lock.
+
+        Args:
+            entry: the call's keys.
+            begun: the state before the computation.
+            data: the encoded result.
+            ttl: lifetime of the result, in seconds.
+
+        Returns:
+            A script that returns whether Redis stored the result.
+        """
         pipeline = self.client.pipeline(transaction=False)
         pipeline.set(entry.value, b"%b|%b" % (b",".join(begun.marks), data), ex=ttl)
         pipeline.delete(entry.lock)
@@ -177,13 +187,13 @@ class Cache:
         return True
 
     def give_up(self, entry: Entry) -> Script[None]:
-        """Let others compute."""
+        """Release the lock."""
         yield self.client.delete(entry.lock)
 
     def forget(self, entry: Entry, ttl: int) -> Script[bool]:
-        """Make what is stored, and what is being computed, good for nobody.
+        """Invalidate the stored result and a running computation.
 
-        The mark outlasts what a computation that has begun may still store for ``ttl`` seconds.
+        The mark outlives a result that a running computation may still store for ``ttl`` seconds.
         """
         pipeline = self.client.pipeline(transaction=False)
         pipeline.set(entry.mark, secrets.token_hex(8), ex=LONGEST_COMPUTATION + 60 + ttl)
@@ -193,10 +203,10 @@ class Cache:
         return True
 
     def forget_tags(self, tags: tuple[str, ...]) -> Script[bool]:
-        """Make all that carries one of the tags good for nobody.
+        """Invalidate every result that has one of the tags.
 
         Raises:
-            TypeError: a tag is no text.
+            TypeError: a tag is not text.
         """
         for tag in tags:
             if not isinstance(tag, str):
@@ -210,12 +220,12 @@ class Cache:
         yield pipeline.execute()
         return True
 
-    # -- asking -----------------------------------------------------------------------------------
+    # -- running queries --------------------------------------------------------------------------
 
     def run(self, script: Script[T], *, insist: bool = False) -> T | None:
-        """Return what ``script`` returns; None where Redis is away or refuses. Never raises.
+        """Return the result of ``script``; None if Redis is unreachable or refuses. Never raise.
 
-        With ``insist`` Redis is asked although it was away a moment ago.
+        With ``insist`` the query also runs during the pause after a failure.
         """
         if not insist and self._leave_alone():
             return None
@@ -227,12 +237,12 @@ class Cache:
             self.is_away = False
             value: T = done.value
             return value
-        except Exception as error:  # noqa: BLE001  # a cache that fails is a cache that misses
+        except Exception as error:  # noqa: BLE001  # a failing cache counts as a miss
             self._failed(error)
             return None
 
     async def run_async(self, script: Script[T], *, insist: bool = False) -> T | None:
-        """Return what :meth:`run` returns; neither kind of client holds up the event loop."""
+        """Do the same as ``run()`` without blocking the event loop, for both kinds of client."""
         if not self.is_async:
             return await asyncio.to_thread(self.run, script, insist=insist)
         if not insist and self._leave_alone():
@@ -246,12 +256,12 @@ class Cache:
             self.is_away = False
             value: T = done.value
             return value
-        except Exception as error:  # noqa: BLE001  # a cache that fails is a cache that misses
+        except Exception as error:  # noqa: BLE001  # a failing cache counts as a miss
             self._failed(error)
             return None
 
     def _leave_alone(self) -> bool:
-        """Tell whether Redis is to be left alone; of those who find that it is not, one asks."""
+        """Return whether to skip Redis; after the pause, one caller tries it again."""
         if not self.is_away:
             return False
         now = time.monotonic()
@@ -262,7 +272,7 @@ class Cache:
 
     def _failed(self, error: Exception) -> None:
         kind = type(error).__name__
-        if isinstance(error, ResponseError):  # it is there, and may still be read: full, read-only
+        if isinstance(error, ResponseError):  # Redis is full or read-only, and may still be read
             if kind not in self._refusals:
                 self._refusals.add(kind)
                 _LOG.warning("The Redis of the cache refuses commands: %s", kind)
@@ -273,14 +283,14 @@ class Cache:
         self._rests_until = time.monotonic() + _REST_SECONDS
 
     def _bytes(self, answer: bytes | str | None) -> bytes | None:
-        """Return an answer as it is in Redis, whatever the app's client makes of it."""
+        """Return an answer as bytes, even if the app's client decodes answers."""
         if isinstance(answer, str):
             return answer.encode(self.client.get_encoder().encoding)
         return answer
 
 
 def _good(stored: bytes | None, marks: list[bytes]) -> bytes | None:
-    """Return the result in what is stored, if its marks are the ones that hold now."""
+    """Return the stored result if its marks equal the current ones."""
     if stored is None:
         return None
     head, _, data = stored.partition(b"|")
