@@ -63,6 +63,7 @@ check: venv  ## format, lint, spelling, types, generated files, documentation: r
 	@$(BIN)/codespell *.md mkdocs.yml .github docs etter_obs
 	@$(BIN)/mypy
 	@found=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$found"; exit 1; }
+	@$(BIN)/python -m tests.names
 	@$(BIN)/etter-obs generate --check
 	@$(BIN)/python -m docs.tables --check
 	@$(BUILD_SITE)

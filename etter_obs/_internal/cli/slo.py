@@ -10,6 +10,7 @@ from etter_obs._internal.cli.common import checked_specs, clear_errors, project_
 from etter_obs._internal.cli.slo_gate import gate
 from etter_obs._internal.cli.slo_report import report
 from etter_obs._internal.cli.slo_simulate import simulate
+from etter_obs._internal.conventions import Alert
 
 
 @click.group()
@@ -59,6 +60,6 @@ def check(root: Path, environment: str | None) -> None:
         if changed:
             console.print(
                 "change: apps keep their buckets until they run with this slo.yaml; until then the "
-                "alert SLOSpecMismatch fires",
+                f"alert {Alert.SLO_SPEC_MISMATCH} fires",
                 markup=False,
             )

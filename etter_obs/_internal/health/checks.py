@@ -172,9 +172,7 @@ async def _in_thread(call: CheckCallable) -> object:
             loop.call_soon_threadsafe(settle, answer, error)
 
     context = contextvars.copy_context()
-    threading.Thread(
-        target=context.run, args=(run,), name="etter-obs-health-check", daemon=True
-    ).start()
+    threading.Thread(target=context.run, args=(run,), name="etter-obs check", daemon=True).start()
     answer, error = await future
     if error is None:
         return answer

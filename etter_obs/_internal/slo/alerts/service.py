@@ -137,7 +137,7 @@ def _telemetry_dropped(spec: Spec) -> AlertRule:
 
 def _series_cap_reached(spec: Spec) -> AlertRule:
     increase = f"increase({_own(spec, conventions.SERIES_DROPPED)}[15m])"
-    capped = {Label.METRIC.value: "requests_total"}
+    capped = {Label.METRIC.value: conventions.REQUESTS.suffix}
     sample = _own(spec, conventions.SERIES_DROPPED, *starmap(equals, capped.items()))
     return AlertRule(
         name=Alert.SERIES_CAP_REACHED,

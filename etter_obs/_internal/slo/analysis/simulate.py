@@ -17,6 +17,7 @@ from typing import Any, Final
 import yaml
 
 from etter_obs._internal.conventions import Alert, Label, Rule
+from etter_obs._internal.conventions.external import Scrape
 from etter_obs._internal.slo.alerts import burn_rate
 from etter_obs._internal.slo.prometheus.promtool import PromtoolError, Question, ask
 from etter_obs._internal.slo.rule_tests.synthetic_series import Step, input_series, is_recorded
@@ -132,7 +133,7 @@ def _play(
         Step(Decimal(after), steps[-1].rate, Decimal(0)),
     ]
     moments = range(0, outage + after, pace)
-    firing = series("ALERTS", (equals("alertstate", "firing"), equals(Label.SLO, slo.name)))
+    firing = series(Scrape.ALERTS, (equals("alertstate", "firing"), equals(Label.SLO, slo.name)))
     with tempfile.TemporaryDirectory(prefix="etter-obs-") as folder:
         file = Path(folder) / "recording.yml"
         # One group: promtool evaluates several in no order, and Prometheus half a minute apart.

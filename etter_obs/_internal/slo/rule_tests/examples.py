@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from etter_obs._internal.conventions import Label
+from etter_obs._internal.conventions.external import Scrape
 from etter_obs._internal.slo.alerts.rule import AlertRule, Firing, annotations_of, text_when_firing
 from etter_obs._internal.slo.rule_tests.form import Pace, case, expression, plain
 from etter_obs._internal.slo.spec.models import Spec
@@ -40,7 +41,9 @@ def _tests(spec: Spec, rule: AlertRule, pace: Pace) -> Iterator[dict[str, object
         yield always | _fired(spec, rule, Firing({}))
         return
     fires, quiet = rule.example.fires, rule.example.quiet
-    firing_at_all = f'count(ALERTS{{{equals(Label.ALERTNAME, rule.name)},alertstate="firing"}})'
+    firing_at_all = (
+        f'count({Scrape.ALERTS}{{{equals(Label.ALERTNAME, rule.name)},alertstate="firing"}})'
+    )
     too_soon: list[dict[str, object]] = []
     if rule.lasting:
         before = parse_duration(rule.lasting) - pace.evaluation

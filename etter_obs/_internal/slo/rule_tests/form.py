@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from etter_obs._internal.conventions import Alert, Label
+from etter_obs._internal.conventions.external import Scrape
 from etter_obs._internal.slo.alerts import burn_rate
 from etter_obs._internal.slo.rule_tests.synthetic_series import is_recorded
 from etter_obs._internal.slo.rules import recording
@@ -109,10 +110,12 @@ def case(
 
 def alert_check(alert: str, at: Decimal, firing: Sequence[Mapping[str, str]]) -> dict[str, object]:
     """Expect exactly these alerts, by all their labels."""
-    expr = f'ALERTS{{{equals(Label.ALERTNAME, alert)},alertstate="firing"}}'
+    expr = f'{Scrape.ALERTS}{{{equals(Label.ALERTNAME, alert)},alertstate="firing"}}'
     expected = [
         (
-            series("ALERTS", matchers({**labels, Label.ALERTNAME: alert, "alertstate": "firing"})),
+            series(
+                Scrape.ALERTS, matchers({**labels, Label.ALERTNAME: alert, "alertstate": "firing"})
+            ),
             ONE,
         )
         for labels in firing
