@@ -1,7 +1,7 @@
 """Observability for FastAPI services: one call, one spec, one stack.
 
-``from etter_obs import setup_observability, get_logger, track_request_metrics, …``: each name is
-loaded on first use, so that ``import etter_obs`` stays cheap.
+Import the public names from here: ``from etter_obs import setup_observability, get_logger``. Each
+name is loaded on first use, so that ``import etter_obs`` is cheap.
 """
 
 from __future__ import annotations

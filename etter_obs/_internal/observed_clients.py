@@ -40,8 +40,8 @@ class ObservedClients:
 
     Args:
         metrics: The registry for their metrics.
-        tracing: Gives the tracer provider for their spans.
-        health: Takes the health checks.
+        tracing: Provides the tracer provider for their spans.
+        health: Registers the health checks.
         keep_results_in: Makes ``cached`` functions use a client; returns the undo.
     """
 

@@ -68,7 +68,7 @@ class LogPipeline:
         self._service, self._environment = service, environment
         self._limit = settings.log_max_bytes * 2
         self.level = settings.log_level
-        """Name of the lowest level that is taken."""
+        """Name of the lowest level that is written."""
         self.threshold = logging.getLevelNamesMapping()[self.level]
         """The same level as a number."""
         self._renderer = FastRenderer(

@@ -92,7 +92,7 @@ def exception_of(info: object, limit: int) -> traceback.TracebackException | str
 def _shorten(shown: traceback.TracebackException, left: int) -> None:
     """Cut the texts to ``left`` characters in total, and drop exceptions beyond the limit."""
     kept = [shown]
-    for each in kept:  # the list grows meanwhile
+    for each in kept:  # the loop appends to the list
         texts = vars(each)
         for name in _TEXTS:
             if isinstance(texts.get(name), str):

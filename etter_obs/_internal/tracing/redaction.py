@@ -37,13 +37,22 @@ LENGTHS: Final = Lengths(16_384, 16_384)
 
 
 def redacted(span: ReadableSpan, redact: Redact, lengths: Lengths = LENGTHS) -> ReadableSpan:
-    """Return the span with every text redacted, then cut; the same span if nothing changes."""
+    """Return the span with every text redacted, then cut.
+
+    Args:
+        span: the finished span.
+        redact: returns the redacted text, given a key and a text.
+        lengths: the longest texts in characters.
+
+    Returns:
+        A redacted copy, or the same span if nothing changes.
+    """
 
     def shown(key: str, text: str) -> str:
         return cut(str(redact(key, text)), lengths.other)
 
     name = shown("name", span.name)
-    given = span.attributes  # the property makes a new copy at each read
+    given = span.attributes  # each read of the property returns a new copy
     attributes = _redacted_attributes(given, redact, lengths.span)
     events = [
         Event(

@@ -135,13 +135,22 @@ class HeadSampler:
         return decision
 
     def begin(self) -> Decision:
-        """Return the decision for a trace that begins here."""
+        """Return the decision for a trace that starts here."""
         digits = _new_ids()
         trace_id = digits[:32]
         return Decision(trace_id, digits[32:], trace_id[16:] < self._bound)
 
     def follow(self, trace_id: str, parent_id: str, flags: int) -> Decision:
-        """Return the decision for a trace that comes from a caller."""
+        """Return the decision for a trace that a caller started.
+
+        Args:
+            trace_id: 32 lower-case hexadecimal digits.
+            parent_id: 16 lower-case hexadecimal digits, the id of the caller's span.
+            flags: the trace flags of ``traceparent``; bit 0 says that the caller samples.
+
+        Returns:
+            The decision, with a new span id.
+        """
         sampled = flags & 1 == 1 if self._follows_parent else trace_id[16:] < self._bound
         decision = Decision(trace_id, _new_ids()[32:], sampled)
         decision.parent_id = parent_id
