@@ -36,9 +36,9 @@ PAGE = alert("SLOBurnRatePage1h", severity="page", tier="page-1h") | {
 }
 TOLD = (
     "burns its error budget more than 14.4 times too fast",
-    "Burning now: 20.0 times too fast",
+    "Burn rate now: 20.0 times too fast",
     "Budget left: 61% of the 30d budget",
-    "At this speed it is gone in: 22h 0m 0s",
+    "Budget runs out in: 22h 0m 0s",
     "Runbook: https://example.org/SLOBurnRatePage1h.md#availability",
 )
 """What every notification of the page says."""

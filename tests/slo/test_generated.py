@@ -123,7 +123,7 @@ def test_every_alert_has_a_runbook_a_person_finished_and_a_test() -> None:
                 names.add(rule["alert"])
                 page = ROOT / rule["annotations"]["runbook"].split("#")[0]
                 text = page.read_text(encoding="utf-8").split("End of the generated part", 1)[1]
-                for heading in ("## First look\n\n", "## Mend\n\n", "## Afterwards\n\n"):
+                for heading in ("## First look\n\n", "## Fix\n\n", "## Afterwards\n\n"):
                     assert text.split(heading, 1)[1][:1] not in ("", "#"), page
                 name = rule["alert"]
                 assert f'alertname="{name}"' in tests or f"alertname: {name}\n" in tests, name
@@ -137,7 +137,10 @@ def test_a_persons_part_of_a_runbook_is_kept(tmp_path: Path) -> None:
     page = tmp_path / "alerts/runbooks/ServiceDown.md"
     own = "\n## First look\n\nCall Ada.\n"
     head = page.read_text(encoding="utf-8").split("\n## First look", 1)[0]
-    page.write_text(f"Mine above.\n{head.replace('It pages', 'It paged')}{own}", encoding="utf-8")
+    page.write_text(
+        f"Mine above.\n{head.replace('This alert pages', 'This alert paged')}{own}",
+        encoding="utf-8",
+    )
     write(tmp_path, everything.changes(tmp_path))
     assert page.read_text(encoding="utf-8") == f"Mine above.\n{head}{own}"
 
@@ -264,6 +267,6 @@ def test_mail_is_laid_out_with_its_links_and_escaped(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "shop: up &lt;b&gt;burns&lt;/b&gt;" in done.stdout
-    assert "Burning now: 20.0 times too fast" in done.stdout
+    assert "Burn rate now: 20.0 times too fast" in done.stdout
     assert '"https://grafana.example.org/d/x?var-slo=up&from=1577869200000&to=now"' in done.stdout
     assert "silences/new?filter=%7Bslo%3D%22up%22%7D" in done.stdout

@@ -1,7 +1,7 @@
-"""Alertmanager's configuration: who is told, how it is grouped, and what silences what.
+"""Alertmanager's configuration: receivers, grouping and inhibition.
 
-Secrets stand in files; Alertmanager reads their paths from its working directory, the project's
-folder.
+Files contain the secrets; Alertmanager resolves their paths from its working directory, the
+project's folder.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _BY_SLO: Final = [Label.SERVICE.value, Label.ENVIRONMENT.value, Label.SLO.value]
 _NO_JUDGEMENT: Final = f"{Alert.SLO_NO_DATA}|{Alert.SLO_NO_TRAFFIC}|{Alert.SLO_MISSING_BUCKET}"
 _WATCHDOG: Final = "watchdog"
 
-# A page leaves at once; its resolution within a minute. A ticket may wait for company.
+# A page goes out within seconds and its resolution within a minute. A ticket waits to be grouped.
 _PAGE_TIMES: Final = {"group_wait": "5s", "group_interval": "1m", "repeat_interval": "4h"}
 _TICKET_TIMES: Final = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "1d"}
 _WATCHDOG_TIMES: Final = {"group_wait": "0s", "group_interval": "1m", "repeat_interval": "5m"}
 
 
 def alertmanager(spec: Spec) -> dict[str, str]:
-    """Return Alertmanager's configuration; receivers are common to every service of the file."""
+    """Return Alertmanager's configuration; every service of the file shares the receivers."""
     content: dict[str, object] = {
         "global": {"resolve_timeout": "5m"},
         "templates": ["templates/*.tmpl"],
@@ -50,7 +50,7 @@ def _route(spec: Spec) -> dict[str, object]:
                 **_WATCHDOG_TIMES,
             },
             _severity_route(spec, Severity.PAGE, _PAGE_TIMES),
-            # What concerns many SLOs at once for one reason is told once.
+            # One cause often affects many SLOs at once: send one notification.
             {
                 "matchers": [f'{Label.ALERTNAME}=~"{_NO_JUDGEMENT}"'],
                 "group_by": [Label.ALERTNAME.value, Label.SERVICE.value, Label.ENVIRONMENT.value],
@@ -83,7 +83,7 @@ def _team_receiver(team: str, severity: Severity) -> str:
 
 
 def _inhibitions() -> list[dict[str, object]]:
-    # `equal` takes two missing labels as equal, so every rule asks for the SLO where it means one.
+    # `equal` treats two missing labels as equal, so each rule about an SLO requires its label.
     has_slo = f'{Label.SLO}=~".+"'
     any_burn = f'{Label.ALERTNAME}=~"{Alert.burn_rate("", "")}.+"'
     pages = f'{Label.ALERTNAME}=~"{Alert.burn_rate(Severity.PAGE, "")}.+"'
@@ -111,7 +111,7 @@ def _receivers(spec: Spec) -> list[dict[str, object]]:
     receivers = [
         _receiver(Severity.PAGE.value, spec.receivers.page),
         _receiver(Severity.TICKET.value, spec.receivers.ticket),
-        # Without one the heartbeat goes nowhere; `etter-obs slo check` says so.
+        # Without a receiver nothing gets the heartbeat; `etter-obs slo check` reports it.
         _receiver(_WATCHDOG, spec.receivers.watchdog or Receiver(), resolved=False),
     ]
     for team, own in sorted(spec.teams.items()):

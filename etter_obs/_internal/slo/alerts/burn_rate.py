@@ -1,8 +1,8 @@
-"""The alerts of an SLO: one for each tier that can fire, and those that say it cannot be judged.
+"""The alerts of an SLO: one for each tier that can fire, and those for an SLO without a judgement.
 
-A burn-rate alert needs both windows over the threshold (the long one says that it matters, the
-short one that it still goes on) and, for events, enough bad ones: at 99.9 % a single error among
-seventy requests is a burn of 14.4. No data, no traffic and a missing bucket are three alerts.
+A burn-rate alert requires both windows over the threshold (the long one shows that the burn
+matters, the short one that it continues) and, for events, enough bad ones: at 99.9 % a single error
+among seventy requests is a burn of 14.4. No data, no traffic and a missing bucket are three alerts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from etter_obs._internal.text.yaml import yaml_document
 
 NO_DATA_AFTER = "10m"
 _PORTABLE_LOSS = Decimal("0.8")
-"""Share of the truth that the portable form counts at least on uneven traffic."""
+"""Smallest share of the events that the portable form counts on uneven traffic."""
 
 
 def path(spec: Spec, slo: Slo) -> str:
@@ -36,7 +36,7 @@ def group_name(spec: Spec, slo: Slo) -> str:
 
 
 def service_path(spec: Spec) -> str:
-    """Return the file of the alerts that concern the whole service."""
+    """Return the file of the alerts for the whole service."""
     return f"alerts/rules/{spec.service}.yml"
 
 
@@ -59,7 +59,7 @@ def alert_group(spec: Spec, name: str, rules: list[AlertRule]) -> dict[str, obje
 
 
 def slo_alerts(spec: Spec, slo: Slo) -> list[AlertRule]:
-    """Return the alerts of ``slo``; none where it does not ask to alert."""
+    """Return the alerts of ``slo``; none if its alerting mode is off."""
     if slo.alerting.mode == "off":
         return []
     rules = [_burn(spec, slo, tier) for tier in tiers_of(slo, spec.period)]
@@ -76,7 +76,7 @@ def _labels(spec: Spec, slo: Slo) -> dict[str, str]:
 
 
 def guard(spec: Spec, slo: Slo) -> Decimal:
-    """Return the count of bad events that a tier needs; the portable form may count fewer."""
+    """Return the number of bad events that a tier requires; the portable form may count fewer."""
     events = Decimal(slo.alerting.min_bad_events)
     return events if spec.rule_form == "exact" else events * _PORTABLE_LOSS
 
@@ -93,16 +93,21 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
         clauses.append(f"{bad} >= {decimal_text(guard(spec, slo))}")
     period, factor = duration_text(spec.period), decimal_text(tier.factor(spec.period))
     noun = "events" if slo.is_event_based else f"slices of {duration_text(slo.sli.kind.interval)}"
-    speed = f"more than {factor} times too fast" if factor != "1" else "faster than it lasts"
+    speed = (
+        f"more than {factor} times too fast"
+        if factor != "1"
+        else "faster than the objective allows"
+    )
     return AlertRule(
         name=Alert.burn_rate(tier.severity, tier.long_text),
         expr="\nand\n".join(clauses),
         severity=tier.severity.value,
         labels={**_labels(spec, slo), Label.TIER.value: tier.name},
         summary=f"{spec.service}: {slo.name} burns its error budget {speed}",
-        description=f"{template_literal(slo.description)} Of the {noun} of the last "
-        f"{tier.long_text}, {{{{ $value | humanizePercentage }}}} were bad; the objective of "
-        f"{percent_text(slo.objective)} allows {percent_text(slo.budget)} over {period}.",
+        description=f"{template_literal(slo.description)} Over the last {tier.long_text}, "
+        f"{{{{ $value | humanizePercentage }}}} of the {noun} were bad; the objective of "
+        f"{percent_text(slo.objective)} allows {percent_text(slo.budget)} over {period}. Open the "
+        "dashboard, find what fails and since when, then follow the runbook.",
         dashboard=Dashboard.SLO_DETAIL,
         annotations={
             "burn_rate": _asked(Rule.BURN_RATE, spec, slo, 'printf "%.1f times too fast"'),
@@ -120,13 +125,13 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
                 f"share of bad {noun}, {window}": recorded(Rule.bad_ratio(window), spec, slo)
                 for window in (tier.long_text, tier.short_text)
             },
-            "budget left": recorded(Rule.BUDGET_REMAINING, spec, slo),
+            "error budget left": recorded(Rule.BUDGET_REMAINING, spec, slo),
         },
     )
 
 
 def _asked(rule: str, spec: Spec, slo: Slo, pipe: str) -> str:
-    """Write an annotation that asks for the value of a recording at the time of the alert."""
+    """Return an annotation that queries the value of a recording rule when the alert fires."""
     query = recorded(rule, spec, slo)
     found = f"{{{{ range query `{query}` }}}}{{{{ . | value | {pipe} }}}}"
     return f"{found}{{{{ else }}}}unknown{{{{ end }}}}"
@@ -140,12 +145,13 @@ def _no_data(spec: Spec, slo: Slo) -> AlertRule:
         expr=f"absent({total})",
         severity=Severity.TICKET.value,
         labels=_labels(spec, slo),
-        summary=f"{spec.service}: nothing is known about {slo.name}",
-        description=f"The series that {slo.name} is made from have been missing for "
-        f"{NO_DATA_AFTER}, so no alert of it can fire: not scraped, not exposed, or renamed.",
+        summary=f"{spec.service}: {slo.name} has no data",
+        description=f"The series of {slo.name} have been missing for {NO_DATA_AFTER}, so none "
+        "of its burn-rate alerts can fire. Prometheus does not scrape them, the app does not "
+        "expose them, or their name changed. Check first whether Prometheus scrapes the service.",
         lasting=NO_DATA_AFTER,
         dashboard=Dashboard.SLO_DETAIL,
-        queries={"what is counted": parts.value or parts.total},
+        queries={"counted series": parts.value or parts.total},
     )
 
 
@@ -154,14 +160,15 @@ def _no_traffic(spec: Spec, slo: Slo) -> AlertRule:
     total = recorded(Rule.TOTAL_INCREASE, spec, slo)
     return AlertRule(
         name=Alert.SLO_NO_TRAFFIC,
-        # The second clause: a window that has been watched, not one that has just begun.
+        # The second clause requires data at the start of the window: a new SLO does not fire.
         expr=f"{over_time('sum_over_time', total, spec.no_traffic_after)} == 0\nand\n"
         f"{total} offset {window} >= 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec, slo),
-        summary=f"{spec.service}: {slo.name} has had no event for {window}",
-        description=f"The series of {slo.name} are there and do not move. With no event there is "
-        "nothing to judge: is the service reached at all?",
+        summary=f"{spec.service}: {slo.name} has counted no event for {window}",
+        description=f"The series of {slo.name} exist but do not grow, so the SLO has no events to "
+        "judge. Users do not send requests, or requests do not reach the service. Check first "
+        "whether requests reach the service.",
         dashboard=Dashboard.SLO_DETAIL,
         queries={"events of the last hour": over_time("sum_over_time", total, Decimal(3600))},
     )
@@ -177,11 +184,11 @@ def _missing_bucket(spec: Spec, slo: Slo, count: str, bucket: str) -> AlertRule:
         expr=f"count({lacking}) > 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec, slo),
-        summary=f"{spec.service}: {slo.name} has instances without the bucket of its threshold",
-        description="{{ $value }} instance(s) expose the histogram without the bucket that the "
-        "objective is judged by; every event of theirs counts as slow, or none is judged. They "
-        "run with another slo.yaml than these rules.",
+        summary=f"{spec.service}: instances expose {slo.name} without the bucket of its threshold",
+        description="{{ $value }} instance(s) expose the histogram without the bucket of the "
+        "threshold, so the SLO counts all of their events as slow or none of them. They run with "
+        "another slo.yaml than these rules. Deploy the app with the slo.yaml of the rules.",
         lasting="10m",
         dashboard=Dashboard.SLO_DETAIL,
-        queries={"instances without it": lacking},
+        queries={"instances without the bucket": lacking},
     )

@@ -1,4 +1,4 @@
-"""One alert: its rule, what it tells people, and a world in which it fires and one in which not."""
+"""One alert: its rule, its texts, and input series for which it fires and does not fire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNBOOKS: Final = "alerts/runbooks"
 GROWS: Final = "0+1x120"
 """A counter that grows for half an hour, in promtool's notation."""
 GREW: Final = "0+1x20 20x100"
-"""A counter that grew for five minutes, then stood still for twenty-five."""
+"""A counter that grew for five minutes, then stayed constant for twenty-five."""
 GREW_BY: Final = "60"
 """The increase of ``GROWS`` within 15 minutes, as texts show it."""
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
@@ -23,11 +23,11 @@ _VALUE: Final = re.compile(r"\{\{ \$value(?: \| humanize)? \}\}")
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A world in which an alert fires, for one reason.
+    """Input series for which an alert fires, for one reason.
 
-    ``series`` are its input (selector → values in promtool's notation, a sample each 15 s). The
+    ``series`` are the input (selector → values in promtool's notation, a sample each 15 s). The
     expression holds from the first sample on, or from where an increase is seen. ``labels`` are all
-    that the expression's result carries, ``value`` is the result as the alert's texts show it.
+    labels of the expression's result, ``value`` is the result as the alert's texts show it.
     """
 
     series: Mapping[str, str]
@@ -37,11 +37,11 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Worlds that prove an alert.
+    """Input series that test an alert.
 
-    ``fires`` holds one for each reason for which the alert may fire, so at least one for each
-    branch of its expression, ``quiet`` the input series of each in which it might be thought to
-    fire and must not.
+    ``fires`` has an entry for each reason for which the alert may fire, so at least one for each
+    branch of its expression. ``quiet`` has the input series for which the alert must not fire,
+    though they come close.
     """
 
     fires: Sequence[Firing]
@@ -50,11 +50,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """An alert as it will stand in a file.
+    """An alert before it is written to a file.
 
     ``labels`` are the fixed ones; ``severity`` is page, ticket or none. ``lasting`` is the time for
-    which the expression must hold, in Prometheus's notation, empty for none. ``meaning`` and
-    ``queries`` (title → PromQL) are the generated part of its runbook.
+    which the expression must hold, in Prometheus's notation, empty for none. ``queries``
+    (title → PromQL) go into the generated part of its runbook.
     """
 
     name: str
@@ -107,17 +107,17 @@ def text_when_firing(text: str, firing: Firing) -> str:
     """Return an annotation as Prometheus renders it when the alert fires.
 
     Raises:
-        KeyError: the text names a label that the alert does not have then.
+        KeyError: the text names a label that the alert does not have.
     """
     named = _LABEL.sub(lambda match: firing.labels[match[1]], text)
     return _VALUE.sub(lambda _: firing.value, named)
 
 
 def section(spec: Spec, slo: str, service: str = "") -> str:
-    """Return the heading of an SLO's section in a runbook, and its anchor: they are the same.
+    """Return the heading of an SLO's section in a runbook, which is also its anchor.
 
-    No name holds an underscore, and an anchor keeps it: joined by one, two names are like no other.
-    ``service`` stands for the spec's own where it is chosen later.
+    An underscore joins the two names: names contain none, and anchors keep it, so the result is
+    unique. ``service`` replaces the spec's own if it is chosen later.
     """
     return slo if spec.is_alone else f"{service or spec.service}_{slo}"
 

@@ -1,7 +1,7 @@
-"""Runbooks: what an alert means in this service's numbers is generated, what to do is not.
+"""Runbooks: the meaning of an alert and its queries are generated, the steps are written by hand.
 
-A runbook's generated part stands between two markers. The generator replaces it and keeps every
-line below; a new runbook starts with the headings that a person fills in.
+The generated part of a runbook is between two markers. The generator replaces it and keeps every
+line outside of it; a new runbook starts with headings for the hand-written steps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from etter_obs._internal.conventions import Label
+from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.alerts.burn_rate import slo_alerts
 from etter_obs._internal.slo.alerts.rule import RUNBOOKS, AlertRule, section
 from etter_obs._internal.slo.alerts.service import service_alerts
@@ -23,12 +23,18 @@ from etter_obs._internal.text.yaml import GENERATED
 _BEGIN: Final = f"<!-- {GENERATED} Your own text goes below the end marker. -->"
 _END: Final = "<!-- End of the generated part. -->"
 _QUOTED_END: Final = f"&lt;{_END[1:]}"
-"""Reads the same on the page; a text of slo.yaml that holds the marker must not end the part."""
+"""Looks the same on the page; a text of slo.yaml with the marker must not end the part."""
+_SLO_MEANINGS: Final[Mapping[str, str]] = {
+    Alert.SLO_NO_DATA: "The series of the SLO are missing, so its burn-rate alerts cannot fire.",
+    Alert.SLO_NO_TRAFFIC: "The series of the SLO exist but do not grow: it has nothing to judge.",
+    Alert.SLO_MISSING_BUCKET: "Instances expose the histogram without the bucket of the "
+    "threshold, so the SLO counts all of their events as slow or none of them.",
+}
 _TEMPLATED: Final = re.compile(r"\{\{[^}]*\}\}")
 _BLANK: Final = """
 ## First look
 
-## Mend
+## Fix
 
 ## Afterwards
 """
@@ -55,25 +61,25 @@ def runbooks(specs: Sequence[Spec]) -> dict[str, str]:
 
 
 def merged(generated: str, held: str | None) -> str:
-    """Return the runbook with its generated part replaced and everything else as it was."""
+    """Return the runbook with its generated part replaced and everything else unchanged."""
     if held is None:
         return generated + _BLANK
     before, begin, rest = held.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        return f"{generated}\n{held}"  # a person's own page: keep it whole
+        return f"{generated}\n{held}"  # a hand-written page: keep all of it
     body = after.removeprefix("\n")
-    if not generated:  # asked whether anything is left without it
+    if not generated:  # whether anything remains without the generated part
         return "" if before + body in ("", _BLANK) else before + body
     return f"{before}{generated}{body}"
 
 
 def _page(rule: AlertRule, sections: Iterable[str]) -> str:
     severity = {
-        "page": "It pages: someone is needed now.",
-        "ticket": "It is a ticket: someone looks at it within the working day.",
-    }.get(rule.severity, "It is a heartbeat, not a fault.")
-    lasting = f" It has held for {rule.lasting} when it fires." if rule.lasting else ""
+        "page": "This alert pages: respond now.",
+        "ticket": "This alert opens a ticket: look at it within the working day.",
+    }.get(rule.severity, "This alert is a heartbeat, not a fault.")
+    lasting = f" It fires after its condition has held for {rule.lasting}." if rule.lasting else ""
     head = f"{_BEGIN}\n\n# {rule.name}\n\n{severity}{lasting} {_meaning(rule)}\n"
     body = "".join(sections).replace(_END, _QUOTED_END)
     return f"{head}\n{body}{_END}\n"
@@ -82,11 +88,11 @@ def _page(rule: AlertRule, sections: Iterable[str]) -> str:
 def _meaning(rule: AlertRule) -> str:
     if tier := rule.labels.get(Label.TIER):
         return (
-            f"Tier {tier}: over both of its windows the error budget burned so fast that a known "
-            "share of the whole period's would be gone by the end of the long one."
+            f"Tier {tier}: the share of bad events exceeds the threshold in both of its windows. "
+            "The service burns its error budget faster than the objective allows."
         )
     if Label.SLO in rule.labels:
-        return "It is told for each SLO; those below have it."
+        return f"{_SLO_MEANINGS[rule.name]} Each SLO below has this alert."
     return _TEMPLATED.sub("N", rule.description)
 
 
@@ -100,9 +106,10 @@ def _slo_section(spec: Spec, slo: Slo, rule: AlertRule) -> str:
             outage = reach.detection(1 + 0 * reach.threshold)
             seconds = f"{float(outage or 0) / 60:.3g}"
             lines.append(
-                f"Fires above {percent_text(reach.threshold)} bad over {reach.tier.long_text} and "
-                f"{reach.tier.short_text}; after a full outage of {seconds} min. "
-                f"Budget: {percent_text(slo.budget)} of {duration_text(spec.period)}.\n"
+                f"Fires when more than {percent_text(reach.threshold)} are bad over both "
+                f"{reach.tier.long_text} and {reach.tier.short_text}; a full outage causes this "
+                f"after {seconds} min. Error budget: {percent_text(slo.budget)} of "
+                f"{duration_text(spec.period)}.\n"
             )
     lines.append(_queries(rule.queries))
     if slo.runbook.strip():

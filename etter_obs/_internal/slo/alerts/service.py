@@ -1,4 +1,4 @@
-"""Alerts about the service as a whole and about what it tells of itself."""
+"""Alerts about the whole service and about its own telemetry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etter_obs._internal.text.promql import differs, equals, scraped, series
 
 
 def service_alerts(spec: Spec) -> list[AlertRule]:
-    """Return the alerts that concern no single SLO of ``spec``'s service."""
+    """Return the alerts of ``spec``'s service that belong to no single SLO."""
     return [
         _down(spec),
         _instance_down(spec),
@@ -48,8 +48,9 @@ def _down(spec: Spec) -> AlertRule:
         severity=Severity.PAGE.value,
         labels=_labels(spec),
         summary=f"{spec.service} is down: no instance answers Prometheus",
-        description="For a minute no instance of the service has been scraped. Either none runs, "
-        "or Prometheus cannot reach them, or it has no target for them.",
+        description="Prometheus has scraped no instance of the service for a minute, so users may "
+        "get no answers. No instance runs, Prometheus cannot reach them, or it has no target for "
+        "them. Check first whether an instance runs.",
         lasting="1m",
         dashboard=Dashboard.SERVICE,
         queries={"instances": _up(spec)},
@@ -70,8 +71,9 @@ def _instance_down(spec: Spec) -> AlertRule:
         severity=Severity.TICKET.value,
         labels=_labels(spec),
         summary=f"{spec.service}: instance {{{{ $labels.instance }}}} is down, others answer",
-        description="This instance has not been scraped for ten minutes. What it counted since its "
-        "last scrape is in no SLO.",
+        description="Prometheus has not scraped this instance for ten minutes; other instances "
+        "answer. The SLOs lack the events that it counted since its last scrape. Check first "
+        "whether it was replaced on purpose, then read its last log lines.",
         lasting="10m",
         dashboard=Dashboard.SERVICE,
         queries={"instances": _up(spec)},
@@ -104,9 +106,10 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
         expr=f"count({other}) > 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec),
-        summary=f"{spec.service} runs with another slo.yaml than its rules were made from",
-        description="{{ $value }} instance(s) took their histogram buckets from another spec. "
-        "Until they agree, a threshold may have no bucket, and budgets may mean two things.",
+        summary=f"{spec.service} runs with another slo.yaml than its rules",
+        description="{{ $value }} instance(s) took their histogram buckets from another spec than "
+        "the rules. A threshold may have no bucket, and the SLO and its budget may be wrong. "
+        "Deploy the app and the rules from one slo.yaml.",
         lasting="15m",
         dashboard=Dashboard.SERVICE,
         queries={"specs in use": _own(spec, conventions.SLO_SPEC_INFO)},
@@ -127,9 +130,11 @@ def _telemetry_dropped(spec: Spec) -> AlertRule:
         expr=f"sum by ({by}) ({increase}) > 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec),
-        summary=f"{spec.service} drops {{{{ $labels.signal }}}}: {{{{ $labels.reason }}}}",
-        description="{{ $value | humanize }} were dropped within 15 minutes so that the app need "
-        "not wait. What is missing cannot be looked up later.",
+        summary=f"{spec.service} drops telemetry ({{{{ $labels.signal }}}}): "
+        "{{ $labels.reason }}",
+        description="The app dropped {{ $value | humanize }} within 15 minutes. Requests do not "
+        "wait for telemetry, so users notice nothing, but the dropped data is lost. Check first "
+        "whether the collector answers, then whether the app logs in a loop.",
         queries={"dropped": f"sum by ({by}) ({increase})"},
         example=Example(fires=[Firing({sample: GROWS}, dropped, GREW_BY)], quiet=[{sample: GREW}]),
     )
@@ -144,9 +149,10 @@ def _series_cap_reached(spec: Spec) -> AlertRule:
         expr=f"sum by ({Label.METRIC}) ({increase}) > 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec),
-        summary=f"{spec.service}: {{{{ $labels.metric }}}} has reached its cap of series",
-        description="New label sets of this metric go into its overflow series. A label holds "
-        "values without bound (an id, a raw path), or the cap is too low for the service.",
-        queries={"label sets held": _own(spec, conventions.SERIES)},
+        summary=f"{spec.service}: {{{{ $labels.metric }}}} reached its series cap",
+        description="The app counts new label sets of this metric in one overflow series, so "
+        "dashboards lose detail. A label has unbounded values (an id, a raw path), or the cap is "
+        "too low for the service. Find the label with the most values first.",
+        queries={"label sets in use": _own(spec, conventions.SERIES)},
         example=Example(fires=[Firing({sample: GROWS}, capped)], quiet=[{sample: GREW}]),
     )

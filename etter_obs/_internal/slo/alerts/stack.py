@@ -1,4 +1,4 @@
-"""Alerts about what watches: a silent observer looks like a healthy service."""
+"""Alerts about the stack itself: while the stack is broken, every service looks healthy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _watchdog(labels: dict[str, str]) -> AlertRule:
         labels=labels,
         summary="The alert pipeline works",
         description="This alert always fires. When it stops arriving, Prometheus, Alertmanager or "
-        "the way to the receiver is broken, and no other alert would arrive either.",
+        "the connection to the receiver is broken, and no other alert arrives either.",
         queries={"Prometheus is up": series("up", (_PROMETHEUS,))},
     )
 
@@ -77,8 +77,8 @@ def _ticket(
 ) -> AlertRule:
     """Return an alert on a counter that should not grow.
 
-    ``samples`` are series of it, one for each branch of ``expr``, with the labels that the branch
-    returns for it.
+    ``samples`` has a series of the counter for each branch of ``expr``, with the labels that the
+    branch returns for it.
     """
     return AlertRule(
         name=name,
@@ -88,7 +88,7 @@ def _ticket(
         summary=summary,
         description=description,
         dashboard=Dashboard.TELEMETRY,
-        queries={"what is counted": query},
+        queries={"counted series": query},
         example=Example(
             fires=[Firing({sample: GROWS}, labels, GREW_BY) for sample, labels in samples.items()],
             quiet=[dict.fromkeys(samples, GREW)],
@@ -123,7 +123,8 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             labels,
             "Prometheus misses evaluations of {{ $labels.rule_group }}",
             "Each missed evaluation loses the events of its 30 seconds from every SLO of the "
-            "group. Prometheus is overloaded or was stopped.",
+            "group, and alerts come late. Prometheus is overloaded or was stopped. Check first "
+            "its CPU and memory.",
             {own(missed, group): {"rule_group": "g"}},
             f"increase({own(missed)}[{_WINDOW}])",
         ),
@@ -132,7 +133,8 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             _grows(own(failed), "rule_group"),
             labels,
             "Rules of {{ $labels.rule_group }} fail",
-            "What they record is missing, what they would alert on is not seen.",
+            "Prometheus cannot evaluate these rules: their recordings are missing, and their "
+            "alerts cannot fire. Read the error on Prometheus's rules page, then fix the rule.",
             {own(failed, group): {"rule_group": "g"}},
             f"increase({own(failed)}[{_WINDOW}])",
         ),
@@ -140,9 +142,10 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             Alert.SCRAPE_LIMIT_EXCEEDED,
             " or ".join(f"increase({own(limit)}[{_WINDOW}]) > 0" for limit in limits),
             labels,
-            "Prometheus refuses whole scrapes",
-            "A target exposes more samples, bytes or labels than its limit; none of it is stored. "
-            "A label holds values without bound, or the limit is too low.",
+            "Prometheus rejects whole scrapes",
+            "A target exposes more samples, bytes or labels than its limit, so Prometheus stores "
+            "none of them, and alerts on the target have no data. A label has unbounded values, or "
+            "the limit is too low. Find the target on Prometheus's targets page first.",
             {own(limit): {Label.JOB.value: "prometheus"} for limit in limits},
             any_series(limits, _PROMETHEUS),
         ),
@@ -151,8 +154,10 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             expr=f"{target} == 0",
             severity=Severity.TICKET.value,
             labels=labels,
-            summary="{{ $labels.job }} ({{ $labels.instance }}) is not scraped",
-            description="A part of the stack does not answer Prometheus for five minutes.",
+            summary="Prometheus cannot scrape {{ $labels.job }} ({{ $labels.instance }})",
+            description="A component of the stack has not answered Prometheus for five minutes. "
+            "The service may work, but its logs, traces or alerts may be lost. Check first whether "
+            "the component runs.",
             lasting="5m",
             queries={"targets": target},
             example=Example(
@@ -176,9 +181,10 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             severity=Severity.TICKET.value,
             labels=labels,
             summary="{{ $labels.job }} runs with an old configuration",
-            description="Its last reload failed, so a changed rule or route is not in force.",
+            description="Its last reload failed, so changed rules or routes are not active. Read "
+            "its log for the line that is wrong, fix the file, then reload.",
             lasting="5m",
-            queries={"reloads": reloaded},
+            queries={"result of the last reload": reloaded},
             example=Example(
                 fires=[
                     Firing({_reload(job): "0x120"}, {Label.JOB.value: job})
@@ -202,14 +208,15 @@ def _delivery(labels: dict[str, str]) -> list[AlertRule]:
     return [
         _ticket(
             Alert.ALERT_DELIVERY_FAILING,
-            # Both branches name the hop that fails by the same label, for the texts.
+            # Both branches have the label that the texts use for the failing integration.
             f"{_grows(failed, 'integration')}\nor\n"
             f'label_replace({lost}, "integration", "{_TO_ALERTMANAGER}", "", "")',
             labels,
             "Alerts do not reach people ({{ $labels.integration }})",
-            f"Notifications failed within 15 minutes. {_TO_ALERTMANAGER}: Prometheus cannot reach "
-            "Alertmanager. Any other name: Alertmanager cannot deliver through that integration. "
-            "Check the secret of the receiver, the receiver itself and the network in between.",
+            "Notifications failed within 15 minutes: an outage may go unnoticed. "
+            f"{_TO_ALERTMANAGER}: Prometheus cannot reach Alertmanager. Any other name: "
+            "Alertmanager cannot deliver through that integration. Check the secret of the "
+            "receiver, the receiver itself and the network in between.",
             {
                 slack: {"integration": "slack"},
                 dropped: {"integration": _TO_ALERTMANAGER},
@@ -241,10 +248,11 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             ),
             severity=Severity.TICKET.value,
             labels=labels,
-            summary="The collector cannot deliver through {{ $labels.exporter }}",
-            description="Traces or logs were given up, or wait in a queue that is half full: what "
-            "they are sent to is down or too slow.",
-            queries={"how full its queues are": f"{size} / {capacity}"},
+            summary="The collector cannot export through {{ $labels.exporter }}",
+            description="The collector dropped telemetry, or its queue is more than half full: the "
+            "back end is down or too slow. Users notice nothing, but traces, logs or metrics "
+            "arrive late or not at all. Check first whether the back end runs.",
+            queries={"queue utilisation": f"{size} / {capacity}"},
             example=Example(
                 fires=[
                     *(
@@ -273,7 +281,8 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             "\nor\n".join(_grows(collector(name), "receiver") for name in _REFUSED),
             labels,
             "The collector refuses data ({{ $labels.receiver }})",
-            "It is short of memory or its exporters' queues are full; senders retry, then drop.",
+            "The collector is short of memory, or the queues of its exporters are full. Senders "
+            "retry, then drop their data. Check first its memory, then which service sends most.",
             {
                 collector(name, equals("receiver", "otlp")): {"receiver": "otlp"}
                 for name in _REFUSED
@@ -285,7 +294,8 @@ def _pipeline(labels: dict[str, str]) -> list[AlertRule]:
             _grows(discarded, "reason"),
             labels,
             "Loki discards log lines: {{ $labels.reason }}",
-            "Lines arrived and were not stored: a limit of Loki's was reached.",
+            "Lines exceeded a limit of Loki, so Loki did not store them and searches miss them. "
+            "Find the service that sends them first, then log less or raise the limit.",
             {
                 series(Loki.DISCARDED, (_LOKI, equals("reason", "rate_limited"))): {
                     "reason": "rate_limited"
