@@ -109,15 +109,18 @@ def read_specs(root: Path, environment: str | None) -> tuple[Spec, ...]:
 def checked_specs(
     root: Path, environment: str | None, promtool: Path | None = None
 ) -> tuple[Spec, ...]:
-    """Like :func:`read_specs`; ``promtool``, else the one at hand, has parsed the PromQL in it.
+    """Read ``slo.yaml`` like ``read_specs``, and let promtool parse the PromQL in it.
+
+    Args:
+        root: folder with slo.yaml.
+        environment: whose overrides apply; None: that of slo.yaml.
+        promtool: parses the PromQL; None: the one on the PATH or built by ``make stack``, if any.
 
     Raises:
-        SpecError: see ``load_specs``; also where promtool
-                refuses an expression.
+        SpecError: see ``load_specs``; also where promtool refuses an expression.
     """
-    from etter_obs._internal.slo.analysis.promql_check import (
-        promql_checker,
-    )  # only where it is wanted: --help needs no rules
+    # Imported here: --help needs no rules.
+    from etter_obs._internal.slo.analysis.promql_check import promql_checker
 
     program = promtool or find_program("promtool")
     return load_specs(root / "slo.yaml", environment, promql_checker(program) if program else None)

@@ -24,6 +24,11 @@ def service_options(command: Command) -> Command:
 def read_spec(root: Path, environment: str | None, service: str | None) -> Spec:
     """Read the spec of one service from ``slo.yaml`` in ``root``.
 
+    Args:
+        root: folder with slo.yaml.
+        environment: whose overrides apply; None: that of slo.yaml.
+        service: its name; None: the first of the file.
+
     Raises:
         SpecError: see ``load_spec``.
     """

@@ -118,7 +118,7 @@ def project(spec_text: str, name: str, folder: str, target: str | None) -> Proje
     """Return the files of the project whose slo.yaml says ``spec_text``.
 
     Args:
-        spec_text: the content of slo.yaml; of a new project, :func:`new_spec`'s.
+        spec_text: the content of slo.yaml; of a new project, ``new_spec``'s.
         name: what messages call that file.
         folder: the project's folder, as one names it where one starts docker compose.
         target: host:port of the app; None: an app on the Docker host.

@@ -73,7 +73,13 @@ def scraped(service: str, environment: str) -> tuple[str, str]:
 
 
 def over_time(function: str, selector: str, window: Decimal) -> str:
-    """Write e.g. ``sum_over_time(selector[1h])``."""
+    """Write e.g. ``sum_over_time(selector[1h])``.
+
+    Args:
+        function: such as ``sum_over_time``.
+        selector: of the series.
+        window: seconds.
+    """
     return f"{function}({selector}[{duration_text(window)}])"
 
 

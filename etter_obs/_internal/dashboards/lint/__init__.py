@@ -1,6 +1,6 @@
 """What every panel owes its reader, as rules: one rule, one module, one test.
 
-A rule is a function ``check(board, known)`` that yields what is wrong. :func:`lint` runs them all.
+A rule is a function ``check(board, known)`` that yields what is wrong. ``lint`` runs them all.
 """
 
 from __future__ import annotations

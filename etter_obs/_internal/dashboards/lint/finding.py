@@ -30,7 +30,13 @@ class Finding:
 
 
 def at(board: BoardView, panel: PanelView | None, message: str) -> Finding:
-    """Say what is wrong with a panel, or with the dashboard where ``panel`` is None."""
+    """Say what is wrong with a panel, or with the dashboard where ``panel`` is None.
+
+    Args:
+        board: the dashboard.
+        panel: the panel, None for the dashboard itself.
+        message: what is wrong.
+    """
     return Finding(board.path, "" if panel is None else f"“{panel.title}”", message)
 
 

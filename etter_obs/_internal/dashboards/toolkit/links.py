@@ -45,7 +45,13 @@ def to(board: Dashboard, title: str, *variables: str) -> Link:
 
 
 def runbook(spec: Spec, alert: str, slo: str = "") -> Link:
-    """Link to what to do when ``alert`` fires, at the section of the chosen service's ``slo``."""
+    """Link to what to do when ``alert`` fires, at the section of the chosen service's ``slo``.
+
+    Args:
+        spec: the service.
+        alert: name of the alert.
+        slo: the SLO whose section is linked.
+    """
     page = f"{spec.links.runbooks or RUNBOOKS}/{alert}.md"
     anchor = f"#{section(spec, slo, '${service}')}" if slo else ""
     return Link(f"Runbook: {alert}", page + anchor, new_tab=True)

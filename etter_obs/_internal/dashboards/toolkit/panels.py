@@ -1,4 +1,4 @@
-"""The kinds of panel in use: each takes what it says (:class:`About`) and what it asks."""
+"""The kinds of panel in use: each takes what it says (``About``) and what it asks."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def lines(
 
     ``time_from`` (``30d``) shows that much time whatever the dashboard's range is; ``click`` is
     where a click on a series leads, with ``${__field.labels.…}`` for what it is.
+
+    Args:
+        about: title, description and limit.
+        series: queries and how their answers read.
+        stacked: stack the series.
+        names: names of the series in the legend.
+        maximum: upper end of the axis, in the unit of the panel.
+        minimum: lower end of the axis.
+        time_from: time range of its own, such as ``30d``.
+        click: link of a series.
     """
     panel = common_parts(timeseries.Panel(), about)
     panel.legend(_legend()).tooltip(
@@ -96,7 +106,13 @@ def lines(
 
 
 def single(about: About, expr: str, *, decimals: int | None = None) -> stat.Panel:
-    """One number, with its course behind it; coloured whole where it has a limit."""
+    """One number, with its course behind it; coloured whole where it has a limit.
+
+    Args:
+        about: title, description and limit.
+        expr: PromQL with one series.
+        decimals: digits after the point.
+    """
     return _number(about, Series(expr, about.title).query("A"), decimals, course=True)
 
 
@@ -104,6 +120,11 @@ def now(about: About, expr: str, *, decimals: int | None = None) -> stat.Panel:
     """One number as it is now, however wide the view.
 
     With a course it would be that of the last full step: minutes ago in a view of a day.
+
+    Args:
+        about: title, description and limit.
+        expr: PromQL with one series, evaluated at the end of the time range.
+        decimals: digits after the point.
     """
     return _number(about, Series(expr, about.title).instant("A"), decimals, course=False)
 

@@ -49,13 +49,27 @@ class App:
         )
 
     def rate(self, metric: Metric, *matchers: str, by: tuple[str, ...] = (), part: str = "") -> str:
-        """Per-second rate, summed over instances."""
+        """Per-second rate, summed over instances.
+
+        Args:
+            metric: of the app.
+            matchers: label matchers.
+            by: labels to keep.
+            part: suffix of a histogram's series, such as ``_count``.
+        """
         return total(rate(self(metric, *matchers, part=part)), *by)
 
     def count(
         self, metric: Metric, *matchers: str, by: tuple[str, ...] = (), part: str = ""
     ) -> str:
-        """Events within the dashboard's time range, summed over instances."""
+        """Events within the dashboard's time range, summed over instances.
+
+        Args:
+            metric: of the app.
+            matchers: label matchers.
+            by: labels to keep.
+            part: suffix of a histogram's series, such as ``_count``.
+        """
         return total(f"increase({self(metric, *matchers, part=part)}[{RANGE}])", *by)
 
     def quantile(
@@ -66,7 +80,15 @@ class App:
         by: tuple[str, ...] = (),
         over: str = INTERVAL,
     ) -> str:
-        """Estimate a quantile from a histogram's buckets, summed over instances first."""
+        """Estimate a quantile from a histogram's buckets, summed over instances first.
+
+        Args:
+            q: from 0 to 1.
+            metric: a histogram of the app.
+            matchers: label matchers.
+            by: labels to keep.
+            over: range of the rate.
+        """
         buckets = f"rate({self(metric, *matchers, part='_bucket')}[{over}])"
         return f"histogram_quantile({q:g}, {total(buckets, 'le', *by)})"
 

@@ -117,7 +117,13 @@ def traceql(expr: str, ref: str) -> tempo.Dataquery:
 
 
 def log_lines(expr: str, ref: str, limit: int = 100) -> loki.Dataquery:
-    """Fetch log lines, the newest first."""
+    """Fetch log lines, the newest first.
+
+    Args:
+        expr: LogQL.
+        ref: id of the query within the panel.
+        limit: number of lines.
+    """
     return (
         loki.Dataquery()
         .ref_id(ref)

@@ -29,6 +29,16 @@ def rows(
 
     It can be red where any of its columns can. ``key_width`` in pixels gives long keys more than
     their share of the panel.
+
+    Args:
+        about: title, description and queries.
+        columns: one for each query.
+        key: label that identifies a row.
+        key_title: heading of its column.
+        worst: column by which rows are sorted.
+        descending: highest values first.
+        key_link: link of the key's cells.
+        key_width: of its column, in pixels.
     """
     limit = about.limit or next((one.limit for one in columns if one.limit), None)
     panel = common_parts(table.Panel(), replace(about, limit=limit))

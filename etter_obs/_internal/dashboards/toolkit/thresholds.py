@@ -31,7 +31,13 @@ def quantiles(spec: Spec, metric: Metric) -> tuple[float, ...]:
 
 
 def quantile(spec: Spec, metric: Metric, q: float) -> Limit | None:
-    """Return the limit of the ``q`` quantile of ``metric``, in seconds."""
+    """Return the limit of the ``q`` quantile of ``metric``, in seconds.
+
+    Args:
+        spec: the service.
+        metric: a histogram of the app.
+        q: from 0 to 1.
+    """
     for slo, sli in _latencies(spec, metric):
         if float(slo.objective) == q:
             return _ceiling(spec, slo, float(sli.threshold))

@@ -44,7 +44,13 @@ def slo(current: str) -> builders.QueryVariable:
 
 
 def of_app(name: str, selector: str, label: str) -> builders.QueryVariable:
-    """Any number of values of one of the app's labels, all of them at first."""
+    """Any number of values of one of the app's labels, all of them at first.
+
+    Args:
+        name: of the variable.
+        selector: series whose label values are offered.
+        label: the label.
+    """
     return (
         _query(name, selector, None, label)
         .multi(multi=True)

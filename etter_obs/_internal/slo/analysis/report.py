@@ -69,6 +69,11 @@ class Report:
 def build(spec: Spec, prometheus: Prometheus, at: float) -> Report:
     """Ask ``prometheus`` for the period that ends at ``at`` (Unix time, seconds).
 
+    Args:
+        spec: the service.
+        prometheus: has the recordings.
+        at: end of the period, Unix time in seconds.
+
     Raises:
         PrometheusError: it cannot be reached, refused a query, or knows none of the SLOs.
     """

@@ -69,6 +69,12 @@ class Simulation:
 def simulate(spec: Spec, slo: Slo, steps: Sequence[Step], promtool: Path) -> Simulation:
     """Evaluate ``slo``'s rules over the outage.
 
+    Args:
+        spec: the service.
+        slo: the SLO with the outage.
+        steps: the outage.
+        promtool: evaluates the rules.
+
     Raises:
         PromtoolError: the SLO has no alert, or promtool refused something.
     """

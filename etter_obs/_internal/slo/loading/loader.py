@@ -40,6 +40,11 @@ class _Fault:
 def load_spec(path: Path, environment: str | None = None, service: str | None = None) -> Spec:
     """Read the spec of one service (default: the file's own) in one environment (likewise).
 
+    Args:
+        path: of slo.yaml.
+        environment: whose overrides apply; None: that of the file.
+        service: its name; None: the first of the file.
+
     Raises:
         SpecError: the file cannot be read or says something that cannot be right.
     """
@@ -70,7 +75,12 @@ def load_specs(
 
 
 def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
-    """Like :func:`load_specs`, from text; ``name`` stands for the file in messages.
+    """Like ``load_specs``, from text; ``name`` stands for the file in messages.
+
+    Args:
+        text: content of slo.yaml.
+        name: of the file, for messages.
+        environment: whose overrides apply; None: that of the file.
 
     Raises:
         SpecError: the text says something that cannot be right.

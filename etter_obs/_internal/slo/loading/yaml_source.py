@@ -53,7 +53,13 @@ class SourceNode:
 
 
 class YamlError(ValueError):
-    """The text is not YAML of the kind that is taken."""
+    """The text is not YAML of the kind that is taken.
+
+    Args:
+        line: counts from 1.
+        column: counts from 1.
+        message: what is wrong.
+    """
 
     def __init__(self, line: int, column: int, message: str) -> None:
         super().__init__(message)

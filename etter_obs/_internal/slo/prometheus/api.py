@@ -70,7 +70,14 @@ class Prometheus:
         return self._series("query", query=expression, time=f"{at:.3f}")
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
-        """Return the values of ``expression`` from ``start`` to ``end``, each ``step`` seconds."""
+        """Return the values of ``expression`` from ``start`` to ``end``, each ``step`` seconds.
+
+        Args:
+            expression: PromQL.
+            start: Unix time in seconds.
+            end: Unix time in seconds.
+            step: seconds between two values.
+        """
         return self._series(
             "query_range",
             query=expression,
@@ -80,7 +87,13 @@ class Prometheus:
         )
 
     def exemplars(self, expression: str, start: float, end: float) -> list[Exemplar]:
-        """Return the exemplars of the series in ``expression`` from ``start`` to ``end``."""
+        """Return the exemplars of the series in ``expression`` from ``start`` to ``end``.
+
+        Args:
+            expression: PromQL; the exemplars of its series are returned.
+            start: Unix time in seconds.
+            end: Unix time in seconds.
+        """
         asked = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}"}
 
         def parse(data: Any) -> list[Exemplar]:

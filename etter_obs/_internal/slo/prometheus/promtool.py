@@ -76,7 +76,7 @@ def ask(
     """Evaluate the rules over the series and return each question's answer, in order.
 
     Args:
-        promtool: the program, from :func:`find_promtool`.
+        promtool: the program, from ``find_promtool``.
         rule_files: the rules; promtool evaluates all of their groups at each step.
         series: selector → values in promtool's notation (``0+2x60 _x3 stale``).
         questions: what to ask; rules are evaluated up to the latest of them.

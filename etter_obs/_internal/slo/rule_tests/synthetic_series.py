@@ -30,7 +30,7 @@ def input_series(spec: Spec, slo: Slo, steps: Sequence[Step], step_seconds: Deci
 
 
 def is_recorded(spec: Spec, slo: Slo) -> bool:
-    """Return whether :func:`input_series` can give only recordings of ``slo``."""
+    """Return whether ``input_series`` can give only recordings of ``slo``."""
     one = [Step(Decimal(60), Decimal(1), Decimal(0))]
     return any(
         selector.startswith("slo:") for selector in input_series(spec, slo, one, Decimal(60))
