@@ -12,7 +12,7 @@ _POOLS: Final = (ConnectionPool, BlockingConnectionPool)
 
 
 def bounded(client: Any, timeout: float) -> Any:
-    """Return a client of the same server on which no answer takes longer than ``timeout`` seconds.
+    """Return a client of the same server whose answers take at most ``timeout`` seconds.
 
     Its connections have the client's configuration, but it does not retry. A client of a cluster
     or of a Sentinel creates its connections in another way and is returned unchanged.

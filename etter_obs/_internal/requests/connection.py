@@ -26,7 +26,17 @@ _log = logging.getLogger("etter_obs.requests")
 
 
 class Connection(RequestContext):
-    """Measures one connection, from the handshake until a side closes it or the app returns."""
+    """Measures one connection, from the handshake until a side closes it or the app returns.
+
+    Args:
+        recorder: records the connection.
+        scope: the connection's ASGI scope.
+        receive: receives a message from the server.
+        send: sends a message to the server.
+        decision: the connection's ids, and whether its trace is kept.
+        request_id: the connection's id.
+        headers: the headers to add to the response; None adds none.
+    """
 
     def __init__(
         self,

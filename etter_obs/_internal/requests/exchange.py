@@ -67,6 +67,15 @@ class Exchange(RequestContext):
 
     ``receive`` and ``send`` sit between the server and the app. Times are in seconds, sizes in
     bytes. ``status`` and ``duration`` are known when the exchange is finished.
+
+    Args:
+        ledger: receives the finished exchange.
+        scope: the request's ASGI scope.
+        receive: receives a message from the server.
+        send: sends a message to the server.
+        decision: the request's ids, and whether its trace is kept.
+        request_id: the request's id.
+        headers: the headers to add to the response; None adds none.
     """
 
     __slots__ = (

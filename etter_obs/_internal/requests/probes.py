@@ -139,12 +139,15 @@ class Probes:
             _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
 
     def at(self, path: str, scope: Scope, inner: ASGIApp) -> ASGIApp | None:
-        """Return the ASGI app that answers this scope instead of ``inner``; None if the app does.
+        """Return the ASGI app that answers this scope instead of ``inner``.
 
         Args:
             path: the scope's path without the root path.
-            scope: the scope.
+            scope: the request's ASGI scope.
             inner: the app.
+
+        Returns:
+            An ASGI app, or None if the app serves the path itself.
         """
         probe = self._probes.get(path)
         if probe is None:

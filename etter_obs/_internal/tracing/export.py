@@ -171,7 +171,14 @@ class BoundedSpans(SpanProcessor):
 
 
 class RedactingExporter(SpanExporter):
-    """Redacts spans and passes them to the real exporter, which the first batch creates."""
+    """Redacts spans and passes them to the real exporter, which the first batch creates.
+
+    Args:
+        make_exporter: creates the exporter.
+        redact: removes secrets from an attribute.
+        dropped: counts dropped spans.
+        lengths: the longest texts, in characters.
+    """
 
     def __init__(
         self,

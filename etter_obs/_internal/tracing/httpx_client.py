@@ -221,7 +221,13 @@ class _Calls:
         self._hosts: set[str] = set()
 
     def answered(self, request: httpx.Request, status: int, seconds: float) -> None:
-        """Record a response; ``seconds`` is the time until its headers."""
+        """Record a response.
+
+        Args:
+            request: the request.
+            status: the HTTP status of the response.
+            seconds: time until the headers of the response.
+        """
         served = current_request.get()
         self._durations.child(_method(request), self._host(request), f"{status // 100}xx").observe(
             seconds, served.trace_id if served is not None and served.sampled else None

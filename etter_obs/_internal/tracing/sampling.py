@@ -48,7 +48,13 @@ _new_ids: Final = random_ids(48)
 
 
 class Decision:
-    """The ids of one request and whether its trace is kept. Ids are lower-case hexadecimal."""
+    """The ids of one request and whether its trace is kept.
+
+    Args:
+        trace_id: 32 lower-case hexadecimal digits, or empty if tracing is off.
+        span_id: 16 lower-case hexadecimal digits, or empty if tracing is off.
+        sampled: whether the trace is kept.
+    """
 
     __slots__ = (
         "baggage",
