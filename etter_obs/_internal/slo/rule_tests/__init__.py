@@ -1,10 +1,10 @@
 """Generated tests of the generated rules, for ``promtool test rules``.
 
 Every number of a timeline follows from the tier, so the tests prove the policy, not the text of
-the rule: a fault must be told once the long window holds enough of it, not before; the alert must
-end when the short window has forgotten, not before; just under the threshold, and with one bad
-event less than the guard asks for, nothing may be heard. Series that must not count (other jobs,
-scanners, clients that left) fail all the while.
+the rule. The alert must fire once the long window has enough of the fault, not before. It must end
+when the fault has left the short window, not before. It must not fire just under the threshold, or
+with one bad event less than the guard requires. Series that must not count (other jobs, scanners,
+clients that left) fail all the time.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def tier_document(spec: Spec, slo: Slo, tier: Tier) -> str:
 
 
 def _fault(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, object]:
-    """All is well; then just under the threshold for a long window; a fault; just under again."""
+    """No errors; then just under the threshold for a long window; a fault; just under again."""
     limit = threshold(tier, slo, spec.period)
     under, fault = limit * Decimal("0.95"), min(ONE, 2 * limit)
     over = min(limit * Decimal("1.05"), (limit + fault) / 2)
@@ -55,7 +55,7 @@ def _fault(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, object]:
     if not pace.blur:
         checks.append(burn_check(tier, end + pace.down(forgotten * Decimal("0.6")), [firing]))
     return case(
-        "quiet just under the threshold; fires once the long window is over; ends with the short",
+        "quiet under the threshold; fires when the long window exceeds it; ends with the short one",
         pace,
         input_series(spec, slo, steps, pace.scrape) | noise(spec, slo, steps, pace.scrape),
         checks,
@@ -63,14 +63,14 @@ def _fault(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, object]:
 
 
 def _bad_slices(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, object]:
-    """A slice is bad as a whole: as many in a row as the long window forgives, then one more."""
+    """As many bad slices in a row as the long window allows, then one more."""
     limit = threshold(tier, slo, spec.period)
     forgiven = (tier.long / pace.evaluation * limit).to_integral_value(ROUND_FLOOR)
     # Twice, so that a window that looks back too far is diluted and fires too late.
     begin = pace.up(2 * tier.long)
     quiet = begin + forgiven * pace.evaluation
     end = quiet + 2 * pace.evaluation
-    # The short window forgets when it holds no more bad slices than it forgives.
+    # The short window ends the alert when it has no more bad slices than it allows.
     kept = (tier.short / pace.evaluation * limit).to_integral_value(ROUND_FLOOR)
     forgotten = end + tier.short - kept * pace.evaluation
     steps = [
@@ -80,7 +80,7 @@ def _bad_slices(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, objec
     ]
     firing = _firing(spec, slo, tier)
     return case(
-        "quiet at as many bad slices as are forgiven; fires on more; ends with the short window",
+        "quiet at the allowed number of bad slices; fires above it; ends with the short window",
         pace,
         input_series(spec, slo, steps, pace.scrape) | noise(spec, slo, steps, pace.scrape),
         [
@@ -94,15 +94,15 @@ def _bad_slices(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, objec
 
 
 def _low_traffic(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, object]:
-    """Every event is bad, but there are too few of them within the window; then there are enough.
+    """Every event is bad, but the window has too few of them; then it has enough.
 
-    The first ones have left the window when the next come, and those are in it, but in no shorter
-    one, when the last come.
+    The first events have left the window before the second ones come. The second ones are still in
+    it, but in no shorter window, when the last ones come.
     """
     events = Decimal(slo.alerting.min_bad_events)
     few, next_ = events - 1, min(ONE, events - 1)
     last = events - next_
-    if spec.rule_form == "portable":  # counts less or more, so it is asked only about clear cases
+    if spec.rule_form == "portable":  # counts less or more, so the test uses only clear cases
         few, last = events // 2, events * 2
     calm = Step(pace.evaluation * 2, Decimal(0), ONE)
     left = Step(pace.up(tier.long * Decimal("1.05")), Decimal(0), ONE)
@@ -112,7 +112,7 @@ def _low_traffic(spec: Spec, slo: Slo, tier: Tier, pace: Pace) -> dict[str, obje
     steps = [calm, bursts[0], left, bursts[1], kept, bursts[2], after]
     ends = [sum((step.seconds for step in steps[:n]), Decimal(0)) + pace.blur for n in (2, 4, 6)]
     return case(
-        f"quiet below {events} bad events within {tier.long_text}, fires from there on",
+        f"quiet below {events} bad events within {tier.long_text}, fires at or above that",
         pace,
         input_series(spec, slo, steps, pace.scrape),
         [
@@ -128,7 +128,7 @@ def _burst(events: Decimal, pace: Pace) -> Step:
 
 
 def _rate(slo: Slo, bad_seconds: Decimal) -> Decimal:
-    """Return events per second that put well more bad ones than the guard asks for in a window."""
+    """Return events per second that give a window many more bad events than the guard requires."""
     enough = 10 * Decimal(slo.alerting.min_bad_events) / bad_seconds
     return max(Decimal(10), enough).to_integral_value(ROUND_CEILING)
 

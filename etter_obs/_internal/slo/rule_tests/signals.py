@@ -1,4 +1,4 @@
-"""Tests of what an SLO is made of: its recordings, and the alerts that it cannot be judged."""
+"""Tests of an SLO's recordings, and of its alerts for missing data, traffic and buckets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from etter_obs._internal.text.units import decimal_text, duration_text, percent_
 
 
 def slo_document(spec: Spec, slo: Slo) -> str:
-    """Return the tests of ``slo`` that concern no single tier."""
+    """Return the tests of ``slo`` that belong to no single tier."""
     pace = pace_of(spec, slo, HOUR)
     tests = [_recordings(spec, slo, pace), _no_data(spec, slo, pace)]
     if slo.is_event_based:
@@ -91,7 +91,12 @@ def _recordings(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
         "description": slo.description,
     }
     return {
-        **case("records burn, budget and time to go, and what the SLO is", pace, series_, []),
+        **case(
+            "records the burn rate, the budget, the time left and the SLO's labels",
+            pace,
+            series_,
+            [],
+        ),
         "promql_expr_test": [
             exactly(Rule.OBJECTIVE, slo.objective, {}),
             exactly(Rule.PERIOD, spec.period, {}),
@@ -112,7 +117,7 @@ def _rate(share: Decimal, pace: Pace) -> Decimal:
 
 
 def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
-    """Nothing is scraped at first, then something; no burn is ever told of nothing."""
+    """No data at first, then data; no burn-rate alert fires without data."""
     labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
     silence, then = Decimal(1200), Decimal(1200)
     series_ = {
@@ -122,7 +127,7 @@ def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
         ).items()
     }
     return case(
-        "says that there is no data, and only while there is none",
+        "the alert on missing data fires only while data is missing",
         pace,
         series_,
         [
@@ -135,7 +140,7 @@ def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 
 def _no_traffic(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
-    """Series that stand still: no burn, no missing data, but a word once that has lasted."""
+    """Series that do not grow: no burn, no missing data; the alert on traffic fires in the end."""
     labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
     quiet = spec.no_traffic_after
     slow = pace_of(spec, slo, quiet)
@@ -147,7 +152,7 @@ def _no_traffic(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     ]
     begin = started + steps[1].seconds
     return case(
-        f"says that nothing happens after {duration_text(quiet)} without an event",
+        f"the alert on missing traffic fires after {duration_text(quiet)} without an event",
         slow,
         input_series(spec, slo, steps, slow.scrape),
         [
@@ -174,22 +179,22 @@ def _no_bad_series(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     expr = recorded(Rule.bad_ratio("5m"), spec, slo)
     name = series(Rule.bad_ratio("5m"), matchers(own_labels(spec, slo)))
     return {
-        **case("knows a share of 0 before the first bad event", pace, kept, []),
+        **case("the share of bad events is 0 before the first bad event", pace, kept, []),
         "promql_expr_test": [
             expression(expr, length, [(name, Decimal(0))]),
-            # Nothing burns, so there is no time at which the budget will be gone.
+            # Nothing burns, so the budget never runs out.
             expression(recorded(Rule.EXHAUSTION, spec, slo), length, []),
         ],
     }
 
 
 def _nothing_yet(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
-    """Of no event at all, no share is bad and none is good."""
+    """Without any event there is no share of bad or good events."""
     length = Decimal(1200)
     standing = input_series(spec, slo, [Step(length, Decimal(0), Decimal(0))], pace.scrape)
     shares = recorded("", spec, slo).replace("{", '{__name__=~"slo:bad:ratio_.+",', 1)
     return {
-        **case("knows no share before the first event", pace, standing, []),
+        **case("there is no share of bad events before the first event", pace, standing, []),
         "promql_expr_test": [
             expression(shares, length, []),
             expression(
@@ -202,14 +207,14 @@ def _nothing_yet(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 
 def _overspent(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
-    """When more than the budget is gone, no time is left: not less than none."""
+    """When more than the budget is spent, the time left is 0, not negative."""
     length = Decimal(1200)
     steps = [Step(length, Decimal(10), min(ONE, slo.budget * 2))]
     known = series("", matchers(own_labels(spec, slo)))
     to_go = f"{recorded(Rule.EXHAUSTION, spec, slo)} + 0"
     return {
         **case(
-            "has no time to go once the budget is spent",
+            "the time left is 0 once the budget is spent",
             pace,
             input_series(spec, slo, steps, pace.scrape),
             [],
@@ -247,7 +252,7 @@ def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
         for selector, values in without(noise(spec, slo, steps, pace.scrape), "_bucket").items()
     }
     return case(
-        "says that an instance lacks the threshold's bucket, and only then",
+        "the alert on a missing bucket fires only while an instance lacks it",
         pace,
         whole | second | uncounted,
         [
