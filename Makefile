@@ -68,7 +68,7 @@ check: venv  ## format, lint, spelling, types, generated files, documentation: r
 	@$(BIN)/python -m docs.tables --check
 	@$(BUILD_SITE)
 
-format: venv  ## let ruff mend format and lint
+format: venv  ## fix format and lint with ruff
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 

@@ -49,7 +49,7 @@ PAIRS = (
     ("etter-headers", "instrumentator", None),
     ("etter-100", "assembly-100", 0.50),
 )
-"""Who is compared with whom, and the share of the other's added time that is the target, if any."""
+"""The compared subjects, and the target share of the other's added time, if any."""
 
 
 class Round(NamedTuple):

@@ -33,7 +33,9 @@ def main() -> int:
     """Run the demo; the exit code is 0 where the page and its resolution were delivered."""
     use_a_safe_encoding()
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end by itself, with a verdict")
+    parser.add_argument(
+        "--once", action="store_true", help="exit after the story; the exit code is the verdict"
+    )
     once: bool = parser.parse_args().once
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()

@@ -60,7 +60,7 @@ def pull() -> None:
     """Pull the images that are not here yet.
 
     Raises:
-        ComposeError: some are not to be had; the message names them.
+        ComposeError: some are not available; the message names them.
     """
     services = json.loads(_asked("config", "--format", "json"))["services"]
     built = {each["image"] for each in services.values() if "build" in each}

@@ -29,7 +29,7 @@ from etter_obs._internal.text.promql import equals, series
 from etter_obs._internal.text.units import duration_text
 
 STEP: Final = int(WINDOWS[0])
-"""Seconds that one sample stands for."""
+"""Seconds that one sample covers."""
 _HOUR: Final = Decimal(3600)
 _BLOCKS: Final = ("tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=64d")
 """One block for all of it: with blocks of two hours this would take minutes."""

@@ -31,7 +31,7 @@ _RECEIVER_PORT = 9095
 
 
 class PlatformError(RuntimeError):
-    """What the demo needs is not to be had; the message says what and the remedy."""
+    """The demo lacks something; the message says what, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def docker(run_dir: Path) -> Iterator[Platform]:
     """Run everything by Docker Compose, from the file that users get.
 
     Raises:
-        ComposeError: there is no engine, an image is not to be had, or a service does not start.
+        ComposeError: there is no engine, an image is not available, or a service does not start.
     """
     if reason := compose.refusal():
         raise ComposeError(f"Docker Compose cannot be used: {reason}")

@@ -50,7 +50,9 @@ class Play:
             self._show(view, "waiting for Prometheus's first scrape of the app")
         before = self._delivered()
         if any(delivery.name == Alert.WATCHDOG for delivery in before):
-            view.event("the watchdog came through: Prometheus, Alertmanager, webhook")
+            view.event(
+                "the watchdog alert arrived through Prometheus, Alertmanager and the webhook"
+            )
         self._told = len(before)
         return Story(time.time())
 
@@ -72,7 +74,7 @@ class Play:
         """Go on telling, until interrupted; raises PlatformError like :meth:`run`."""
         while True:
             self._news(view)
-            self._show(view, "everything keeps running; Ctrl-C ends it")
+            self._show(view, "everything keeps running; press Ctrl-C to stop")
 
     def _is_scraped(self) -> bool:
         self._require_processes()
@@ -91,9 +93,9 @@ class Play:
         if phase is Phase.BROKEN:
             self._platform.backend.break_(TARGET, error_share=1.0)
             view.event(f"FAULT: {phase.value}", "bold red")
-        elif phase is Phase.MENDED:
+        elif phase is Phase.FIXED:
             self._platform.backend.mend(TARGET)
-            view.event("MENDED: all routes answer again", "bold green")
+            view.event("FIXED: all routes answer again", "bold green")
 
     def _news(self, view: View) -> list[Delivery]:
         """Tell of what has been delivered since the last look, and return all of it."""

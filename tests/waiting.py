@@ -34,6 +34,6 @@ def eventually(
 def usual(took: Sequence[float]) -> float:
     """Return the time that nine of ten did not exceed.
 
-    What waits does so each time; a machine that stands still lengthens a few.
+    What waits does so each time; a machine that stalls lengthens a few.
     """
     return sorted(took)[len(took) * 9 // 10]

@@ -15,7 +15,7 @@ from etter_obs._internal.dashboards.lint.rendered_queries import fill
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What a panel needs to be drawn: whom to ask, what variables hold, how long, which colours."""
+    """What a panel needs to be drawn: data sources, variables, time range, colours."""
 
     sources: Sources
     values: dict[str, str]

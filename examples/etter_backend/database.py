@@ -130,7 +130,7 @@ async def prepare() -> None:
                         await opened.commit()
                 return
         except (OSError, SQLAlchemyError) as error:
-            logger.warning("the database is not there yet", error=type(error).__name__)
+            logger.warning("the database does not exist yet", error=type(error).__name__)
         await asyncio.sleep(5)
 
 

@@ -72,7 +72,7 @@ class FaultSwitch:
         return self._faults
 
     def set(self, target: Target, fault: Fault | None) -> None:
-        """Break ``target`` in this way; None mends it. Other workers see it at their next call."""
+        """Break ``target`` in this way; None repairs it. Other workers see it at once."""
         faults = {**self.current(), target: fault}
         left = {name: found.model_dump() for name, found in faults.items() if found}
         new = self._path.with_suffix(f".{os.getpid()}")

@@ -100,7 +100,9 @@ def apt_install(package: str) -> None:
     if shutil.which(program, path=environment["PATH"]):
         return
     if not shutil.which("apt-get"):
-        raise EngineError(f"{program} must be installed, and only Debian's packages are known here")
+        raise EngineError(
+            f"{program} is required; install it (this script knows only Debian's packages)"
+        )
     with Task(f"installing {package} from Debian's packages"):
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
             done = subprocess.run(

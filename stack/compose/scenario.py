@@ -53,7 +53,7 @@ def test_compose() -> None:
         docker = undo.enter_context(engine())
         sources = provide(docker)
         for service, image in IMAGES.items():
-            source = sources.get(service, "NOT TO BE HAD HERE")
+            source = sources.get(service, "NOT AVAILABLE HERE")
             print(f"{service:18} {image:48} {source}", flush=True)
         build_backend(docker)
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="etter-obs-compose-")))
@@ -76,7 +76,7 @@ def test_compose() -> None:
             print(project.logs(), flush=True)
             raise
     missing = sorted(set(IMAGES) - set(sources))
-    print(f"not covered, for want of an image: {', '.join(missing) or 'nothing'}")
+    print(f"not covered, because an image is missing: {', '.join(missing) or 'nothing'}")
 
 
 def _unhealthy(project: Project) -> str | None:

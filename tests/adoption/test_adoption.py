@@ -52,7 +52,7 @@ def test_a_factory_whose_engine_lives_in_the_lifespan(wheel: Path, tmp_path: Pat
 
 
 def test_sqlmodel_with_sync_sessions_under_gunicorn(wheel: Path, tmp_path: Path) -> None:
-    """Two workers show one sum, of the app's own counter too; a loop of statements is told."""
+    """Two workers show one sum, of the app's own counter too; a loop of statements is reported."""
     with adopted("sqlmodel_shop", "gunicorn-workers", wheel, tmp_path) as shop:
         for number in range(12):
             made = httpx.post(f"{shop.run.url}/heroes/", json={"name": f"hero {number}"})

@@ -38,7 +38,7 @@ class Secured:
     folder: Path
 
     def environment(self, protocol: str, trusted: str) -> dict[str, str]:
-        """Return what an app is told that sends there and trusts one of the authorities."""
+        """Return the settings of an app that sends there and trusts one of the authorities."""
         port = self.ports.otlp_grpc if protocol == "grpc" else self.ports.otlp_http
         return {
             "APM_ENABLED": "true",

@@ -55,7 +55,7 @@ async def test_a_second_call_adds_what_it_is_given(tmp_path: Any, redis_server: 
 
 
 async def test_several_engines_are_checked_each_by_its_own_name(tmp_path: Any) -> None:
-    """A mapping names them; without names they are numbered; pools are told apart."""
+    """A mapping names them; without names they are numbered; pools are distinguished."""
     app = FastAPI()
     named = {name: engine_for(tmp_path / name) for name in ("orders", "reports")}
     unnamed = [engine_for(tmp_path / name) for name in ("x", "y")]

@@ -51,7 +51,7 @@ async def test_counters_gauges_and_histograms_are_exposed_as_counted() -> None:
 
 
 async def test_an_exemplar_is_shown_in_its_bucket() -> None:
-    """The newest kept trace of a bucket stands beside that bucket, with its value."""
+    """The newest kept trace of a bucket is its exemplar, with its value."""
     registry = MetricsRegistry("etter", buckets={conventions.REQUEST_DURATION: (0.2, 1.0)})
     duration = registry.histogram(conventions.REQUEST_DURATION).child("GET", "/", "2xx")
     duration.observe(0.3, "f" * 32)
@@ -327,7 +327,7 @@ async def test_the_hash_of_the_spec_and_the_versions_are_exposed(tmp_path: Path)
 
 @pytest.mark.parametrize("accept", [b"application/openmetrics-text", b"text/plain"])
 async def test_what_the_app_counts_with_prometheus_client_is_on_the_page(accept: bytes) -> None:
-    """A counter of the app's own stands beside ours; one that has a name of ours does not."""
+    """A counter of the app's own is exposed beside ours; one with a name of ours is not."""
     own = Counter("etter_own_orders", "Orders.", ["kind"])
     clash = Counter("etter_requests", "The guide's, still declared somewhere.", ["method"])
     try:

@@ -236,7 +236,7 @@ async def test_a_path_that_is_chosen_goes_before_a_catch_all_and_never_before_a_
 
 
 async def test_a_chosen_path_before_a_catch_all_stays_behind_the_apps_guard() -> None:
-    """The guard's answer stands, and who passes it gets ours and not the catch-all's."""
+    """The guard's answer is kept, and a request that passes it gets ours, not the catch-all's."""
     app = FastAPI()
     by_a_catch_all(app)
 

@@ -68,7 +68,7 @@ async def test_shutdown_undoes_everything_and_set_up_works_again() -> None:
 
 
 async def test_middleware_and_routes_may_be_added_after_set_up() -> None:
-    """What comes later stands inside ours, and its routes are known."""
+    """Middleware added later is inside ours, and routes added later are known."""
     app = FastAPI()
     with observed(app):
         seen: list[str] = []

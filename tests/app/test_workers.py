@@ -74,7 +74,7 @@ def test_workers_are_summed_and_gauges_live_as_long_as_their_worker(tmp_path: Pa
 
 
 def test_exemplars_survive_several_workers(tmp_path: Path) -> None:
-    """A trace that another worker kept stands in the scrape that this one answers."""
+    """A trace that another worker kept is in the scrape that this one answers."""
     registry = MetricsRegistry("etter", multiproc_dir=tmp_path)
     registry.histogram(conventions.DB_QUERY_DURATION).child("select").observe(0.5)
     with worker(tmp_path):

@@ -297,7 +297,7 @@ def test_doctor_warns_of_a_variable_that_nothing_reads(project: Path) -> None:
 
 
 def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
-    """Alerts that nobody gets are told once, not taken for an error; the user's own is silent."""
+    """A placeholder receiver is a single warning, not an error; the user's own is silent."""
     secret = "secrets/alertmanager/webhook-url"
     _, said = run("doctor", *NOWHERE, cwd=project)
     assert said.count(f"warn {secret}: still the placeholder from `etter-obs init`") == 1

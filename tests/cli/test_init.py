@@ -376,7 +376,7 @@ def test_a_wrong_option_is_named(arguments: list[str], said: str, tmp_path: Path
 
 
 def test_a_name_or_a_target_that_is_there_already_is_the_users(shipped: Path) -> None:
-    """Told another service or target, it says where the one in force stands, and writes nothing."""
+    """Given another service or target, it names the file of the current one, and writes nothing."""
     before = _contents(shipped)
     code, said = run("init", "--service", "till", cwd=shipped)
     assert (code, "slo.yaml: the service is already 'shop'" in said) == (2, True), said

@@ -94,7 +94,7 @@ def test_every_service_tells_its_health(services: dict[str, dict[str, Any]]) -> 
 
 
 def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
-    """Where a service takes a password, it is told a file and not a value."""
+    """Where a service needs a password, it gets a file, not a value."""
     for name, each in services.items():
         for key, value in (each.get("environment") or {}).items():
             if "PASS" in key:

@@ -31,12 +31,12 @@ def mended() -> tuple[Story, list[Delivery]]:
     """A story that was paged at 100 and whose fault ended at 240."""
     story, deliveries = broken(), [delivery(100)]
     assert story.advance(239, deliveries) is Phase.BROKEN
-    assert story.advance(240, deliveries) is Phase.MENDED
+    assert story.advance(240, deliveries) is Phase.FIXED
     return story, deliveries
 
 
 def test_the_page_and_its_resolution_make_it_good() -> None:
-    """Paged while broken and resolved after the mending, the story ends well, with its times."""
+    """A story that is paged during the fault and resolved after it ends well, with its times."""
     story, deliveries = mended()
     assert story.advance(500, [*deliveries, delivery(490, "resolved")]) is Phase.DONE
     assert (story.paged_after, story.resolved_after) == (40, 250)
@@ -68,12 +68,12 @@ def test_another_alert_is_not_the_page(other: Delivery) -> None:
         delivery(200, "resolved"),
         delivery(300, "firing"),
     ],
-    ids=["another tier", "another SLO", "before the mending", "still firing"],
+    ids=["another tier", "another SLO", "before the fix", "still firing"],
 )
 def test_another_resolution_is_not_the_pages(other: Delivery) -> None:
     """Without the page's own resolution in time the story fails."""
     story, deliveries = mended()
-    assert story.advance(840, [*deliveries, other]) is Phase.MENDED
+    assert story.advance(840, [*deliveries, other]) is Phase.FIXED
     assert story.advance(841, [*deliveries, other]) is Phase.FAILED
     assert "not resolved" in story.failure
 
@@ -83,4 +83,4 @@ def test_a_late_page_prolongs_the_fault() -> None:
     story = Story(0, replace(PACE, broken=10))
     story.advance(60, [])
     assert story.advance(100, []) is Phase.BROKEN
-    assert story.advance(131, [delivery(130)]) is Phase.MENDED
+    assert story.advance(131, [delivery(130)]) is Phase.FIXED

@@ -71,7 +71,7 @@ def test_an_sli_of_a_table_is_valid(tmp_path: Path, sli: str) -> None:
 
 
 def test_the_entry_to_add_is_valid(tmp_path: Path) -> None:
-    """The whole entry of the guide, as it stands."""
+    """The whole entry of the how-to, unchanged."""
     judged(tmp_path, last_block("add-a-slo"))
 
 

@@ -12,7 +12,7 @@ SELECTORS: Final[dict[str, str]] = {
 """Part of a series selector as a rule holds it → why no such series need exist here."""
 
 _NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there is no such server"
-_NO_TEMPO: Final = "Tempo has no native build; the collector's file stands in its place"
+_NO_TEMPO: Final = "Tempo has no native build; the collector's file takes its place"
 _CALM: Final = "nothing is shown while no alert of the service is pending or firing"
 _REAL: Final = "only the demo has invented history"
 

@@ -19,7 +19,7 @@ async def test_a_switch_that_is_not_enabled_breaks_nothing(tmp_path: Path) -> No
 
 
 async def test_another_worker_sees_the_change_at_its_next_call(tmp_path: Path) -> None:
-    """A second switch on the same file breaks and mends with the first, target by target."""
+    """A second switch on the same file breaks and repairs with the first, target by target."""
     path = tmp_path / "faults.json"
     here, there = FaultSwitch(path, enabled=True), FaultSwitch(path, enabled=True)
     await there.of(Target.COMPANIES)()

@@ -68,7 +68,7 @@ def raising(error: BaseException, cause: BaseException | None = None) -> None:
 async def test_every_answer_and_error_becomes_one_fixed_reason(
     check: object, reason: HealthReason
 ) -> None:
-    """What a check returns or raises is told in the fixed vocabulary, sync and async alike."""
+    """Results and exceptions of sync and async checks are reported in the fixed vocabulary."""
 
     async def asynchronous() -> object:
         return check()  # type: ignore[operator]

@@ -72,7 +72,7 @@ async def test_a_type_that_is_refused_is_not_given() -> None:
 @pytest.mark.parametrize("path", ["live", "ready", "startup", "detailed"])
 @pytest.mark.parametrize("accept", ["*/*", "application/health+json"])
 async def test_no_answer_tells_what_an_exception_said(path: str, accept: str) -> None:
-    """No part of the exception's text, host or DSN stands in any answer or header."""
+    """No part of the exception's text, host or DSN is in any answer or header."""
     checks = health()
     checks.add("other", broken)
     response = await ask(checks, f"/health/{path}", headers={"accept": accept})

@@ -127,7 +127,7 @@ async def test_before_the_app_has_started_it_says_so(caplog: pytest.LogCaptureFi
 
 
 async def test_a_port_in_use_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """While another holds the port it stands by, and says so once; freed, it serves it."""
+    """While another process has the port it waits, and logs that once; then it serves the port."""
     caplog.set_level(logging.INFO, "etter_obs.health")
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 BASIC = base64.b64encode(b"admin:correct-horse").decode()
 
-# A secret alone is one wherever it stands.
+# A secret alone is found anywhere.
 ALONE = {
     "jwt": JWT,
     "aws": "AKIA" + "IOSFODNN7EXAMPLE",
@@ -30,7 +30,7 @@ ALONE = {
     "card-amex": "378282246310005",
     "e-mail": "ada.lovelace@example.co.uk",
 }
-# These need what stands before them.
+# These are found by the text before them.
 INTRODUCED = {
     "bearer": ("Authorization: Bearer ", "mF_9.B5f-4.1JqM"),
     "bearer-alone": ("bearer ", "abcdefghijklmnop"),

@@ -151,7 +151,7 @@ def test_lines_carry_the_open_span(logged: Logged) -> None:
 
 
 def test_bound_fields_are_on_every_line(logged: Logged) -> None:
-    """What bind() and structlog's contextvars hold stands on lines of both kinds."""
+    """Fields of bind() and of structlog's contextvars are on lines of both kinds."""
     structlog.contextvars.bind_contextvars(tenant="acme")
     try:
         module_logger.bind(job="nightly").info("bound")
@@ -225,7 +225,7 @@ def test_a_runaway_recursion_is_cut(logged: Logged) -> None:
 
 
 def test_a_callers_field_cannot_pass_for_ours(logged: Logged) -> None:
-    """A field named like one of ours keeps its value under another name, and ours stands."""
+    """A field named like one of ours keeps its value under another name, and ours is unchanged."""
     module_logger.info("real", level="FAKE", service="evil", timestamp="never", message="mine")
     line = logged.line()
     assert (line["level"], line["service"], line["message"]) == ("INFO", "shop", "real")

@@ -95,7 +95,7 @@ def test_a_line_outside_a_request_has_no_ids(tmp_path: Path) -> None:
 
 
 def test_the_exports_own_lines_are_not_exported(tmp_path: Path) -> None:
-    """What OpenTelemetry and gRPC log stands on stdout and is not sent; an app's namesakes are."""
+    """Lines of OpenTelemetry and gRPC go to stdout and are not sent; an app's namesakes are."""
     with grpc_receiver() as received, Logged(tmp_path / "log", to(received.endpoint)) as logged:
         logging.getLogger("opentelemetry.sdk.x").warning("about the export")
         logging.getLogger("grpc._channel").warning("about the channel")

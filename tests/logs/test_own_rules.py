@@ -37,7 +37,7 @@ plain = Redactor()
     ],
 )
 def test_a_name_is_known_however_it_is_spelled(key: str) -> None:
-    """What stands under a name of the app's own is hidden, as a key and in text."""
+    """A value under a name of the app's own is hidden, as a key and in text."""
     assert redactor.value(key, "S3cr3tValue") == REDACTED
     option = f"--{key.replace('.', '-')} S3cr3tValue x"
     for text in (f"{key}=S3cr3tValue", f'{{"{key}": "S3cr3tValue"}}', option):

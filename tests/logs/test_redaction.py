@@ -75,7 +75,7 @@ def test_ordinary_text_stays(text: str) -> None:
     ],
 )
 def test_a_key_that_names_a_secret(key: str) -> None:
-    """Whatever stands under such a key is hidden, however the key is spelled."""
+    """Any value under such a key is hidden, however the key is spelled."""
     assert is_sensitive(key)
     assert redactor.value(key, "anything") == REDACTED
     assert redactor.value(key, 1234) == REDACTED

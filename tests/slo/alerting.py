@@ -1,4 +1,4 @@
-"""The real Alertmanager with generated routing, and what stands where people are told."""
+"""The real Alertmanager with generated routing, and what receivers get."""
 
 from __future__ import annotations
 

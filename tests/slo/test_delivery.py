@@ -105,7 +105,7 @@ def test_pagerduty_opens_an_incident_and_closes_the_same(tmp_path: Path) -> None
 
 
 class Mailbox:
-    """Takes mail from one user, who is known by the password that stands in the secret file."""
+    """Takes mail from one user, who is known by the password in the secret file."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []

@@ -56,7 +56,7 @@ class Caller(HttpUser):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The prefix of a real run's CSV files; its JSON report stands beside them as run.json."""
+    """The prefix of a real run's CSV files; its JSON report is beside them as run.json."""
     folder = tmp_path_factory.mktemp("locust")
     (folder / "locustfile.py").write_text(LOCUSTFILE)
     with http_server(lambda call: (200 if call.path == "/good" else 404, b"")) as url:

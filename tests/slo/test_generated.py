@@ -94,7 +94,7 @@ def test_a_changed_objective_changes_only_its_own_files() -> None:
 
 
 def test_every_generated_file_says_so_in_its_first_line() -> None:
-    """Whoever opens one is told to change slo.yaml instead."""
+    """The first line of each says to change slo.yaml instead."""
     everything = plan(load_specs(SHIPPED))
     for path, text in {**everything.files, **everything.kept}.items():
         head = text[:400] if path.endswith(".json") else text.splitlines()[0]
@@ -131,7 +131,7 @@ def test_every_alert_has_a_runbook_a_person_finished_and_a_test() -> None:
 
 
 def test_a_persons_part_of_a_runbook_is_kept(tmp_path: Path) -> None:
-    """Generating again replaces what stands between the markers and not one byte around it."""
+    """Generating again replaces the text between the markers and not one byte around it."""
     everything = plan(load_specs(SHIPPED))
     write(tmp_path, everything.changes(tmp_path))
     page = tmp_path / "alerts/runbooks/ServiceDown.md"

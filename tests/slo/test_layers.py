@@ -74,7 +74,7 @@ def test_a_whole_slo_is_put_where_it_is_missing() -> None:
 
 
 def test_an_slo_removed_and_put_anew_in_one_layer_inherits_nothing() -> None:
-    """The new one stands, without what the old one said."""
+    """The new one applies, without fields of the old one."""
     anew = f"{{ name: a, description: Anew., objective: 96%, {SLI} }}"
     text = layered("", f"{{ name: a, remove: true }}, {anew}")
     for spec in parse_specs(text, "slo.yaml", "staging"):
@@ -134,7 +134,7 @@ def test_a_bad_name_is_told_where_it_stands(kind: str, name: str) -> None:
 
 
 def test_a_bad_name_that_was_asked_for_is_not_laid_to_the_file() -> None:
-    """An environment that comes from elsewhere is told without a line of slo.yaml."""
+    """A wrong environment from elsewhere is reported without a line of slo.yaml."""
     with pytest.raises(
         SpecError, match=r"^slo\.yaml: the requested environment: 'Prod_1' is not a name"
     ):
@@ -178,7 +178,7 @@ def test_an_alias_is_taken_and_a_merge_key_is_not() -> None:
 
 
 def test_every_services_period_and_form_are_remarked_on() -> None:
-    """A second service's long period and portable form are told like the first one's."""
+    """A second service's long period and portable form are noted like the first one's."""
     text = (
         text_of(A) + "services:\n  b: { period: 60d, rule_form: portable }\n  c: { period: 90d }\n"
     )

@@ -66,7 +66,7 @@ def test_every_tier_is_played_and_the_slower_fire_later(tmp_path: Path) -> None:
 
 
 def test_two_faults_are_two_episodes(tmp_path: Path) -> None:
-    """An alert that clears between two faults is told twice."""
+    """An alert that clears between two faults is reported twice."""
     steps = [("100%", "10m"), ("0%", "70m"), ("100%", "10m")]
     arguments = [
         word for share, length in steps for word in ("--error-rate", share, "--for", length)

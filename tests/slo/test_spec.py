@@ -217,7 +217,7 @@ def test_all_slips_are_told_at_once() -> None:
 
 
 def test_an_slo_that_cannot_alert_is_told_which_target_could() -> None:
-    """At 80 % no page can fire; who asks for one alone is told from which objective on."""
+    """At 80 % no page can fire; the error names the lowest objective for a page."""
     slo = GOOD.replace("99.9%", "80%").replace("sli:", "alerting: { tiers: [page-1h] }, sli:")
     error = error_of(text_of(slo))
     assert error is not None
@@ -226,7 +226,7 @@ def test_an_slo_that_cannot_alert_is_told_which_target_could() -> None:
 
 
 def test_an_objective_above_the_one_that_is_named_can_alert() -> None:
-    """The bound of 83.333… % is told rounded up, so that whoever goes above it is not refused."""
+    """The message rounds 83.333… % up, so that an objective above it is accepted."""
     slo = GOOD.replace("sli:", "alerting: { tiers: [page-6h] }, sli:")
     error = error_of(text_of(slo.replace("99.9%", "83.331%")))
     assert error is not None
@@ -318,7 +318,7 @@ def test_a_missing_file_or_service_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_documentation_are_valid() -> None:
-    """What docs/slo.md shows is taken as it stands, its overrides laid over it."""
+    """The example of docs/slo.md loads unchanged, with its overrides applied."""
     text = (ROOT / "docs/slo.md").read_text(encoding="utf-8")
     example, overrides = (part.split("```")[0] for part in text.split("```yaml\n")[1:])
     cpu = "  - { name: cpu, description: Calm., objective: 99%, sli: { saturation: "

@@ -124,7 +124,7 @@ def _judge(
 
 
 def test_each_way_of_not_delivering_is_found_under_its_name(tmp_path: Path) -> None:
-    """A refused export, a full queue and a filling one are told of the exporter that has them."""
+    """A refused export, a full queue and a filling one alert with the name of their exporter."""
     send, full = (
         {f"otelcol_exporter_{what}_failed_{signal}" for signal in SIGNALS}
         for what in ("send", "enqueue")
@@ -163,7 +163,7 @@ def test_each_way_of_not_delivering_is_found_under_its_name(tmp_path: Path) -> N
 
 
 def test_a_refusal_for_want_of_memory_is_found_under_its_name(tmp_path: Path) -> None:
-    """What the memory limiter refuses is told of the receiver that had to say no."""
+    """Data that the memory limiter refuses alerts with the name of the receiver."""
     refused = {f"otelcol_receiver_refused_{signal}" for signal in ("spans", "log_records")}
     # No more than the limiter keeps for spikes, so that whatever comes is too much.
     with collector(tmp_path, COLLECTOR_MEMORY_MIB="97") as ports:

@@ -88,7 +88,7 @@ def _doctor(project: Path, stack: Stack, token: str) -> tuple[int, str]:
 def test_prometheus_brings_the_token_that_the_app_asks_for(project: Path) -> None:
     """With the token the app is up; with another it is down, is alerted on, and doctor says why.
 
-    What stands in the file counts at the next scrape, without a reload.
+    The content of the file applies at the next scrape, without a reload.
     """
     token = (project / _TOKEN).read_text(encoding="utf-8")
     with _scraped(project, token) as stack:

@@ -155,6 +155,6 @@ def test_a_partial_has_the_name_of_what_it_calls(otlp: Receiver) -> None:
 
 
 def test_the_parentheses_are_asked_for() -> None:
-    """@traced without them is told, not half done."""
+    """@traced without them is reported, not half done."""
     with pytest.raises(TypeError, match=r"@traced requires parentheses"):
         traced(lambda: None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The command line. One module a command; each says what it did, and where and how to mend."""
+"""The command line. One module per command; each reports what it did, and how to fix problems."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class BadInput(click.ClickException):
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what a user can mend into one message; anything else is a bug and may show itself."""
+    """Turn errors that a user can fix into one message; anything else is a bug and propagates."""
     try:
         yield
     except SpecError as error:

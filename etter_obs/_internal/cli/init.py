@@ -216,7 +216,7 @@ def _write(directory: Path, made: Project, new: bool, force: bool) -> None:
 
 
 def _blocked(directory: Path, paths: list[str]) -> Iterator[str]:
-    """Yield what stands where a folder, or a file, must be."""
+    """Yield each path that is a file where a folder is needed, or a folder where a file is."""
     for path in paths:
         target = directory / path
         if target.is_dir():

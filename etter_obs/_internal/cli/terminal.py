@@ -21,7 +21,7 @@ _PLAIN: Final = {
     "≥": ">=",
     **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
 }
-"""What stands for a character that the terminal does not have; others are shown by their code."""
+"""Replacements for characters that the terminal does not have; others are shown by their code."""
 
 
 def use_a_safe_encoding() -> None:

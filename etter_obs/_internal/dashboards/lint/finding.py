@@ -1,4 +1,4 @@
-"""What a rule is told and what it says."""
+"""What a lint rule receives and returns."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from etter_obs._internal.dashboards.toolkit.queries import Source
 from etter_obs._internal.text.promql import equals
 
 EVERY: Final = ".*"
-"""What a variable's "All" stands for."""
+"""The value of a variable's "All"."""
 
 
 def service(current: str) -> builders.QueryVariable:
@@ -125,7 +125,7 @@ def synthetic() -> builders.AnnotationQuery:
 
 
 def _annotation(name: str, color: str, expr: str) -> builders.AnnotationQuery:
-    """The query stands both as ``expr`` (Grafana to 10) and as a target."""
+    """The query is given both as ``expr`` (Grafana up to 10) and as a target."""
     return (
         builders.AnnotationQuery()
         .name(name)

@@ -5,8 +5,8 @@ Every target that a locust run can show is judged, none is passed over in silenc
 - throughput and users are those of ``load_test``; throughput is measured while the wanted users
   were there, where the run has a history, so that the ramp does not count against it;
 - a latency SLO of requests holds when the share of its objective was within its threshold;
-- a requests SLO holds when no more than its budget failed. A 4xx is told from other failures only
-  by the CSV files; where they cannot be told apart, all failures count against each.
+- a requests SLO holds when no more than its budget failed. Only the CSV files
+  distinguish a 4xx from other failures; elsewhere all failures count against each.
 
 A latency SLO of the database, a cache or a host is no business of a load generator.
 """

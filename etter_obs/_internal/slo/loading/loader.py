@@ -75,7 +75,7 @@ def load_specs(
 
 
 def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
-    """Like ``load_specs``, from text; ``name`` stands for the file in messages.
+    """Like ``load_specs``, from text; messages call the file ``name``.
 
     Args:
         text: content of slo.yaml.
@@ -135,7 +135,7 @@ def _specs(
 
 
 def _check_asked(environment: str, name: str) -> None:
-    """It stands in no line of the file, so its fault is told by itself."""
+    """Refuse a wrong name of an environment, which is in no line of the file."""
     if why := wrong_name(environment):
         raise SpecError(f"{name}: the requested environment: {why}")
 
@@ -161,7 +161,7 @@ def _validate(
 def _place(
     tree: SourceNode, path: tuple[str | int, ...], message: str, on_key: bool = False
 ) -> _Fault:
-    """Find the place of ``path``, or of the nearest thing around it that stands in the file."""
+    """Return the place of ``path``, or of its nearest parent that is in the file."""
     node = tree
     for depth, part in enumerate(path):
         child: SourceNode | None = None

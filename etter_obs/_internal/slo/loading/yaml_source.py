@@ -26,20 +26,20 @@ Scalar = str | int | bool | Decimal | None
 
 @dataclass(slots=True)
 class SourceNode:
-    """A value and where it stands (line and column count from 1)."""
+    """A value and its place (line and column count from 1)."""
 
     value: Scalar | dict[str, SourceNode] | list[SourceNode]
     line: int
     column: int
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Where each key of a mapping stands."""
+    """The place of each key of a mapping."""
 
     def get(self, key: str) -> SourceNode | None:
-        """Return what stands under ``key``; None where nothing does, or this is no mapping."""
+        """Return the value of ``key``; None where there is none, or this is no mapping."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def text(self, key: str) -> str:
-        """Return the text under ``key``; ``""`` where no text stands there."""
+        """Return the text of ``key``; ``""`` where there is none."""
         item = self.get(key)
         return item.value if item is not None and isinstance(item.value, str) else ""
 

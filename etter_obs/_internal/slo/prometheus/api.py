@@ -44,7 +44,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address that is scraped: how it stands (up, down, unknown), and why where it is down."""
+    """A scraped address: its health (up, down, unknown), and the error where it is down."""
 
     url: str
     health: str

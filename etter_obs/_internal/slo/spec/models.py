@@ -38,7 +38,7 @@ AlertingMode = Literal["burn-rate", "ticket", "off"]
 
 
 class Alerting(Model):
-    """How a burning budget is told. The word alone (``alerting: ticket``) is the short form."""
+    """How a burning budget alerts. The word alone (``alerting: ticket``) is the short form."""
 
     mode: AlertingMode = Field(
         default="burn-rate", description="burn-rate pages and tickets, ticket never pages."

@@ -28,7 +28,7 @@ PORTABLE_RANGE: Final = Decimal(300)
 
 
 class Severity(StrEnum):
-    """Who is told: someone is woken, or someone finds it in the morning."""
+    """How urgent an alert is: a page wakes someone, a ticket waits until the morning."""
 
     PAGE = "page"
     TICKET = "ticket"

@@ -1,7 +1,7 @@
 """Which tiers can fire at all, when they would, and what is gone by then.
 
 A share of bad events cannot exceed 1. So a tier whose threshold, factor x (1 - objective), is 1 or
-more never fires; a spec that asks for it is told so instead of being given a silent alert.
+more never fires; a spec that requests it is refused instead of getting an alert that cannot fire.
 """
 
 from __future__ import annotations

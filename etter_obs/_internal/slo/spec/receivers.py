@@ -1,4 +1,4 @@
-"""Who is told, and what every notification links to: the spec's part for people."""
+"""Receivers of alerts, and what every notification links to."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Receiver(Model):
 
 
 class Receivers(Model):
-    """Who is told, by severity."""
+    """Receivers by severity."""
 
     page: Receiver
     ticket: Receiver

@@ -1,7 +1,7 @@
 """PromQL that a person wrote in slo.yaml: made compact, looked at, and filled.
 
 It is taken apart into quoted strings, comments and the rest, for each follows rules of its own.
-What stands within quotes reaches Prometheus byte for byte. Outside of them PromQL knows no ``$``,
+Quoted text reaches Prometheus byte for byte. Outside of quotes PromQL knows no ``$``,
 so that there ``$selector`` can stand for something and nothing needs an escape.
 """
 
@@ -48,7 +48,7 @@ def filled(text: str, selector: str, interval: str) -> str:
 
 
 def placeholders(text: str) -> list[str]:
-    """Return what stands for something: ``$selector``, ``[$interval]``, and what is none."""
+    """Return the placeholders: ``$selector``, ``[$interval]``, and unknown ones."""
     return [
         "[$interval]" if kind == "interval" else part
         for kind, part in parts(text)
@@ -57,7 +57,7 @@ def placeholders(text: str) -> list[str]:
 
 
 def names_in_quotes(text: str) -> list[str]:
-    """Return ``name`` of each ``$name`` within a string, where it stands for nothing."""
+    """Return ``name`` of each ``$name`` within a string, where it has no meaning."""
     strings = (part for kind, part in parts(text) if kind == "quoted")
     return [name for string in strings for name in _IN_QUOTES.findall(string) if name]
 
