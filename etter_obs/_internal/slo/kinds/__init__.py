@@ -1,8 +1,8 @@
 """The kinds of SLI, one module each.
 
-A kind is a subclass of ``SliKind``: its fields are what slo.yaml may
-say, and its methods check them, write their PromQL, invent their series for rule tests and break
-down what is bad. A new kind is a module here and a field of ``Sli``.
+A kind is a subclass of ``SliKind``: its fields are the keys in slo.yaml; its methods check them,
+write their PromQL, create series for rule tests and break down bad events. A new kind is a module
+here and a field of ``Sli``.
 """
 
 from etter_obs._internal.slo.kinds.base import SliExpressions, SliKind

@@ -1,7 +1,7 @@
-"""What every kind of SLI provides. A new kind is a subclass in a module of this package.
+"""The interface of every kind of SLI. A new kind is a subclass in a module of this package.
 
-Three shapes that all kinds keep: ``or 0 * total`` is absent where there is no data, so that missing
-data never looks like health; a comparison drops NaN; instances are summed before any division.
+All kinds follow three rules: ``or 0 * total`` is absent without data, so that missing data never
+looks healthy; a comparison drops NaN; sums over instances come before any division.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
 
 BREAKDOWN_LABELS: Final = (Label.ENDPOINT, Label.QUERY_TYPE, Label.CACHE_KEY, Label.SLO)
-"""Labels by which bad events are broken down; a series carries one of them."""
+"""Labels for the breakdown of bad events; a series has one of them."""
 ROUTE: Final = "/companies/{company_id}"
-"""The route of synthetic series where the SLI names none."""
+"""The route of synthetic series if the SLI names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class SliExpressions:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind in the documentation: its fields, what it counts, and what of that is bad."""
+    """A row of the documentation: fields of the kind, what it counts, and which of it is bad."""
 
     fields: str
     counts: str
@@ -62,10 +62,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What the bad events of an SLI are made of: series of ``metric``, told apart by ``label``.
+    """A breakdown of the bad events of an SLI: series of ``metric``, grouped by ``label``.
 
-    With ``within`` (the matcher of a bucket) ``metric`` is a histogram, and what is bad is its
-    count without that bucket.
+    With ``within`` (the matcher of a bucket) ``metric`` is a histogram, and bad events are its
+    count minus that bucket.
     """
 
     metric: Metric
@@ -75,22 +75,22 @@ class Breakdown:
 
 
 class SliKind(Model):
-    """A kind of SLI. Its fields are what slo.yaml may say."""
+    """A kind of SLI. Its fields are the keys in slo.yaml."""
 
     row: ClassVar[Row]
     """The kind in the documentation's table."""
     is_event_based: ClassVar[bool] = True
-    """Whether it counts events of users, not slices of time."""
+    """Whether it counts events of users instead of slices of time."""
 
     @property
     def interval(self) -> Decimal:
         """Seconds that one sample of the base recordings covers."""
         return EVALUATION_INTERVAL
 
-    # -- at the desk: rules, their tests, dashboards ----------------------------------------------
+    # -- at generation: rules, their tests, dashboards --------------------------------------------
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield what is wrong with an SLI whose fields are each right: (path, message)."""
+        """Yield problems across the fields of the SLI: (path, message)."""
         yield from ()
 
     @abstractmethod
@@ -98,7 +98,7 @@ class SliKind(Model):
         """Return the PromQL of the SLI."""
 
     def user_expressions(self, spec: Spec) -> dict[str, str]:
-        """Return the user's PromQL as the rules contain it, by field; each an instant vector."""
+        """Return the user's PromQL as rules contain it, by field; each is an instant vector."""
         return {}
 
     @abstractmethod
@@ -107,19 +107,19 @@ class SliKind(Model):
     ) -> Series:
         """Return the series that the SLI reads over ``steps``, one sample per ``seconds``.
 
-        Empty where the SLI's PromQL has a shape for which none can be found.
+        The result is empty if no series fit the shape of the SLI's PromQL.
         """
 
     def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:
-        """Return labels that take an event of ``selector`` out of the SLI."""
+        """Return labels that exclude an event of ``selector`` from the SLI."""
         return []
 
     def bad_series_marks(self) -> tuple[str, ...]:
-        """Return what marks the series that exist only after the first bad event."""
+        """Return fragments of selectors that exist only after the first bad event."""
         return ()
 
     def breakdown(self, spec: Spec) -> Breakdown | None:
-        """Return what its bad events are made of, None where they cannot be told apart."""
+        """Return the breakdown of its bad events, None if no label distinguishes them."""
         return None
 
     # -- in the app: which series must exist at 0 before the first event --------------------------
@@ -133,19 +133,19 @@ class SliKind(Model):
         return True
 
     def failures(self) -> Iterator[int]:
-        """Yield status codes that are bad and known in advance."""
+        """Yield the bad status codes that are known in advance."""
         yield from ()
 
     def bucket(self, metric: Metric) -> Decimal | None:
-        """Return the bound in seconds that the histogram ``metric`` needs, None where none."""
+        """Return the bound in seconds that histogram ``metric`` requires, None if none."""
         return None
 
 
 def increase(spec: Spec, selector: str) -> str:
-    """Count the events of one evaluation interval, over all instances.
+    """Return PromQL that counts the events of one evaluation interval over all instances.
 
-    Exact: ``anchored`` takes the sample at the interval's start as it is, without extrapolation, so
-    that adjacent intervals neither lose nor repeat an event. Portable: a smoothed rate.
+    Exact: ``anchored`` uses the sample at the start of the interval without extrapolation, so that
+    adjacent intervals neither lose nor repeat an event. Portable: a smoothed rate.
     """
     if spec.rule_form == "exact":
         return f"sum(increase({selector}[{duration_text(EVALUATION_INTERVAL)}] anchored))"
@@ -153,12 +153,12 @@ def increase(spec: Spec, selector: str) -> str:
 
 
 def or_zero(bad: str, total: str) -> str:
-    """Return ``bad``, or 0 where only ``total`` exists."""
+    """Return PromQL for ``bad``, or 0 if only ``total`` exists."""
     return f"({bad}) or 0 * ({total})"
 
 
 def fill(line: str, spec: Spec) -> str:
-    """Fill the placeholders of a user's PromQL; the loader has refused every other one."""
+    """Replace the placeholders of a user's PromQL; the loader has rejected unknown ones."""
     window = (
         f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
         if spec.rule_form == "exact"
@@ -168,13 +168,13 @@ def fill(line: str, spec: Spec) -> str:
 
 
 def full_name(suffix: str, spec: Spec) -> str:
-    """Return the exposed name of a metric of the product, or of one of the user's own."""
+    """Return the exported name of a metric of the product or of the user."""
     metric = metric_by_suffix(suffix)
     return metric.name(spec.metric_prefix) if metric else suffix
 
 
 def own(spec: Spec, *labels: tuple[str, str]) -> list[str]:
-    """Return matchers of a synthetic series of the service, with ``labels``."""
+    """Return the matchers of a synthetic series of the service, with ``labels``."""
     return [
         *scraped(spec.service, spec.environment),
         *(equals(label, value) for label, value in labels),

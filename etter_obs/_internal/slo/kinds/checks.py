@@ -1,4 +1,4 @@
-"""Checks that several kinds of SLI share: names of metrics, and a user's own PromQL."""
+"""Checks that several kinds of SLI share: metric names and a user's own PromQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 Problem = tuple[Path, str]
-"""Where in the spec, and what is wrong there."""
+"""The path in the spec, and what is wrong there."""
 
 
 def metric_problems(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def metric_problems(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iter
 def promql_problems(
     path: Path, line: str, allowed: Collection[str], spec: Spec
 ) -> Iterator[Problem]:
-    """Check PromQL as far as possible without a parser: placeholders, brackets, metric names."""
+    """Check PromQL without a parser: placeholders, brackets, metric names."""
     for name in placeholders(line):
         if name not in allowed:
             takes = f"known here: {', '.join(allowed)}"

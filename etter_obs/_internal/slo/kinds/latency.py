@@ -1,4 +1,4 @@
-"""SLI kind ``latency``: events of a histogram against a threshold."""
+"""SLI kind ``latency``: compares the events of a histogram with a threshold."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
 
 _WITHOUT_FAILURES = matches_not(Label.STATUS_CLASS, f"5xx|{conventions.STATUS_CLIENT_CLOSED}")
-"""Failures count in availability, and an answer that nobody waited for in nothing."""
+"""Availability counts failures; no SLI counts a response that no client waited for."""
 
 
 class LatencySli(SliKind):
-    """Events of a histogram; those slower than the threshold are bad."""
+    """Events of a histogram; events slower than the threshold are bad."""
 
     row: ClassVar[Row] = Row(
         fields="threshold, metric, routes",
@@ -54,9 +54,11 @@ class LatencySli(SliKind):
     threshold: Latency
     metric: MetricName = Field(
         default=conventions.REQUEST_DURATION.suffix,
-        description="A histogram of the product (without prefix), or one of own_metrics.",
+        description="A histogram of etter-obs (without prefix) or of own_metrics.",
     )
-    routes: tuple[Route, ...] = Field(default=(), description="Only these route templates.")
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Counts only these route templates; default: all."
+    )
 
     @property
     def _labels(self) -> tuple[Label, ...]:
@@ -64,7 +66,7 @@ class LatencySli(SliKind):
         return metric.labels if metric else ()
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield a metric that is no histogram of seconds, and routes that have no latency."""
+        """Yield a metric that is not a histogram of seconds, and routes without latency."""
         yield from metric_problems(("metric",), self.metric, MetricKind.HISTOGRAM, spec)
         metric = metric_by_suffix(self.metric)
         if metric is not None and self.routes and Label.ENDPOINT not in metric.labels:
@@ -80,7 +82,7 @@ class LatencySli(SliKind):
             )
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
-        """Count events, and those without the threshold's bucket."""
+        """Count all events, and those outside the threshold's bucket."""
         common = [*scraped(spec.service, spec.environment)]
         if Label.ENDPOINT in self._labels:
             common.append(differs(Label.ENDPOINT, conventions.UNMATCHED))
@@ -95,8 +97,7 @@ class LatencySli(SliKind):
         within = series(f"{name}_bucket", [*common, self._within])
         total = increase(spec, count)
         # Not `or 0 * total`: without its bucket the SLI must be absent, not healthy. Clamped,
-        # because a restart that only one of the two counters shows as a reset would give less than
-        # none.
+        # because a reset that only one of the two counters shows gives a negative result.
         return SliExpressions(
             total,
             f"clamp_min({total} - {increase(spec, within)}, 0)",
@@ -130,7 +131,7 @@ class LatencySli(SliKind):
         }
 
     def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:
-        """Return failures, streams, and requests to unknown or other routes."""
+        """Return labels of failures, streams, and requests to unknown or other routes."""
         found: list[tuple[str, str]] = []
         if f"{Label.STATUS_CLASS}=" in selector:
             found += [(Label.ENDPOINT, conventions.UNMATCHED), (Label.STATUS_CLASS, "5xx")]
@@ -168,5 +169,5 @@ class LatencySli(SliKind):
         return not self.routes or route in self.routes
 
     def bucket(self, metric: Metric) -> Decimal | None:
-        """Return the threshold where ``metric`` is the SLI's histogram."""
+        """Return the threshold if ``metric`` is the SLI's histogram."""
         return self.threshold if self.reads(metric) else None

@@ -1,4 +1,4 @@
-"""SLI kind ``promql``: the user's own rates of bad and of all events."""
+"""SLI kind ``promql``: the user's own rates of bad and all events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PromQL(SliKind):
-    """Rates of bad and of all events per second, in PromQL, over ``[$interval]``."""
+    """Two PromQL queries over ``[$interval]``: the rates per second of bad and of all events."""
 
     row: ClassVar[Row] = Row(
         fields="bad, total",
@@ -42,7 +42,7 @@ class PromQL(SliKind):
     )
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield faults of either side."""
+        """Yield faults of either query."""
         for name, line in (("bad", self.bad), ("total", self.total)):
             yield from promql_problems((name,), line, ("$selector", "[$interval]"), spec)
             if "[$interval]" not in placeholders(line):
@@ -54,17 +54,17 @@ class PromQL(SliKind):
                 yield (name,), "it must be a rate per second; use rate(…) instead of increase(…)"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
-        """Count what the two rates add up to over an interval.
+        """Count the events of both rates over an interval.
 
-        Each side is summed to one series, whatever labels the user's PromQL keeps: a side with more
-        labels than the other would match nothing, and a full outage would be a ratio of 0.
+        Each side is summed to one series, whatever labels the user's PromQL keeps: sides with
+        different labels do not match, and a full outage would have a ratio of 0.
         """
         sides = self.user_expressions(spec)
         total = f"sum({sides['total']})"
         return SliExpressions(total, or_zero(f"sum({sides['bad']})", total))
 
     def user_expressions(self, spec: Spec) -> dict[str, str]:
-        """Return events per interval, for either side."""
+        """Return PromQL for the events per interval of each side."""
         sides = {"bad": self.bad, "total": self.total}
         return {
             name: f"({fill(line, spec)}) * {EVALUATION_INTERVAL}" for name, line in sides.items()
@@ -73,7 +73,7 @@ class PromQL(SliKind):
     def synthetic_series(
         self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
     ) -> Series:
-        """Return series that give both sides their rates; empty where none are found."""
+        """Return series that produce the rates of both sides; empty if none are found."""
         found = solved(self.bad, self.total, own(spec, (Label.INSTANCE, "a")))
         return {selector: counter(steps, seconds, share) for selector, share in found.items()}
 
@@ -82,6 +82,6 @@ class PromQL(SliKind):
         return metric.suffix in f"{self.bad} {self.total}"
 
     def failures(self) -> Iterator[int]:
-        """Yield 500 where a side names the counter of requests."""
+        """Yield 500 if a side names the counter of requests."""
         if self.reads(conventions.REQUESTS):
             yield UNHANDLED

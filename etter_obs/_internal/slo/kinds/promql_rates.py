@@ -1,6 +1,6 @@
-"""Series that make a person's own PromQL return given rates: its generated tests play them.
+"""Series that make a user's PromQL return given rates, for the generated rule tests.
 
-Only sums and differences of rates can be solved: ``sum by (endpoint) (rate(a{…}[$interval])) -
+The module solves only sums and differences of rates: ``sum by (endpoint) (rate(a{…}[$interval])) -
 sum(rate(b{…}[$interval]))``. Other shapes return no series.
 """
 
@@ -22,7 +22,7 @@ _SHARES: Final[dict[Share, tuple[int, int]]] = {"bad": (1, 0), "all": (0, 1), "g
 """Each share of the events as ``x * bad + y * all``."""
 _MAX_CANDIDATES: Final = 512
 _GROUP: Final = "a"
-"""Value of a label that only groups: the same in all series, so that sides match."""
+"""Value of a label that only groups: equal in all series, so that both sides match."""
 _TOKEN: Final = re.compile(r"[A-Za-z_:][\w:]*|=~|!~|!=|\S")
 _NO_BAD_YET: Final = re.compile(r" ?or vector ?\( ?0 ?\)$")
 _NAME: Final = re.compile(r"[A-Za-z_:]")
@@ -41,7 +41,7 @@ class _Matcher:
         return bool(re.fullmatch(self.value, value)) is (self.operator == "=~")
 
     def values(self) -> Iterator[str]:
-        """Yield some values, of which at least one is accepted and one is not, where possible."""
+        """Yield values, at least one accepted and one rejected if possible."""
         yield ""
         if "~" not in self.operator:
             yield from (self.value, f"not-{self.value}")
@@ -64,21 +64,20 @@ class _Term:
 
 
 def solved(bad: str, total: str, own: Sequence[str]) -> dict[str, Share]:
-    """Return selectors of series and the share of the events that each has to count.
+    """Return selectors of series and the share of the events that each must count.
 
-    With them ``bad`` is the rate of bad events and ``total`` the rate of all.
+    With these series ``bad`` returns the rate of bad events and ``total`` the rate of all.
 
     Args:
-        bad: PromQL as it is written in slo.yaml, with its placeholders.
-        total: the same of all events.
-        own: matchers that ``$selector`` is replaced by; every series has them.
+        bad: PromQL from slo.yaml, with its placeholders.
+        total: the same for all events.
+        own: matchers that replace ``$selector``; every series has them.
 
     Returns:
-        A series for each rate that is added up; none where the PromQL is of a shape that cannot
-        be solved.
+        One series per rate in the sums; none if the PromQL has an unsolvable shape.
     """
     try:
-        # Missing bad events are none. Missing events of any kind are missing data, never a zero.
+        # No series of bad events means zero bad events. No series of events means missing data.
         sides = [_Parser(_NO_BAD_YET.sub("", bad)), _Parser(total)]
         terms = [side.terms() for side in sides]
         groups = {label for side in sides for label in side.groups}
@@ -91,7 +90,7 @@ def solved(bad: str, total: str, own: Sequence[str]) -> dict[str, Share]:
     for (first, one), (second, other) in product(found.items(), repeat=2):
         for share, rest in product(_SHARES, repeat=2):
             if _adds_up(first, share, second, rest):
-                # A sum of which one part is missing is missing itself.
+                # A sum is absent if one of its parts is absent.
                 silent = (
                     next(each for each in candidates if term.counts(*each))
                     for term in (*terms[0], *terms[1])
@@ -105,11 +104,11 @@ def solved(bad: str, total: str, own: Sequence[str]) -> dict[str, Share]:
 
 _Series = tuple[str, dict[str, str]]
 _Effect = tuple[int, int]
-"""How often a series counts in bad and in total."""
+"""How many times a series counts in bad and in total."""
 
 
 def _candidates(terms: Sequence[_Term], groups: Iterable[str]) -> list[_Series]:
-    """Return series with every choice of labels that makes a difference to a term."""
+    """Return series with every combination of labels that matters to a term."""
     values: dict[str, dict[str, None]] = {}
     for matcher in (matcher for term in terms for matcher in term.matchers):
         values.setdefault(matcher.label, {}).update(dict.fromkeys(matcher.values()))
@@ -128,7 +127,7 @@ def _candidates(terms: Sequence[_Term], groups: Iterable[str]) -> list[_Series]:
 
 
 def _effect(candidate: _Series, bad: Sequence[_Term], total: Sequence[_Term]) -> _Effect:
-    """Return how often the series counts in bad and in total."""
+    """Return how many times the series counts in bad and in total."""
     in_bad, in_total = (
         sum(term.sign for term in side if term.counts(*candidate)) for side in (bad, total)
     )
@@ -153,11 +152,11 @@ def _selector(own: Sequence[str], metric: str, labels: dict[str, str]) -> str:
 
 
 class _Unsolvable(Exception):  # noqa: N818  # it never leaves this module
-    """The PromQL is more than sums and differences of rates."""
+    """The PromQL contains more than sums and differences of rates."""
 
 
 class _Parser:
-    """Reads one side; ``groups`` are the labels that it groups by."""
+    """Parses one side; ``groups`` holds the labels of its groupings."""
 
     def __init__(self, line: str) -> None:
         self._tokens = [*_tokens(line), ""]
@@ -165,10 +164,10 @@ class _Parser:
         self.groups: set[str] = set()
 
     def terms(self) -> list[_Term]:
-        """Return the rates that are added up.
+        """Return the rates in the sum.
 
         Raises:
-            _Unsolvable: there is more to it.
+            _Unsolvable: the side is more than a sum of rates.
         """
         found = list(self._sum(1))
         if self._next() != "":

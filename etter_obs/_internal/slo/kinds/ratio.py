@@ -1,4 +1,4 @@
-"""SLI kind ``ratio``: two counters."""
+"""SLI kind ``ratio``: compares two counters."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ratio(SliKind):
     total: MetricName | None = None
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield what does not make two different counters."""
+        """Yield fields that do not name two different counters."""
         given = [name for name in ("good", "bad", "total") if getattr(self, name) is not None]
         if len(given) != 2:
             yield (), "a ratio requires two of good, bad and total"
@@ -51,7 +51,7 @@ class Ratio(SliKind):
             yield (given[-1],), "a ratio requires two different counters"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
-        """Count what the two counters count."""
+        """Count the events of the two counters."""
 
         def count(suffix: str) -> str:
             selector = series(full_name(suffix, spec), scraped(spec.service, spec.environment))
@@ -59,7 +59,7 @@ class Ratio(SliKind):
 
         if self.total is None:
             good, bad = count(self.good or ""), count(self.bad or "")
-            # Each side may be absent until its first event; the sum must not be.
+            # Either counter may be absent until its first event; the sum must exist.
             total = f"({or_zero(good, bad)}) + ({or_zero(bad, good)})"
             return SliExpressions(total, or_zero(bad, good))
         total = count(self.total)
@@ -86,7 +86,7 @@ class Ratio(SliKind):
         return () if self.bad is None else (self.bad,)
 
     def breakdown(self, spec: Spec) -> Breakdown | None:
-        """Break bad events down where the SLI names their counter and it has a label for that."""
+        """Break bad events down if the SLI names their counter and it has such a label."""
         metric = None if self.bad is None else metric_by_suffix(self.bad)
         if metric is None:
             return None

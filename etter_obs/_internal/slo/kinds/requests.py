@@ -1,4 +1,4 @@
-"""SLI kind ``requests``: requests by their status."""
+"""SLI kind ``requests``: counts requests by status."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
 
 UNHANDLED: Final = 500
-"""The status of an exception that nobody handles: any route may answer with it."""
+"""The status of an unhandled exception; any route may return it."""
 
 
 class Requests(SliKind):
-    """Requests to known routes; those with a bad status are bad."""
+    """Requests to known routes; requests with one of the statuses are bad."""
 
     row: ClassVar[Row] = Row(
         fields="bad_status, without_status, routes",
@@ -41,21 +41,23 @@ class Requests(SliKind):
         bad="those with the status (`5xx`, `4xx`, `[500, 503]`)",
     )
 
-    bad_status: BadStatus = Field(description="A class (5xx) or a list of codes that count as bad.")
+    bad_status: BadStatus = Field(description="Bad statuses: 5xx, 4xx or a list of codes.")
     without_status: tuple[Status, ...] = Field(
-        default=(), description="Codes that are neither good nor bad: they do not count at all."
+        default=(), description="Codes that count neither as good nor as bad."
     )
-    routes: tuple[Route, ...] = Field(default=(), description="Only these route templates.")
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Counts only these route templates; default: all."
+    )
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield codes that are bad and not counted at once."""
+        """Yield codes that are both bad and excluded."""
         if isinstance(self.bad_status, tuple):
             both = set(self.bad_status) & set(self.without_status)
             if both:
                 yield ("without_status",), f"{sorted(both)} cannot be both bad and not counted"
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
-        """Count requests by their status."""
+        """Count requests by status."""
         metric = conventions.REQUESTS.name(spec.metric_prefix)
         common = [
             *scraped(spec.service, spec.environment),
@@ -110,7 +112,7 @@ class Requests(SliKind):
         return str(code)[0] != self.bad_status[0]
 
     def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:
-        """Return requests to unknown or other routes, and those without a verdict."""
+        """Return labels of requests to unknown or other routes, and of excluded statuses."""
         found: list[tuple[str, str]] = [(Label.ENDPOINT, conventions.UNMATCHED)]
         found += [(Label.STATUS, str(code)) for code in self.without_status[:1]]
         if self.routes:
@@ -118,7 +120,7 @@ class Requests(SliKind):
         return found
 
     def bad_series_marks(self) -> tuple[str, ...]:
-        """Return the mark of the instance that has the bad requests."""
+        """Return the matcher of the instance with the bad requests."""
         return ('instance="b"',)
 
     def breakdown(self, spec: Spec) -> Breakdown:

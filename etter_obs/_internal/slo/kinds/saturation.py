@@ -1,4 +1,4 @@
-"""SLI kind ``saturation``: a measured value in slices of time."""
+"""SLI kind ``saturation``: compares a measured value with a bound, per slice of time."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
 
 _DISKS: Final = "loop.*|ram.*|zram.*|sr.*|fd.*"
-"""Devices that are no disks."""
+"""Devices other than disks."""
 _SHORTEST_COUNTED: Final = 60
-"""Seconds that a rate needs: a shorter slice may hold a single scrape, which makes none."""
+"""Seconds that a rate requires: a shorter slice may hold one scrape, too few for a rate."""
 _ONE_GAUGE: Final = re.compile(
     r"^(?:max|min|avg|sum) ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector ?\} ?\)$"
 )
 
 
 class Saturation(SliKind):
-    """A measured value in slices of time; a slice whose average breaks the bound is bad."""
+    """A measured value in slices of time; a slice is bad if its average breaks the bound."""
 
     row: ClassVar[Row] = Row(
         fields="query or resource, below or above, slice",
@@ -47,10 +47,10 @@ class Saturation(SliKind):
         description=f"PromQL. {SELECTOR_HELP}",
     )
     resource: Literal["cpu", "memory", "disk-io"] | None = Field(
-        default=None, description="A resource of the hosts, from node_exporter."
+        default=None, description="A resource of the hosts; requires node_exporter."
     )
-    below: Bound | None = Field(default=None, description="Good while less than this.")
-    above: Bound | None = Field(default=None, description="Good while more than this.")
+    below: Bound | None = Field(default=None, description="A slice is good below this value.")
+    above: Bound | None = Field(default=None, description="A slice is good above this value.")
     slice: Slice = Decimal(60)
 
     @property
@@ -59,7 +59,7 @@ class Saturation(SliKind):
         return self.slice
 
     def problems(self, spec: Spec) -> Iterator[Problem]:
-        """Yield fields that contradict each other, and faults of the query."""
+        """Yield contradictory fields, and faults of the query."""
         if (self.query is None) == (self.resource is None):
             yield (), "a saturation requires either query or resource"
         if (self.below is None) == (self.above is None):
@@ -73,7 +73,7 @@ class Saturation(SliKind):
             yield from promql_problems(("query",), self.query, ("$selector",), spec)
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
-        """Count slices, and those whose average breaks the bound."""
+        """Count all slices, and those whose average breaks the bound."""
         value = self.user_expressions(spec).get("query") or self._resource(spec)
         measured = recorded(Rule.SATURATION, spec, slo)
         bad = (
@@ -81,7 +81,7 @@ class Saturation(SliKind):
             if self.below is not None
             else f"{measured} <= {decimal_text(self.above or Decimal(0))}"
         )
-        # `>= -Inf` holds for every number and not for NaN.
+        # `>= -Inf` is true for every number and false for NaN.
         total = f"count({measured} >= -Inf)"
         return SliExpressions(total, or_zero(f"count({bad})", total), value=value)
 
@@ -101,7 +101,7 @@ class Saturation(SliKind):
         counted = f"[{window}] anchored" if spec.rule_form == "exact" else f"[{window}]"
         if self.resource == "cpu":
             idle = node(Node.CPU, equals("mode", "idle"))
-            # Of a host's first sample `anchored` makes a rate of 0, and so a processor 100 % busy.
+            # `anchored` turns a host's first sample into a rate of 0, which reads as 100 % busy.
             known = f" and {idle} offset {window}" if spec.rule_form == "exact" else ""
             return f"1 - avg(rate({idle}{counted}){known})"
         if self.resource == "memory":
@@ -113,7 +113,7 @@ class Saturation(SliKind):
     def synthetic_series(
         self, spec: Spec, slo: Slo, steps: Sequence[Step], seconds: Decimal
     ) -> Series:
-        """Return the resource's or the query's own series; else the recording of the value."""
+        """Return the series of the resource or query, otherwise the recording of the value."""
         bound = self.below if self.below is not None else self.above or Decimal(1)
         good, bad = bound * Decimal("0.99"), bound * Decimal("1.01")
         if self.below is None:

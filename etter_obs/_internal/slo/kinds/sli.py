@@ -12,7 +12,7 @@ from etter_obs._internal.slo.spec.fields import Model
 
 
 class Sli(Model):
-    """What is counted. Exactly one kind."""
+    """What the SLO counts. Write exactly one kind."""
 
     requests: Requests | None = None
     latency: LatencySli | None = None
@@ -22,7 +22,7 @@ class Sli(Model):
 
     @property
     def given(self) -> dict[str, SliKind]:
-        """The kinds that slo.yaml gives, by name; the loader refuses all but exactly one."""
+        """The kinds in slo.yaml, by name; the loader requires exactly one."""
         kinds = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: kind for name, kind in kinds.items() if kind is not None}
 

@@ -1,7 +1,4 @@
-"""A timeline of events, and the series in promtool's notation that it produces.
-
-Values are exact decimals.
-"""
+"""A timeline of events and its series in promtool's notation, as exact decimals."""
 
 from __future__ import annotations
 
@@ -16,14 +13,14 @@ Share = Literal["bad", "good", "all", "none"]
 """Which of the events a series counts."""
 
 Series = dict[str, str]
-"""Selector → values, one for each ``step_seconds`` from 0 on."""
+"""Selector → values, one per ``step_seconds`` from 0 on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stretch of time: its length in seconds, events per second, the share of them that is bad.
+    """A span of time: its length in seconds, events per second, the share of bad events.
 
-    For a saturation SLI ``rate`` has no meaning, and the share is that of bad slices.
+    For a saturation SLI, ``rate`` has no meaning and ``bad`` is the share of bad slices.
     """
 
     seconds: Decimal
@@ -31,12 +28,12 @@ class Step:
     bad: Decimal
 
     def samples(self, step_seconds: Decimal) -> int:
-        """Return how many samples cover the step; at least one."""
+        """Return the number of samples that cover the step, at least 1."""
         return max(1, int((self.seconds / step_seconds).to_integral_value(ROUND_CEILING)))
 
 
 def counter(steps: Sequence[Step], step_seconds: Decimal, share: Share) -> str:
-    """Return a counter of all, good or bad events."""
+    """Return the values of a counter of all, good or bad events."""
     value, parts = Decimal(0), ["0"]
     for step in steps:
         part = {"all": Decimal(1), "good": 1 - step.bad, "bad": step.bad}.get(share, Decimal(0))
@@ -53,13 +50,13 @@ def ramp(value: Decimal, each: Decimal, count: int) -> str:
 
 
 def gauge(runs: Sequence[tuple[Decimal, int]]) -> str:
-    """Return a gauge that holds each value for so many samples."""
+    """Return the values of a gauge; each run is a value and its number of samples."""
     first = decimal_text(runs[0][0])
     return " ".join([first, *(f"{decimal_text(value)}x{count - 1}" for value, count in runs)])
 
 
 def integral(runs: Sequence[tuple[Decimal, int]], seconds: Decimal) -> str:
-    """Return the counter whose rate is the value."""
+    """Return the values of a counter whose rate is the value of each run."""
     value, parts = Decimal(0), ["0"]
     for rate, count in runs:
         each = _addable(rate * seconds)
@@ -71,7 +68,7 @@ def integral(runs: Sequence[tuple[Decimal, int]], seconds: Decimal) -> str:
 def slices(
     steps: Sequence[Step], seconds: Decimal, slice_: Decimal, good: Decimal, bad: Decimal
 ) -> Iterator[tuple[Decimal, int]]:
-    """Yield values with their number of samples; the bad slices of a step are evenly spread."""
+    """Yield values with their number of samples; bad slices are spread evenly over a step."""
     per_slice = max(1, int(slice_ / seconds))
     for step in steps:
         count = max(1, step.samples(seconds) // per_slice)
@@ -87,5 +84,5 @@ def slices(
 
 
 def _addable(value: Decimal) -> Decimal:
-    """Round to a multiple of 2^-16: promtool adds floats, and an error looks like a reset."""
+    """Round to a multiple of 2^-16: promtool adds floats, and a rounding error is a reset."""
     return (value * 65536).to_integral_value() / 65536

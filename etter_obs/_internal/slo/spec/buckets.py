@@ -1,4 +1,4 @@
-"""Histogram buckets, taken from the spec, so that no threshold can be without its bucket."""
+"""Histogram buckets from the spec, so that every threshold has its bucket."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from etter_obs._internal.conventions import Metric
 from etter_obs._internal.slo.spec.models import Spec
 
 DEFAULT: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Bounds in seconds: prometheus_client's own ladder, thinned to what a request's time needs."""
+"""Bounds in seconds: prometheus_client's defaults, reduced to those useful for requests."""
 DATABASE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Bounds in seconds for a single statement."""
+"""Bounds in seconds for one database statement."""
 
 
 def buckets(spec: Spec, metric: Metric, ladder: tuple[float, ...] = DEFAULT) -> tuple[float, ...]:
-    """Return ``ladder`` plus every threshold that an SLI puts on ``metric``, in seconds, sorted."""
+    """Return ``ladder`` and the thresholds of all SLIs on ``metric``, in seconds, sorted."""
     bounds = (slo.sli.kind.bucket(metric) for slo in spec.slos)
     return tuple(sorted({float(bound) for bound in bounds if bound is not None}.union(ladder)))
 

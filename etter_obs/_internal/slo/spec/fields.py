@@ -1,6 +1,6 @@
-"""The types of the spec's fields: what a person writes, what is held, what an editor accepts.
+"""The types of the spec's fields: the written form, the stored value, the JSON Schema.
 
-A validator here says what its field takes; the loader adds the place.
+A validator reports what its field accepts; the loader adds file and line.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ Objective = Annotated[
     Decimal,
     BeforeValidator(_objective),
     _schema(
-        "Share of good events, more than 0 % and less than 100 %.",
+        "Share of good events, above 0 % and below 100 %.",
         units.PERCENT_PATTERN,
         "99.9%",
         type="number",
@@ -123,17 +123,17 @@ Latency = Annotated[
 Bound = Annotated[
     Decimal,
     BeforeValidator(_bound),
-    _schema("A percentage or a number, not 0.", units.PERCENT_PATTERN, "80%", **_NUMBER_SCHEMA),
+    _schema("A percentage or a number, except 0.", units.PERCENT_PATTERN, "80%", **_NUMBER_SCHEMA),
 ]
 Period = Annotated[
     Decimal,
     BeforeValidator(_period),
-    _schema("Whole days, 7d to 90d.", units.DURATION_PATTERN, "30d"),
+    _schema("Whole days from 7d to 90d.", units.DURATION_PATTERN, "30d"),
 ]
 Slice = Annotated[
     Decimal,
     BeforeValidator(_slice),
-    _schema("A divisor of 5m from 30s to 2m30s.", units.DURATION_PATTERN, "1m"),
+    _schema("A divisor of 5m, from 30s to 2m30s.", units.DURATION_PATTERN, "1m"),
 ]
 Quiet = Annotated[
     Decimal,
@@ -143,12 +143,12 @@ Quiet = Annotated[
 Throughput = Annotated[
     Decimal,
     BeforeValidator(_throughput),
-    _schema("Events per time.", units.RATE_PATTERN, "500/s"),
+    _schema("Events per unit of time.", units.RATE_PATTERN, "500/s"),
 ]
 
 
 def _matching(pattern: str, takes: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    """Return the parts of a text type: a check whose message says what it takes, and its schema."""
+    """Return the parts of a text type: its validator and its JSON Schema."""
     compiled = re.compile(pattern)
 
     def check(value: object) -> str:
@@ -184,7 +184,7 @@ def _shown(value: object) -> str:
 
 
 def wrong_name(value: str) -> str | None:
-    """Return why this is no name for a service or an environment, None where it is one."""
+    """Return what is wrong with the name of a service or environment, None if it is valid."""
     try:
         _NAME.validate_python(value)
     except ValidationError as error:
@@ -282,12 +282,12 @@ Expression = Annotated[
 
 
 SELECTOR_HELP: Final = (
-    "$selector stands for the service's own job and environment; within quotes every $ is kept, "
-    'as in "$1" and "${name}".'
+    "$selector expands to matchers of the service's job and environment; quoted text keeps every "
+    '$, as in "$1" and "${name}".'
 )
 
 
 class Model(BaseModel):
-    """A part of the spec: frozen, and no key but its own."""
+    """A part of the spec: frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,8 +1,8 @@
-"""The spec as typed, frozen models: what slo.yaml may say.
+"""The spec as typed, frozen models.
 
-Field descriptions become the JSON Schema that editors complete from. Validators here look at one
-field; ``slo/loading/validation.py`` checks what needs several fields or the metrics of
-the product.
+Editors complete slo.yaml from the JSON Schema, which contains the field descriptions. Validators
+here check one field; ``slo/loading/validation.py`` checks rules across fields and the names of
+metrics.
 """
 
 from __future__ import annotations
@@ -38,20 +38,21 @@ AlertingMode = Literal["burn-rate", "ticket", "off"]
 
 
 class Alerting(Model):
-    """How a burning budget alerts. The word alone (``alerting: ticket``) is the short form."""
+    """Which alerts a burning budget raises. Short form: ``alerting: ticket``."""
 
     mode: AlertingMode = Field(
-        default="burn-rate", description="burn-rate pages and tickets, ticket never pages."
+        default="burn-rate",
+        description="burn-rate: pages and tickets; ticket: tickets only; off: no alerts.",
     )
     tiers: tuple[TierName, ...] | None = Field(
         default=None,
-        description=f"Only these tiers, of {', '.join(TIER_NAMES)}.",
+        description=f"Limits alerting to these of {', '.join(TIER_NAMES)}.",
     )
     min_bad_events: int = Field(
         default=5,
         ge=1,
         le=1_000_000,
-        description="Bad events within a tier's long window below which it stays quiet.",
+        description="A tier fires only with at least this many bad events in its long window.",
     )
 
     @model_validator(mode="before")
@@ -61,15 +62,15 @@ class Alerting(Model):
 
 
 class Slo(Model):
-    """One promise."""
+    """One service level objective."""
 
     name: Slug
     description: Text
     objective: Objective
     sli: Sli
     alerting: Alerting = Alerting()
-    team: Slug | None = Field(default=None, description="Owner, if not the service's team.")
-    runbook: Notes = Field(default="", description="Notes for who is called.")
+    team: Slug | None = Field(default=None, description="Owner; default: the service's team.")
+    runbook: Notes = Field(default="", description="Notes for on-call; the runbooks contain them.")
 
     @property
     def budget(self) -> Decimal:
@@ -78,47 +79,47 @@ class Slo(Model):
 
     @property
     def is_event_based(self) -> bool:
-        """Whether users' events are counted, not slices of time."""
+        """Whether the SLI counts events of users instead of slices of time."""
         return self.sli.kind.is_event_based
 
 
 class LoadTest(Model):
-    """What a load test must reach."""
+    """Targets of a load test."""
 
     throughput: Throughput
     users: int = Field(ge=1, le=10_000_000)
 
 
 class Spec(Model):
-    """Everything that slo.yaml says for one service in one environment, overrides applied."""
+    """The spec of one service in one environment, with overrides applied."""
 
-    version: Literal[1] = Field(description="Version of this format.")
-    service: Slug = Field(description="Name of the service; also its scrape job.")
+    version: Literal[1] = Field(description="Version of the format.")
+    service: Slug = Field(description="Name of the service, and of its scrape job.")
     environment: Slug
     team: Slug = Field(description="Owner of the service.")
     metric_prefix: MetricPrefix = "etter"
     period: Period = Decimal(30 * 86400)
     rule_form: Literal["exact", "portable"] = Field(
         default="exact",
-        description="exact needs Prometheus 3.16's `anchored`; portable runs on older engines, "
-        "Mimir and Thanos, and counts 0.8 to 1.06 of the truth on uneven traffic.",
+        description="exact requires `anchored` (Prometheus 3.16); portable runs on older engines, "
+        "Mimir and Thanos, and counts 0.8 to 1.06 of the true value on uneven traffic.",
     )
     no_traffic_after: Quiet = Field(
-        default=Decimal(3600), description="How long without an event until a ticket says so."
+        default=Decimal(3600), description="Time without an event until a ticket fires."
     )
     receivers: Receivers
     teams: dict[Slug, TeamReceivers] = Field(default_factory=dict)
     links: Links = Links()
     metrics_token_file: SecretFile | None = Field(
         default=None,
-        description="The file with the token that the app's /metrics asks for "
+        description="File with the token that the app's /metrics requires "
         "(ETTER_OBS_METRICS_TOKEN_FILE); Prometheus reads it at every scrape.",
     )
     streaming_routes: tuple[Route, ...] = Field(
-        default=(), description="Routes whose responses stream; they stay out of latency."
+        default=(), description="Routes with streaming responses; latency SLIs exclude them."
     )
     own_metrics: tuple[MetricName, ...] = Field(
-        default=(), description="Full names of your own metrics that SLIs use."
+        default=(), description="Full names of your own metrics that SLIs read."
     )
     slos: tuple[Slo, ...] = Field(json_schema_extra={"minItems": 1})
     load_test: LoadTest | None = None
@@ -127,7 +128,7 @@ class Spec(Model):
 
     @property
     def is_alone(self) -> bool:
-        """Whether slo.yaml holds no other service, so that no page need name this one."""
+        """Whether slo.yaml describes only this service, so that pages need not name it."""
         return self._is_alone
 
     def among_others(self) -> Spec:
@@ -137,10 +138,10 @@ class Spec(Model):
         return spec
 
     def slo(self, name: str) -> Slo:
-        """Return the SLO of that name.
+        """Return the SLO called ``name``.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the spec has no such SLO.
         """
         for slo in self.slos:
             if slo.name == name:
@@ -153,10 +154,10 @@ class Spec(Model):
 
     @property
     def sha256(self) -> str:
-        """Hash of what is measured and promised, the same in the app and in the rules.
+        """Hash of the SLIs and objectives, the same in the app and in the rules.
 
-        Prose, receivers, links and the environment's name stay out: they change neither a bucket
-        nor a budget, and a deployed app need not be replaced for them.
+        It excludes prose, receivers, links and the environment's name: they change neither a bucket
+        nor a budget, so they require no new deployment of the app.
         """
         content = self.model_dump(
             mode="json",
@@ -171,7 +172,7 @@ class Spec(Model):
 
 
 def asked_tiers(slo: Slo) -> tuple[Tier, ...]:
-    """Return the tiers that ``slo`` asks for, reachable or not."""
+    """Return the tiers that ``slo`` selects, including unreachable ones."""
     mode, names = slo.alerting.mode, slo.alerting.tiers
     return tuple(
         tier

@@ -1,8 +1,8 @@
-"""The alert policy as data: which burn is a page, which a ticket, over which windows.
+"""The alert policy as data: burn rates and windows of pages and tickets.
 
-A tier fires when both windows burn faster than its factor. The factor follows from the share of the
-period's budget that a burn of that speed would have used up by the end of the long window (Google's
-SRE workbook, "Alerting on SLOs", method 6): factor = share x period / long.
+A tier fires when both windows burn faster than its factor. At that rate the long window spends a
+given share of the period's budget (Google's SRE workbook, "Alerting on SLOs", method 6):
+factor = share x period / long.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ EVALUATION_INTERVAL: Final = Decimal(30)
 SCRAPE_INTERVAL: Final = Decimal(15)
 """Seconds between two scrapes (prometheus.yml's global default)."""
 PERIOD_INTERVAL: Final = Decimal(240)
-"""Seconds between two evaluations of what reads the whole period.
+"""Seconds between two evaluations of the recordings over the whole period.
 
-Less than Prometheus's look-back of 5 minutes, so that an instant query always finds the last one.
+It is shorter than Prometheus's look-back of 5 minutes, so an instant query always finds a sample.
 """
 PORTABLE_RANGE: Final = Decimal(300)
 """Range of ``rate`` in the portable form, in seconds."""
 
 
 class Severity(StrEnum):
-    """How urgent an alert is: a page wakes someone, a ticket waits until the morning."""
+    """Urgency of an alert: a page wakes someone, a ticket waits for the working day."""
 
     PAGE = "page"
     TICKET = "ticket"
@@ -59,9 +59,9 @@ class Tier:
         return duration_text(self.short)
 
     def factor(self, period: Decimal) -> Decimal:
-        """Return how many times faster than evenly the budget must burn over ``period`` seconds.
+        """Return the burn rate above which the tier fires, for a period of ``period`` seconds.
 
-        Never less than 1: a burn that the budget survives is no news.
+        At least 1: below it, the budget outlasts the period.
         """
         exact = self.budget * period / self.long
         return max(Decimal(1), exact.quantize(Decimal("0.000001"), ROUND_HALF_UP).normalize())
@@ -77,4 +77,4 @@ TIERS: Final = (
 )
 
 WINDOWS: Final = tuple(sorted({window for tier in TIERS for window in (tier.long, tier.short)}))
-"""Every window whose bad share is recorded, beside the period itself, in seconds."""
+"""Windows, in seconds, whose share of bad events is recorded; the period is recorded too."""

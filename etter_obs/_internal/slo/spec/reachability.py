@@ -1,7 +1,7 @@
-"""Which tiers can fire at all, when they would, and what is gone by then.
+"""Which tiers can fire, how soon, and how much budget is spent by then.
 
-A share of bad events cannot exceed 1. So a tier whose threshold, factor x (1 - objective), is 1 or
-more never fires; a spec that requests it is refused instead of getting an alert that cannot fire.
+The share of bad events is at most 1, so a tier with a threshold, factor x (1 - objective), of 1 or
+more never fires. The loader rejects a spec that selects such a tier.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from etter_obs._internal.text.units import percent_text
 
 
 def threshold(tier: Tier, slo: Slo, period: Decimal) -> Decimal:
-    """Return the share of bad events above which ``tier`` fires, e.g. 0.0144."""
+    """Return the share of bad events above which ``tier`` fires, such as 0.0144."""
     return tier.factor(period) * slo.budget
 
 
 def tiers_of(slo: Slo, period: Decimal) -> tuple[Tier, ...]:
-    """Return the tiers that ``slo`` asks for and that can fire."""
+    """Return the tiers that ``slo`` selects and that can fire."""
     return tuple(tier for tier in asked_tiers(slo) if threshold(tier, slo, period) < 1)
 
 
 def reachable_objectives(slo: Slo, period: Decimal) -> str:
-    """Say from which objective on each tier that ``slo`` asks for could fire."""
+    """Return a text: above which objective each tier that ``slo`` selects can fire."""
     return "; ".join(
         f"{tier.name} can from an objective of more than {percent_text(lowest(tier, period))}"
         for tier in asked_tiers(slo)
@@ -40,30 +40,30 @@ def lowest(tier: Tier, period: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a steady share of bad events does to one tier."""
+    """How one tier reacts to a constant share of bad events."""
 
     tier: Tier
     threshold: Decimal
     reachable: bool
 
     def detection(self, bad_share: Decimal) -> Decimal | None:
-        """Return the seconds until the tier fires, None where it never does.
+        """Return the seconds until the tier fires, None if it never does.
 
-        Before the fault all was well, so the long window's share grows evenly: it passes the
-        threshold after threshold / bad_share of the window, and the short window has by then.
+        No event was bad before the fault, so the share in the long window grows linearly: it passes
+        the threshold after threshold / bad_share of the window. The short window passes earlier.
         """
         if not self.reachable or bad_share <= self.threshold:
             return None
         return self.tier.long * self.threshold / bad_share
 
     def budget_gone(self, bad_share: Decimal, budget: Decimal, period: Decimal) -> Decimal | None:
-        """Return the share of the period's budget that is gone when the tier fires."""
+        """Return the share of the period's budget that is spent when the tier fires."""
         seconds = self.detection(bad_share)
         return None if seconds is None else bad_share * seconds / (budget * period)
 
 
 def reaches(slo: Slo, period: Decimal) -> tuple[Reach, ...]:
-    """Return the reach of every tier that ``slo`` asks for."""
+    """Return the reach of every tier that ``slo`` selects."""
     return tuple(
         Reach(tier, limit, limit < 1)
         for tier in asked_tiers(slo)

@@ -1,4 +1,4 @@
-"""Receivers of alerts, and what every notification links to."""
+"""Receivers of notifications, and the links that notifications contain."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from etter_obs._internal.slo.spec.fields import BaseUrl, Model, SecretFile, Smar
 
 
 class Slack(Model):
-    """A Slack channel, by an incoming webhook."""
+    """A Slack channel, through an incoming webhook."""
 
     channel: Text
     url_file: SecretFile
 
 
 class PagerDuty(Model):
-    """A PagerDuty service, by the Events API v2."""
+    """A PagerDuty service, through the Events API v2."""
 
     routing_key_file: SecretFile
 
 
 class Email(Model):
-    """Mail by SMTP."""
+    """E-mail over SMTP."""
 
     to: Text
     from_: Text = Field(alias="from")
@@ -31,19 +31,19 @@ class Email(Model):
 
 
 class Teams(Model):
-    """A Microsoft Teams channel, by a workflow's webhook."""
+    """A Microsoft Teams channel, through the webhook of a workflow."""
 
     url_file: SecretFile
 
 
 class Webhook(Model):
-    """Any HTTP receiver of Alertmanager's JSON."""
+    """An HTTP endpoint that accepts Alertmanager's JSON."""
 
     url_file: SecretFile
 
 
 class Receiver(Model):
-    """Where a notification goes; several at once are several notifications."""
+    """Where notifications go; each entry receives its own."""
 
     slack: Slack | None = None
     pagerduty: PagerDuty | None = None
@@ -59,21 +59,21 @@ class Receivers(Model):
     ticket: Receiver
     watchdog: Receiver | None = Field(
         default=None,
-        description="A dead man's switch outside this stack; it calls when the heartbeat stops.",
+        description="A dead man's switch outside this stack, for the heartbeat.",
     )
 
 
 class TeamReceivers(Model):
-    """A team's own receivers; what is missing goes to the common one."""
+    """A team's own receivers; the common ones replace a missing one."""
 
     page: Receiver | None = None
     ticket: Receiver | None = None
 
 
 class Links(Model):
-    """Where people open things; they stand in every notification."""
+    """Base addresses of the links in every notification."""
 
     grafana: BaseUrl = "http://localhost:3000"
     runbooks: BaseUrl | None = Field(
-        default=None, description="Where alerts/runbooks is published; a notification links there."
+        default=None, description="Address that serves alerts/runbooks; notifications link to it."
     )

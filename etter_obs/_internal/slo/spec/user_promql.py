@@ -1,8 +1,8 @@
-"""PromQL that a person wrote in slo.yaml: made compact, looked at, and filled.
+"""PromQL from slo.yaml: compacting, inspection and replacement of placeholders.
 
-It is taken apart into quoted strings, comments and the rest, for each follows rules of its own.
-Quoted text reaches Prometheus byte for byte. Outside of quotes PromQL knows no ``$``,
-so that there ``$selector`` can stand for something and nothing needs an escape.
+The module splits it into quoted strings, comments and the rest, which follow different rules.
+Prometheus receives quoted strings unchanged. Outside quotes PromQL has no ``$``, so ``$selector``
+can be a placeholder without an escape.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _CLOSES: Final = {")": "(", "]": "[", "}": "{"}
 
 
 def compact(text: str) -> str:
-    """Return PromQL without its comments, and with one space for each stretch of white space.
+    """Return PromQL without comments, with one space per run of white space.
 
     Raises:
-        ValueError: a quotation mark is not closed, or there is nothing but comments.
+        ValueError: a quotation mark is not closed, or the text holds only comments.
     """
     kept: list[str] = []
     for kind, part in parts(text):
@@ -42,7 +42,7 @@ def compact(text: str) -> str:
 
 
 def filled(text: str, selector: str, interval: str) -> str:
-    """Put ``selector`` for ``$selector`` and ``interval`` for ``[$interval]``."""
+    """Return PromQL with ``$selector`` and ``[$interval]`` replaced."""
     values = {"placeholder": selector, "interval": interval}
     return "".join(values.get(kind, part) for kind, part in parts(text))
 
@@ -57,18 +57,18 @@ def placeholders(text: str) -> list[str]:
 
 
 def names_in_quotes(text: str) -> list[str]:
-    """Return ``name`` of each ``$name`` within a string, where it has no meaning."""
+    """Return ``name`` of each ``$name`` within a string, where it is not a placeholder."""
     strings = (part for kind, part in parts(text) if kind == "quoted")
     return [name for string in strings for name in _IN_QUOTES.findall(string) if name]
 
 
 def words(text: str) -> list[str]:
-    """Return the words outside of strings: names of metrics, labels and functions."""
+    """Return the words outside strings: names of metrics, labels and functions."""
     return _WORD.findall(_bare(text))
 
 
 def unbalanced(text: str) -> str | None:
-    """Return what is wrong with the brackets, None where each has its other."""
+    """Return what is wrong with the brackets, None if they are balanced."""
     opened: list[str] = []
     for character in _bare(text):
         if character in _CLOSES.values():
@@ -79,11 +79,11 @@ def unbalanced(text: str) -> str | None:
 
 
 def _bare(text: str) -> str:
-    """The PromQL with its strings emptied."""
+    """Return the PromQL with empty strings."""
     return "".join('""' if kind == "quoted" else part for kind, part in parts(text))
 
 
 def parts(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each part of the text with its kind; together they are the text."""
+    """Yield each part of the text with its kind; joined, the parts are the text."""
     for match in _PART.finditer(text):
         yield str(match.lastgroup), match[0]
