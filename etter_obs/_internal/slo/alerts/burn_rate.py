@@ -54,7 +54,13 @@ def _file(spec: Spec, group: str, rules: list[AlertRule]) -> str:
 
 
 def alert_group(spec: Spec, name: str, rules: list[AlertRule]) -> dict[str, object]:
-    """Return a group of alerts as Prometheus reads it."""
+    """Return a group of alerts as Prometheus reads it.
+
+    Args:
+        spec: the service.
+        name: of the group.
+        rules: its alerts.
+    """
     return {"name": name, "interval": "30s", "rules": [rendered(rule, spec) for rule in rules]}
 
 

@@ -118,6 +118,11 @@ def section(spec: Spec, slo: str, service: str = "") -> str:
 
     An underscore joins the two names: names contain none, and anchors keep it, so the result is
     unique. ``service`` replaces the spec's own if it is chosen later.
+
+    Args:
+        spec: the service.
+        slo: name of the SLO.
+        service: name of another service of the file; None: that of ``spec``.
     """
     return slo if spec.is_alone else f"{service or spec.service}_{slo}"
 

@@ -108,6 +108,12 @@ class SliKind(Model):
         """Return the series that the SLI reads over ``steps``, one sample per ``seconds``.
 
         The result is empty if no series fit the shape of the SLI's PromQL.
+
+        Args:
+            spec: the service.
+            slo: the SLO.
+            steps: the timeline of events.
+            seconds: between two samples.
         """
 
     def uncounted(self, spec: Spec, selector: str) -> list[tuple[str, str]]:

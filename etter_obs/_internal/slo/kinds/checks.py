@@ -24,7 +24,14 @@ Problem = tuple[Path, str]
 
 
 def metric_problems(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iterator[Problem]:
-    """Check that ``name`` is a metric of the product of this kind, or one of ``own_metrics``."""
+    """Check that ``name`` is a metric of the product of this kind, or one of ``own_metrics``.
+
+    Args:
+        path: of the field, within the SLI.
+        name: of the metric, without prefix.
+        kind: the type that is required.
+        spec: has ``own_metrics`` and the prefix.
+    """
     if name in spec.own_metrics:
         return
     metric = metric_by_suffix(name)
@@ -42,7 +49,14 @@ def metric_problems(path: Path, name: str, kind: MetricKind, spec: Spec) -> Iter
 def promql_problems(
     path: Path, line: str, allowed: Collection[str], spec: Spec
 ) -> Iterator[Problem]:
-    """Check PromQL without a parser: placeholders, brackets, metric names."""
+    """Check PromQL without a parser: placeholders, brackets, metric names.
+
+    Args:
+        path: of the field, within the SLI.
+        line: the PromQL.
+        allowed: placeholders that may be used.
+        spec: has ``own_metrics`` and the prefix.
+    """
     for name in placeholders(line):
         if name not in allowed:
             takes = f"known here: {', '.join(allowed)}"

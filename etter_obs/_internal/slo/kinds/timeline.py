@@ -33,7 +33,13 @@ class Step:
 
 
 def counter(steps: Sequence[Step], step_seconds: Decimal, share: Share) -> str:
-    """Return the values of a counter of all, good or bad events."""
+    """Return the values of a counter of all, good or bad events.
+
+    Args:
+        steps: the timeline of events.
+        step_seconds: seconds between two samples.
+        share: which events count.
+    """
     value, parts = Decimal(0), ["0"]
     for step in steps:
         part = {"all": Decimal(1), "good": 1 - step.bad, "bad": step.bad}.get(share, Decimal(0))
@@ -45,7 +51,13 @@ def counter(steps: Sequence[Step], step_seconds: Decimal, share: Share) -> str:
 
 
 def ramp(value: Decimal, each: Decimal, count: int) -> str:
-    """Return ``count`` samples that rise by ``each`` from ``value`` on."""
+    """Return ``count`` samples that rise by ``each`` from ``value`` on.
+
+    Args:
+        value: before the first sample.
+        each: the increase per sample.
+        count: number of samples.
+    """
     return f"{decimal_text(value + each)}+{decimal_text(each)}x{count - 1}"
 
 
@@ -68,7 +80,15 @@ def integral(runs: Sequence[tuple[Decimal, int]], seconds: Decimal) -> str:
 def slices(
     steps: Sequence[Step], seconds: Decimal, slice_: Decimal, good: Decimal, bad: Decimal
 ) -> Iterator[tuple[Decimal, int]]:
-    """Yield values with their number of samples; bad slices are spread evenly over a step."""
+    """Yield values with their number of samples; bad slices are spread evenly over a step.
+
+    Args:
+        steps: the timeline; ``bad`` is the share of bad slices.
+        seconds: between two samples.
+        slice_: length of a slice in seconds.
+        good: value of a good slice.
+        bad: value of a bad slice.
+    """
     per_slice = max(1, int(slice_ / seconds))
     for step in steps:
         count = max(1, step.samples(seconds) // per_slice)

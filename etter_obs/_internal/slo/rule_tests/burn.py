@@ -15,7 +15,13 @@ from etter_obs._internal.slo.spec.selectors import own_labels
 
 
 def tier_document(spec: Spec, slo: Slo, tier: Tier) -> str:
-    """Return the tests of one tier of ``slo``."""
+    """Return the tests of one tier of ``slo``.
+
+    Args:
+        spec: the service.
+        slo: the SLO.
+        tier: the tier whose alert is tested.
+    """
     pace = pace_of(spec, slo, tier.long)
     if not slo.is_event_based:
         return document(spec, slo, pace, [_bad_slices(spec, slo, tier, pace)])

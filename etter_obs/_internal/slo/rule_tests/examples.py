@@ -23,7 +23,14 @@ _WHERE: Final = re.compile(rf'(?:{Label.JOB}|{Label.ENVIRONMENT})="[^"]+"')
 
 
 def examples(spec: Spec, alert_rules: Iterable[AlertRule], file: str, group: str) -> str:
-    """Return the tests of ``alert_rules``, which ``file`` holds as ``group``."""
+    """Return the tests of ``alert_rules``, which ``file`` holds as ``group``.
+
+    Args:
+        spec: the service.
+        alert_rules: alerts with examples.
+        file: their rule file.
+        group: their group.
+    """
     pace = Pace(SCRAPE_INTERVAL, EVALUATION_INTERVAL, Decimal(0))
     return yaml_document(
         {

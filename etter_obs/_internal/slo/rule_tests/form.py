@@ -52,6 +52,11 @@ def pace_of(spec: Spec, slo: Slo, long: Decimal) -> Pace:
 
     Tiled increases lose nothing at a slower pace as long as the scrape before an interval is within
     the look-back; a slower look at slices sees every fifth of them; a rate needs its samples.
+
+    Args:
+        spec: the service.
+        slo: the SLO.
+        long: the longest window that is tested, in seconds.
     """
     if not slo.is_event_based:
         slice_ = slo.sli.kind.interval
@@ -79,7 +84,14 @@ def matchers(labels: Mapping[str, str]) -> list[str]:
 
 
 def document(spec: Spec, slo: Slo, pace: Pace, tests: list[dict[str, object]]) -> str:
-    """Return a test file for the rules of ``slo``."""
+    """Return a test file for the rules of ``slo``.
+
+    Args:
+        spec: the service.
+        slo: the SLO; None for the service.
+        pace: of samples and evaluations.
+        tests: the cases.
+    """
     return yaml_document(
         {
             "rule_files": [
@@ -99,7 +111,14 @@ def document(spec: Spec, slo: Slo, pace: Pace, tests: list[dict[str, object]]) -
 def case(
     name: str, pace: Pace, series_: Mapping[str, str], checks: list[dict[str, object]]
 ) -> dict[str, object]:
-    """Return one test: a world, and what is expected of it."""
+    """Return one test: a world, and what is expected of it.
+
+    Args:
+        name: what is true when the case passes.
+        pace: of samples and evaluations.
+        series_: selector and values of each input series.
+        checks: the expected alerts.
+    """
     return {
         "name": name,
         "interval": duration_text(pace.scrape),
@@ -109,7 +128,13 @@ def case(
 
 
 def alert_check(alert: str, at: Decimal, firing: Sequence[Mapping[str, str]]) -> dict[str, object]:
-    """Expect exactly these alerts, by all their labels."""
+    """Expect exactly these alerts, by all their labels.
+
+    Args:
+        alert: name of the alert.
+        at: seconds after the first sample.
+        firing: labels of each expected alert.
+    """
     expr = f'{Scrape.ALERTS}{{{equals(Label.ALERTNAME, alert)},alertstate="firing"}}'
     expected = [
         (
@@ -124,7 +149,13 @@ def alert_check(alert: str, at: Decimal, firing: Sequence[Mapping[str, str]]) ->
 
 
 def expression(expr: str, at: Decimal, samples: Sequence[tuple[str, Decimal]]) -> dict[str, object]:
-    """Expect these samples, selector and value, of ``expr`` at that time."""
+    """Expect these samples, selector and value, of ``expr`` at that time.
+
+    Args:
+        expr: PromQL.
+        at: seconds after the first sample.
+        samples: expected series and values.
+    """
     return {
         "expr": expr,
         "eval_time": duration_text(at) if at else "0s",
@@ -133,5 +164,11 @@ def expression(expr: str, at: Decimal, samples: Sequence[tuple[str, Decimal]]) -
 
 
 def burn_check(tier: Tier, at: Decimal, firing: Sequence[Mapping[str, str]]) -> dict[str, object]:
-    """Expect exactly these alerts of a tier."""
+    """Expect exactly these alerts of a tier.
+
+    Args:
+        tier: of the alert.
+        at: seconds after the first sample.
+        firing: labels of each expected alert.
+    """
     return alert_check(Alert.burn_rate(tier.severity, tier.long_text), at, firing)

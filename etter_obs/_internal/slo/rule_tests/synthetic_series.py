@@ -24,6 +24,12 @@ def input_series(spec: Spec, slo: Slo, steps: Sequence[Step], step_seconds: Deci
 
     Where the SLI is PromQL of a shape for which no series are found, its base recordings are
     returned instead (one sample for each evaluation: evaluate as often as ``step_seconds``).
+
+    Args:
+        spec: the service.
+        slo: the SLO.
+        steps: the timeline of events.
+        step_seconds: seconds between two samples.
     """
     found = slo.sli.kind.synthetic_series(spec, slo, steps, step_seconds)
     return found or _recorded(spec, slo, steps, step_seconds)
@@ -42,6 +48,12 @@ def noise(spec: Spec, slo: Slo, steps: Sequence[Step], step_seconds: Decimal) ->
 
     Half of their events are bad, so that counting them alarms, and half good, so that counting
     those alone hides a fault. Slices have no half: all of theirs are bad.
+
+    Args:
+        spec: the service.
+        slo: the SLO.
+        steps: the timeline of events.
+        step_seconds: seconds between two samples.
     """
     share = Decimal("0.5") if slo.is_event_based else Decimal(1)
     failing = [Step(step.seconds, Decimal(1000), share) for step in steps]

@@ -15,7 +15,13 @@ DATABASE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 def buckets(spec: Spec, metric: Metric, ladder: tuple[float, ...] = DEFAULT) -> tuple[float, ...]:
-    """Return ``ladder`` and the thresholds of all SLIs on ``metric``, in seconds, sorted."""
+    """Return ``ladder`` and the thresholds of all SLIs on ``metric``, in seconds, sorted.
+
+    Args:
+        spec: the service.
+        metric: the histogram.
+        ladder: bounds in seconds that it has in any case.
+    """
     bounds = (slo.sli.kind.bucket(metric) for slo in spec.slos)
     return tuple(sorted({float(bound) for bound in bounds if bound is not None}.union(ladder)))
 

@@ -15,7 +15,13 @@ from etter_obs._internal.text.units import percent_text
 
 
 def threshold(tier: Tier, slo: Slo, period: Decimal) -> Decimal:
-    """Return the share of bad events above which ``tier`` fires, such as 0.0144."""
+    """Return the share of bad events above which ``tier`` fires, such as 0.0144.
+
+    Args:
+        tier: of the alert policy.
+        slo: has the objective.
+        period: of the budget, in seconds.
+    """
     return tier.factor(period) * slo.budget
 
 
@@ -57,7 +63,13 @@ class Reach:
         return self.tier.long * self.threshold / bad_share
 
     def budget_gone(self, bad_share: Decimal, budget: Decimal, period: Decimal) -> Decimal | None:
-        """Return the share of the period's budget that is spent when the tier fires."""
+        """Return the share of the period's budget that is spent when the tier fires.
+
+        Args:
+            bad_share: share of bad events, from 0 to 1.
+            budget: share of events that may be bad.
+            period: of the budget, in seconds.
+        """
         seconds = self.detection(bad_share)
         return None if seconds is None else bad_share * seconds / (budget * period)
 

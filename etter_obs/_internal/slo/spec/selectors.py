@@ -22,7 +22,13 @@ def own_labels(spec: Spec, slo: Slo) -> dict[str, str]:
 
 
 def recorded(rule: str, spec: Spec, slo: Slo) -> str:
-    """Return the selector of a recording of ``slo``."""
+    """Return the selector of a recording of ``slo``.
+
+    Args:
+        rule: name of the recording.
+        spec: the service.
+        slo: the SLO.
+    """
     return _recorded(rule, spec.service, spec.environment, slo.name)
 
 

@@ -42,7 +42,13 @@ def compact(text: str) -> str:
 
 
 def filled(text: str, selector: str, interval: str) -> str:
-    """Return PromQL with ``$selector`` and ``[$interval]`` replaced."""
+    """Return PromQL with ``$selector`` and ``[$interval]`` replaced.
+
+    Args:
+        text: PromQL with placeholders.
+        selector: replaces ``$selector``.
+        interval: replaces ``[$interval]``.
+    """
     values = {"placeholder": selector, "interval": interval}
     return "".join(values.get(kind, part) for kind, part in parts(text))
 
