@@ -11,7 +11,7 @@ from etter_obs._internal.lifecycle import AppLifecycle
 from etter_obs._internal.parts import Parts
 from etter_obs._internal.request_path import observed
 from etter_obs._internal.requests.middleware import ObservabilityMiddleware
-from etter_obs._internal.requests.stack import wrap_stack
+from etter_obs._internal.requests.middleware_stack import wrap_stack
 from etter_obs._internal.settings import Settings
 from etter_obs._internal.shutdown_deadline import ShutdownDeadline
 from etter_obs._internal.slo.spec.models import Spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etter_obs._internal.health.checks import CheckCallable
+from etter_obs._internal.health.check_runner import CheckCallable
 from etter_obs._internal.health.outcome import Outcome, Summary
 from etter_obs._internal.health.service import Health
 

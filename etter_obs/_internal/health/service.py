@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from etter_obs._internal import conventions as names
 from etter_obs._internal.conventions import HealthReason, HealthStatus
 from etter_obs._internal.health.access import may_see_detail
-from etter_obs._internal.health.checks import Check, CheckCallable, run_all
+from etter_obs._internal.health.check_runner import Check, CheckCallable, run_all
 from etter_obs._internal.health.draining import TermChain
 from etter_obs._internal.health.endpoints import Answer, HealthEndpoint
 from etter_obs._internal.health.management import ManagementServer

@@ -78,7 +78,7 @@ class MetricsEndpoint:
         """Return the metrics of prometheus_client; empty if they cannot be read."""
         if "prometheus_client" not in sys.modules:
             return ""
-        from etter_obs._internal.metrics.client_bridge import client_text
+        from etter_obs._internal.metrics.prometheus_client_bridge import client_text
 
         try:
             return await asyncio.to_thread(

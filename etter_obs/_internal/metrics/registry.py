@@ -23,9 +23,9 @@ from etter_obs._internal.metrics.children import (
     OverflowGauge,
     OverflowHistogram,
 )
-from etter_obs._internal.metrics.client_share import ClientShare
 from etter_obs._internal.metrics.family import LIVE, C, Family
 from etter_obs._internal.metrics.multiproc_dir import is_gunicorn_master
+from etter_obs._internal.metrics.prometheus_client_share import ClientShare
 from etter_obs._internal.metrics.workers import WorkerFolder
 
 _REFRESH_SECONDS: Final = 5.0

@@ -22,7 +22,7 @@ from operator import add
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
-from etter_obs._internal.metrics.client_bridge import families, with_pauses
+from etter_obs._internal.metrics.prometheus_client_bridge import families, with_pauses
 from etter_obs._internal.metrics.workers import WorkerFolder
 
 _log = logging.getLogger("etter_obs.metrics")

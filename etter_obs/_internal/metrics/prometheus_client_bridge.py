@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from etter_obs._internal.conventions import METRICS
 
 if TYPE_CHECKING:
-    from etter_obs._internal.metrics.client_share import ClientShare
+    from etter_obs._internal.metrics.prometheus_client_share import ClientShare
 
 T = TypeVar("T")
 
