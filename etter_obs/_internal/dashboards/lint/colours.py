@@ -30,12 +30,18 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         if panel.kind == "heatmap":
             scheme = panel.raw.get("options", {}).get("color", {}).get("scheme")
             if scheme not in _HEAT_SCHEMES:
-                yield at(board, panel, f"the scheme {scheme} is not even to every eye")
+                yield at(
+                    board,
+                    panel,
+                    f"the colour scheme {scheme} is not readable with every colour vision",
+                )
         elif mode not in _SCHEMES:
-            yield at(board, panel, f"the colours {mode} are not for every eye")
+            yield at(
+                board, panel, f"the colour mode {mode} is not readable with every colour vision"
+            )
         colours = _colours(panel)
         for colour in sorted(colours - PALETTE):
-            yield at(board, panel, f"the colour {colour} is not of the palette")
+            yield at(board, panel, f"the colour {colour} is not in the palette")
         for one, other in itertools.combinations(sorted(filter(_HEX.match, colours)), 2):
             if difference(one, other) < LEAST:
                 yield at(board, panel, f"{one} and {other} look alike to some readers")

@@ -24,4 +24,4 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         if not found:
             yield at(board, panel, f"its description does not say what to do: “{phrase} …”")
         elif len(shows.strip()) < _LEAST or len(advice.strip()) < _LEAST:
-            yield at(board, panel, "its description says too little of what it shows or what to do")
+            yield at(board, panel, "its description does not say what it shows and what to do")

@@ -26,4 +26,4 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         asking = [t for t in panel.targets if metric_names(expression_of(t)) & traced]
         drawn = [t for t in asking if "histogram_quantile" in expression_of(t)]
         if drawn and not any(target.get("exemplar") for target in drawn):
-            yield at(board, panel, "it draws durations that have exemplars, and does not show them")
+            yield at(board, panel, "it draws durations that have exemplars, but does not show them")

@@ -14,6 +14,8 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     """Find dashboards of ours that hide where they come from."""
     uid = board.raw.get("uid")
     if not uid:
-        yield at(board, None, "it has no uid: links to it break when it is moved")
+        yield at(board, None, "it has no uid, so links to it break when it is moved")
     if uid in set(Dashboard) and not str(board.raw.get("description")).startswith(GENERATED):
-        yield at(board, None, "its description does not begin by saying that it is generated")
+        yield at(
+            board, None, "its description does not begin with the line that says it is generated"
+        )

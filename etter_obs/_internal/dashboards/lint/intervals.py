@@ -23,4 +23,4 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
             taken = _TAKEN.get(source_of(panel, target), ())
             for function, over in ranges(expression_of(target)):
                 if taken and function in _RATES and over not in taken:
-                    yield at(board, panel, f"{function} over [{over}]; write [{taken[0]}]")
+                    yield at(board, panel, f"{function} uses [{over}]; use [{taken[0]}]")

@@ -28,14 +28,16 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     for panel in board.panels:
         can_be_red = any(step.get("color") == BAD for step in panel.steps)
         if can_be_red and not any(_urls(panel)):
-            yield at(board, panel, "it can be red and leads nowhere: no runbook, no dashboard")
+            yield at(
+                board, panel, "it can turn red but links neither to a runbook nor to a dashboard"
+            )
         for url in _urls(panel):
             target = _UID.match(url)
             if target is None:
                 if not url.startswith(("http://", "https://", "/")):
-                    yield at(board, panel, f"the link {url} is neither a path nor an address")
+                    yield at(board, panel, f"the link {url} is neither a path nor a URL")
             elif target[1] not in set(Dashboard):
-                yield at(board, panel, f"a link leads to {target[1]}, which is no dashboard")
+                yield at(board, panel, f"a link leads to {target[1]}, which is not a dashboard")
             elif KEEP not in url:
                 yield at(
                     board, panel, f"the link to {target[1]} loses service, environment or time"

@@ -15,12 +15,12 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     """Find queries that ask for nothing, or for series that nobody exposes."""
     for panel in board.panels:
         if not panel.targets and panel.kind != "text":
-            yield at(board, panel, "it asks nothing")
+            yield at(board, panel, "it has no query")
         for target in panel.targets:
             if not expression_of(target):
                 yield at(board, panel, "a query is empty")
             elif source_of(panel, target) == Source.PROMETHEUS.value:
                 for name in sorted(metric_names(expression_of(target)) - known.names):
                     near = difflib.get_close_matches(name, known.names, 1)
-                    hint = f"; {near[0]} is meant, perhaps" if near else ""
-                    yield at(board, panel, f"nobody exposes {name}{hint}")
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    yield at(board, panel, f"no component exposes {name}{hint}")

@@ -17,7 +17,9 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     for panel in (*board.rows, *board.panels):
         left, top, right, bottom = _corners(panel)
         if not 0 <= left < right <= _WIDTH or not 0 <= top < bottom:
-            yield at(board, panel, f"it leaves the grid: x {left} to {right}, y {top} to {bottom}")
+            yield at(
+                board, panel, f"it is outside the grid: x {left} to {right}, y {top} to {bottom}"
+            )
     for together in _visible_together(board):
         for one, other in itertools.combinations(together, 2):
             a, b = _corners(one), _corners(other)

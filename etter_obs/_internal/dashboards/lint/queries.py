@@ -24,5 +24,7 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     count = at_load(board)
     if count > MOST:
         yield at(
-            board, None, f"it asks {count} queries when it opens; at most {MOST}: collapse a row"
+            board,
+            None,
+            f"it runs {count} queries when it opens, the limit is {MOST}; collapse a row",
         )

@@ -12,4 +12,4 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     """Find panels without a unit."""
     for panel in board.panels:
         if not panel.defaults.get("unit"):
-            yield at(board, panel, "it has no unit; “none” is one, for plain counts")
+            yield at(board, panel, "it has no unit; use “none” for plain counts")

@@ -28,6 +28,6 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
     frame = json.dumps([board.raw.get("templating"), board.raw.get("annotations")])
     used |= set(_USE.findall(frame))
     for name in sorted(declared - used - _BY_LINKS):
-        yield at(board, None, f"the variable {name} is declared and not used")
+        yield at(board, None, f"the variable {name} is declared but not used")
     for name in sorted(_BY_LINKS - declared):
-        yield at(board, None, f"the variable {name} is missing: links hand it on")
+        yield at(board, None, f"the variable {name} is missing, but links pass it on")
