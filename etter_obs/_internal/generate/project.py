@@ -52,7 +52,8 @@ _OFFERED: Final = {
 }
 """SLOs whose signal a new project may lack, under the line that says when it is there."""
 _SLO: Final = re.compile(r"^  - name: ([a-z0-9-]+)\n(?:    .*\n)+\n", re.MULTILINE)
-_LOAD_TEST: Final = "# Held by a load test"
+_LOAD_TEST: Final = "# A load test (`etter-obs slo gate`)"
+"""The line of the shipped slo.yaml above which the SLOs that a project may lack are offered."""
 
 _HEAD: Final = re.compile(r"\A(?:#.*\n)+name: .*\n")
 _OF_THE_EXAMPLE: Final = re.compile(
