@@ -103,7 +103,7 @@ def test_prometheus_brings_the_token_that_the_app_asks_for(project: Path) -> Non
         eventually(lambda: Alert.SERVICE_DOWN in _alerts(stack), deadline_s=90)
         code, said = _doctor(project, stack, token)
         assert code == 1
-        assert f"BAD  token for /metrics: what the app asks for is not in {_TOKEN}" in said
+        assert f"BAD  token for /metrics: the app's token is not in {_TOKEN}; write it there" in said
         assert "is down: server returned HTTP status 401 Unauthorized" in said
         assert token not in said
 
@@ -121,7 +121,7 @@ def test_a_token_that_nobody_asks_for_does_no_harm_and_a_missing_file_names_itse
     with _scraped(project, "") as stack:
         _becomes(stack, "up")
         said = _doctor(project, stack, "")[1]
-        assert f"ETTER_OBS_METRICS_TOKEN_FILE={_TOKEN} makes it ask" in said
+        assert f"set ETTER_OBS_METRICS_TOKEN_FILE={_TOKEN} to require it" in said
 
         (project / _TOKEN).unlink()
         _becomes(stack, "down", "secrets/prometheus/metrics-token: no such file")
