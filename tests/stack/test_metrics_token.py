@@ -103,7 +103,7 @@ def test_prometheus_brings_the_token_that_the_app_asks_for(project: Path) -> Non
         eventually(lambda: Alert.SERVICE_DOWN in _alerts(stack), deadline_s=90)
         code, said = _doctor(project, stack, token)
         assert code == 1
-        assert f"BAD  token for /metrics: the app's token is not in {_TOKEN}; write it there" in said
+        assert f"BAD  token for /metrics: the app's token is not in {_TOKEN}" in said
         assert "is down: server returned HTTP status 401 Unauthorized" in said
         assert token not in said
 
