@@ -256,7 +256,7 @@ def test_on_trio_the_app_runs_untouched_and_one_line_says_so() -> None:
         assert run.get("/health/live").status_code == 404
         assert "X-Request-ID" not in run.get("/work").headers
         assert run.end() == 0
-        said = [line for line in run.lines if "another event loop than asyncio" in line["message"]]
+        said = [line for line in run.lines if "its event loop is not asyncio" in line["message"]]
         assert len(said) == 1
         assert [line["message"] for line in run.lines].count("working") == 2
         assert "Traceback" not in run.said()

@@ -59,5 +59,5 @@ def test_an_unknown_program_is_told_with_those_that_exist(tmp_path: Path) -> Non
     asked = _building(tmp_path, "path", "promtol")
     _, said = asked.communicate(timeout=60)
     assert asked.returncode == 2
-    assert "no build gives 'promtol'" in said
+    assert "no build contains 'promtol'" in said
     assert "promtool" in said
