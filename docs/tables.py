@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from etter_obs._internal.conventions import METRICS
 from etter_obs._internal.settings.variables import SECTIONS
@@ -43,13 +43,9 @@ def _settings(section: str) -> str:
 def _sli_kinds() -> str:
     rows = []
     for name, field in Sli.model_fields.items():
-        (kind,) = (each for each in SliKind.__subclasses__() if each in _types(field.annotation))
+        kind: type[SliKind] = get_args(field.annotation)[0]
         rows.append((f"`{name}: {{{kind.row.fields}}}`", kind.row.counts, kind.row.bad))
     return _table(("kind", "counts", "bad"), rows)
-
-
-def _types(annotation: object) -> tuple[object, ...]:
-    return getattr(annotation, "__args__", ())
 
 
 def _metrics() -> str:

@@ -35,7 +35,6 @@ HANDLE = {
     *("flush", "shutdown", "observe_engine", "observe_redis"),
 }
 COMMANDS = {"check", "dashboards", "doctor", "generate", "init", "slo"}
-REFERENCE = Path(__file__).parents[1] / "docs/reference/api.md"
 
 
 def test_the_package_exports_exactly_the_public_names() -> None:
@@ -56,16 +55,9 @@ def test_the_handle_has_exactly_the_public_attributes() -> None:
         assert {name for name in dir(handle) if not name.startswith("_")} == HANDLE
 
 
-def test_the_reference_documents_every_public_name() -> None:
-    """docs/reference/api.md has an entry for each name of ``etter_obs.__all__``, and no other."""
-    documented = re.findall(r"^::: etter_obs\.(\w+)$", REFERENCE.read_text(), re.MULTILINE)
-    assert set(documented) == NAMES
-    assert len(documented) == len(NAMES)
-
-
-def test_the_commands_are_exactly_the_public_ones() -> None:
+def test_the_commands_are_exactly_the_public_ones(tmp_path: Path) -> None:
     """``etter-obs --help`` lists the commands above."""
-    code, said = run("--help", cwd=REFERENCE.parent)
+    code, said = run("--help", cwd=tmp_path)
     listed = re.findall(r"^  (\w+)  ", said.split("Commands:")[1], re.MULTILINE)
     assert code == 0
     assert set(listed) == COMMANDS

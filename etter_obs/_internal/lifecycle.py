@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.parts import Parts
     from etter_obs._internal.requests.middleware import ObservabilityMiddleware
-    from etter_obs._internal.settings import Settings
-    from etter_obs._internal.shutdown_deadline import ShutdownDeadline
-    from etter_obs._internal.slo.spec.models import Spec
 
 _LOG: Final = logging.getLogger("etter_obs")
 _LIFESPAN_SECONDS: Final = 1.0
@@ -33,10 +30,7 @@ class AppLifecycle:
     """Start and stop everything that requires a running app: event loop, port, last flush.
 
     Args:
-        parts: The measuring parts.
-        settings: Give the management port and the shutdown deadline.
-        spec: The spec whose targets apply.
-        deadline: Starts when the app stops.
+        parts: The measuring parts; their deadline starts when the app stops.
         side: Returns the state that is kept on the app; None once the app is gone.
         app_file: The file that calls ``setup_observability``; a slo.yaml near it is suggested.
     """
@@ -44,17 +38,11 @@ class AppLifecycle:
     def __init__(
         self,
         parts: Parts,
-        settings: Settings,
-        spec: Spec,
         *,
-        deadline: ShutdownDeadline,
         side: Callable[[], AppResources | None],
         app_file: str | None,
     ) -> None:
         self._parts = parts
-        self._settings = settings
-        self._spec = spec
-        self._deadline = deadline
         self._side = side
         self._app_file = app_file
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
@@ -66,9 +54,8 @@ class AppLifecycle:
 
         Its last message is missed as well, so the flush happens at the end of the process.
         """
-        with suppress(
-            RuntimeError
-        ):  # called from a thread without a loop: the first request starts it
+        # Called from a thread without a loop, it does nothing: the first request starts the app.
+        with suppress(RuntimeError):
             asyncio.get_running_loop()
             stack.begin()
             call_when_started(app.router, self.started)
@@ -82,7 +69,7 @@ class AppLifecycle:
 
         async def begin() -> None:
             await asyncio.sleep(_LIFESPAN_SECONDS)
-            if asyncio.get_running_loop() not in self._loops and not self._deadline.has_begun:
+            if asyncio.get_running_loop() not in self._loops and not self._parts.deadline.has_begun:
                 self.starting()
                 self.started()
 
@@ -112,16 +99,16 @@ class AppLifecycle:
 
     def _log_targets(self) -> None:
         """Log which slo.yaml sets the targets; warn if the package's example does."""
-        chosen = self._settings.slo_file
+        chosen = self._parts.settings.slo_file
         self._parts.metrics.gauge(conventions.SLO_DEFAULT_TARGETS).child().set(
             float(chosen is None)
         )
         if chosen is not None:
             _LOG.info(
                 "SLO targets of %s: %s, sha256 %.12s…",
-                self._spec.service,
+                self._parts.spec.service,
                 chosen,
-                self._spec.sha256,
+                self._parts.spec.sha256,
             )
             return
         here = spec_near(self._app_file)
@@ -139,7 +126,7 @@ class AppLifecycle:
     def started(self) -> None:
         """Make the startup probe pass; log where the probes are and what changed in logging."""
         self._parts.logs.detect_config_changes()
-        self._deadline.clear()
+        self._parts.deadline.clear()
         self._parts.health.mark_started()
         side = self._side()
         if side is not None and side.probes is not None:
@@ -154,9 +141,9 @@ class AppLifecycle:
 
         The end of the process gets the rest of the deadline.
         """
-        deadline = self._settings.shutdown_deadline
+        seconds = self._parts.settings.shutdown_deadline
         if in_process:
-            self._deadline.clear()
+            self._parts.deadline.clear()
         else:
-            self._deadline.begin(deadline)
-        await asyncio.to_thread(self._parts.flush, deadline, send=not in_process)
+            self._parts.deadline.begin(seconds)
+        await asyncio.to_thread(self._parts.flush, seconds, send=not in_process)

@@ -99,27 +99,12 @@ class Observability:
         """Wrap the middleware around the whole app, now or when it starts."""
         side = AppResources.of(app)
         self._side = weakref.ref(side)
-        lifecycle = AppLifecycle(
-            self._parts,
-            self.settings,
-            self.spec,
-            deadline=self._deadline,
-            side=self._side,
-            app_file=self._app_file,
-        )
+        lifecycle = AppLifecycle(self._parts, side=self._side, app_file=self._app_file)
         self.health.leave_checks_to(side)
         side.callback(self.tracing.adopt(app))
 
         def around(inner: ASGIApp) -> ObservabilityMiddleware:
-            return observed(
-                app,
-                inner,
-                parts=self._parts,
-                settings=self.settings,
-                spec=self.spec,
-                side=side,
-                lifecycle=lifecycle,
-            )
+            return observed(app, inner, parts=self._parts, side=side, lifecycle=lifecycle)
 
         side.callback(wrap_stack(app, around))
         stack = app.middleware_stack

@@ -57,6 +57,7 @@ class Parts:
         deadline: ShutdownDeadline,
         shutdown: Callable[[], None],
     ) -> None:
+        self.settings, self.spec, self.deadline = settings, spec, deadline
         service = settings.service_name or spec.service
         environment = settings.environment or spec.environment
         with ExitStack() as undo:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.parts import Parts
-    from etter_obs._internal.settings import Settings
     from etter_obs._internal.slo.spec.models import Spec
 
 
@@ -34,8 +33,6 @@ def observed(
     inner: ASGIApp,
     *,
     parts: Parts,
-    settings: Settings,
-    spec: Spec,
     side: AppResources,
     lifecycle: Lifecycle,
 ) -> ObservabilityMiddleware:
@@ -44,19 +41,18 @@ def observed(
     Args:
         app: The app; its routes answer first.
         inner: Its whole middleware stack.
-        parts: Record the measurements.
-        settings: Paths, tokens, proxies, headers.
-        spec: Gives the routes that stream and the latency from which a request is slow.
+        parts: Record the measurements, by their settings and spec.
         side: The state that is kept on the app.
         lifecycle: Called when the app starts and stops.
 
     Returns:
         The outermost ASGI application.
     """
+    settings, spec = parts.settings, parts.spec
     side.callback(parts.tracing.settle(inner))
     parts.routes = RouteTable(app.routes)
     parts.requests.prime(parts.routes.routes, needs(spec))
-    probes = side.probes = _probes(app, parts, settings)
+    probes = side.probes = _probes(app, parts)
     side.callback(probes.install())
     recorder = Recorder(
         table=parts.routes,
@@ -64,7 +60,7 @@ def observed(
         tracing=parts.tracing,
         access=parts.logs.access,
         logs_all=settings.log_level in ("DEBUG", "INFO"),
-        finish_queries=_query_report(parts, settings),
+        finish_queries=_query_report(parts),
         client=client_of(settings.trusted_proxies),
         report=_error_report(parts),
         slow=_tightest_latency(spec),
@@ -84,7 +80,8 @@ def observed(
     )
 
 
-def _probes(app: Starlette, parts: Parts, settings: Settings) -> Probes:
+def _probes(app: Starlette, parts: Parts) -> Probes:
+    settings = parts.settings
     chosen = settings.health_path != conventions.Path.HEALTH
     probes = {
         path: Probe(answer, chosen=chosen, guarded=False)
@@ -101,10 +98,10 @@ def _probes(app: Starlette, parts: Parts, settings: Settings) -> Probes:
     return Probes(app, probes)
 
 
-def _query_report(parts: Parts, settings: Settings) -> Callable[[RequestContext], None]:
+def _query_report(parts: Parts) -> Callable[[RequestContext], None]:
     from etter_obs._internal.database.requests import RequestQueries
 
-    return RequestQueries(parts.metrics, settings.n_plus_one_threshold).finish
+    return RequestQueries(parts.metrics, parts.settings.n_plus_one_threshold).finish
 
 
 def _error_report(parts: Parts) -> Callable[[BaseException, RequestContext], None]:

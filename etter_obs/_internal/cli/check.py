@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -120,14 +119,14 @@ def _verifications(root: Path, tests: bool) -> Iterator[_Verification]:
 
 def _run(binary: Path, verification: _Verification) -> str | None:
     """Run a checker and show that it runs: rule tests play days of samples and take minutes."""
-    what = f"{verification.what}: {verification.program} runs {verification.amount} files …"
-    if sys.stderr.isatty():
-        from rich.console import Console  # only where somebody watches
+    from rich.console import Console  # imported here: --help does not need it
 
-        with Console(stderr=True).status(what):
-            return _complaint(binary, verification)
-    click.echo(what, err=True)
-    return _complaint(binary, verification)
+    what = f"{verification.what}: {verification.program} runs {verification.amount} files …"
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        click.echo(what, err=True)
+    with console.status(what):  # shown on a terminal only
+        return _complaint(binary, verification)
 
 
 def _complaint(binary: Path, verification: _Verification) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import socket
 import urllib.error
@@ -25,12 +24,10 @@ from etter_obs._internal.cli.common import (
 from etter_obs._internal.generate.scrape import targets_path
 from etter_obs._internal.optional_dependencies import parts_left_out
 from etter_obs._internal.secret_files import is_placeholder
-from etter_obs._internal.settings import Settings, SettingsError
-from etter_obs._internal.settings.variables import SECTIONS
+from etter_obs._internal.settings import Settings, SettingsError, unread_variables
 from etter_obs._internal.slo.loading.loader import SpecError, load_specs
 from etter_obs._internal.slo.prometheus.api import Prometheus, PrometheusError
 from etter_obs._internal.slo.spec.models import Spec
-from etter_obs._internal.text.near_miss import did_you_mean
 
 _TIMEOUT = 2.0
 Finding = tuple[str, str, int]
@@ -87,8 +84,8 @@ def _settings(root: Path) -> Iterator[Finding]:
         yield "environment variables", str(error), BAD_INPUT
         return
     yield "environment variables", "", 0
-    for name, remedy in _unread_variables():
-        yield name, remedy, 0
+    for name, hint in unread_variables().items():
+        yield name, f"nothing reads it{hint or '; remove it'}", 0
     yield _spec_of_the_app(settings, root)
     for part, fault in parts_left_out(settings):
         yield f"{part.name} are disabled", part.remedy(fault), DRIFT if part.off else 0
@@ -106,19 +103,6 @@ def _settings(root: Path) -> Iterator[Finding]:
         yield f"OTLP endpoint {address}", remedy, DRIFT
     else:
         yield f"OTLP endpoint {address}", "", 0
-
-
-def _unread_variables() -> Iterator[tuple[str, str]]:
-    """Yield each variable that looks like ours and that nothing reads, and what to do about it."""
-    known = {
-        name
-        for variables in SECTIONS.values()
-        for variable in variables
-        for name in variable.documented_names
-    }
-    for name in sorted(os.environ):
-        if name.startswith("ETTER_OBS_") and name not in known:
-            yield name, f"nothing reads it{did_you_mean(name, known) or '; remove it'}"
 
 
 def _spec_of_the_app(settings: Settings, root: Path) -> Finding:

@@ -8,7 +8,7 @@ from typing import Final
 
 from etter_obs._internal.settings.environment import Environment, SettingsError
 from etter_obs._internal.settings.parsers import OtlpCompression, OtlpProtocol
-from etter_obs._internal.settings.variables import OTLP, OtlpVariables
+from etter_obs._internal.settings.variables import OTLP, OTLP_ENDPOINTS, OtlpVariables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class OtlpTarget:
 
 
 _DEFAULTS: Final = OtlpTarget(
-    endpoint="localhost:4317",
+    endpoint=OTLP_ENDPOINTS[OTLP.protocol.default],
     protocol=OTLP.protocol.default,
     insecure=OTLP.insecure.default,
     headers=OTLP.headers.default,
@@ -83,7 +83,7 @@ def _read(env: Environment, known: OtlpVariables, base: OtlpTarget) -> OtlpTarge
     if own is not None:
         endpoint = own
     elif protocol != base.protocol:
-        endpoint = "localhost:4317" if protocol == "grpc" else "http://localhost:4318"
+        endpoint = OTLP_ENDPOINTS[protocol]
     insecure = env.read(known.insecure, base.insecure)
     key = env.read(known.client_key, base.client_key)
     certificate = env.read(known.client_certificate, base.client_certificate)

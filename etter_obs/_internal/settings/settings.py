@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
 
 from etter_obs._internal.conventions import Path as Paths
 from etter_obs._internal.settings import parsers as accepts
@@ -18,6 +17,7 @@ from etter_obs._internal.settings import variables as known
 from etter_obs._internal.settings.environment import Environment, SettingsError, parsed
 from etter_obs._internal.settings.otlp import OtlpTarget, otlp_target, signal_target
 from etter_obs._internal.settings.parsers import OtlpCompression, OtlpProtocol
+from etter_obs._internal.text.near_miss import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Settings:
     multiproc_dir: Path | None = known.MULTIPROC_DIR.default
     # traces and OTLP
     apm_enabled: bool = known.APM_ENABLED.default
-    otlp_endpoint: str = "localhost:4317"
+    otlp_endpoint: str = known.OTLP_ENDPOINTS[known.OTLP.protocol.default]
     otlp_protocol: OtlpProtocol = known.OTLP.protocol.default
     otlp_insecure: bool = known.OTLP.insecure.default
     otlp_headers: tuple[tuple[str, str], ...] = known.OTLP.headers.default
@@ -132,6 +132,15 @@ class Settings:
         sampler = env.read(known.SAMPLER)
         # If a sampler is set, the ratio defaults to that of OpenTelemetry's specification: 1.
         ratio = env.read(known.SAMPLER_RATIO, 1.0 if sampler else None)
+        metrics_path, health_path = env.read(known.METRICS_PATH), env.read(known.HEALTH_PATH)
+        _check_paths(metrics_path, health_path)
+        tracking, dsn = env.read(known.ERROR_TRACKING_ENABLED), env.read(known.SENTRY_DSN)
+        if tracking and dsn is None:
+            raise SettingsError(
+                known.SENTRY_DSN.names[0],
+                None,
+                "a DSN, because ERROR_TRACKING_ENABLED is true (or set that to false)",
+            )
         return cls(
             service_name=env.read(known.SERVICE_NAME),
             service_version=env.read(known.SERVICE_VERSION),
@@ -175,18 +184,15 @@ class Settings:
             trusted_proxies=env.read(known.TRUSTED_PROXIES),
             n_plus_one_threshold=env.read(known.N_PLUS_ONE_THRESHOLD),
             shutdown_deadline=env.read(known.SHUTDOWN_DEADLINE),
-            **_paths(env),
-            **_error_tracking(env),
+            metrics_path=metrics_path or None,
+            health_path=health_path or None,
+            error_tracking_enabled=tracking,
+            sentry_dsn=dsn,
         )
 
 
-class _Paths(TypedDict):
-    metrics_path: str | None
-    health_path: str | None
-
-
-def _paths(env: Environment) -> _Paths:
-    metrics, health = env.read(known.METRICS_PATH), env.read(known.HEALTH_PATH)
+def _check_paths(metrics: str, health: str) -> None:
+    """Raise SettingsError if the metrics would be at the path of a health endpoint."""
     ends = [path.removeprefix(Paths.HEALTH) for path in Paths if path.startswith(Paths.HEALTH)]
     if health and metrics in [health + end for end in ends]:
         raise SettingsError(
@@ -194,23 +200,26 @@ def _paths(env: Environment) -> _Paths:
             metrics,
             f"a path other than the health endpoints', such as {health}/live",
         )
-    return {"metrics_path": metrics or None, "health_path": health or None}
 
 
-class _ErrorTracking(TypedDict):
-    error_tracking_enabled: bool
-    sentry_dsn: str | None
+def unread_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that look like ours but that nothing reads.
 
+    Args:
+        environ: The environment; None uses that of the process.
 
-def _error_tracking(env: Environment) -> _ErrorTracking:
-    enabled, dsn = env.read(known.ERROR_TRACKING_ENABLED), env.read(known.SENTRY_DSN)
-    if enabled and dsn is None:
-        raise SettingsError(
-            known.SENTRY_DSN.names[0],
-            None,
-            "a DSN, because ERROR_TRACKING_ENABLED is true (or set that to false)",
-        )
-    return {"error_tracking_enabled": enabled, "sentry_dsn": dsn}
+    Returns:
+        Each name with a hint at the variable that may be meant; the hint is empty if none is near.
+    """
+    read = {
+        name
+        for variables in known.SECTIONS.values()
+        for variable in variables
+        for name in variable.documented_names
+    }
+    given = os.environ if environ is None else environ
+    unread = sorted(name for name in given if name.startswith("ETTER_OBS_") and name not in read)
+    return {name: did_you_mean(name, read) for name in unread}
 
 
 def cache_root(environ: Mapping[str, str] | None = None) -> Path:

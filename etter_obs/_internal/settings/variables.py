@@ -157,6 +157,13 @@ SPAN_DELAY: Final = Variable(
 )
 
 
+OTLP_ENDPOINTS: Final[dict[OtlpProtocol, str]] = {
+    "grpc": "localhost:4317",
+    "http/protobuf": "http://localhost:4318",
+}
+"""The default endpoint of each protocol."""
+
+
 class OtlpVariables:
     """The variables of OTLP: those of all signals, or those of one signal, which override them.
 
@@ -171,7 +178,7 @@ class OtlpVariables:
             accepts.endpoint,
             None,
             "host:port or a URL",
-            "`localhost:4317` (gRPC), `http://localhost:4318` (HTTP)",
+            f"`{OTLP_ENDPOINTS['grpc']}` (gRPC), `{OTLP_ENDPOINTS['http/protobuf']}` (HTTP)",
         )
         self.protocol = Variable[OtlpProtocol](
             (f"{self.prefix}PROTOCOL",),

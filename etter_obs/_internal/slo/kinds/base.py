@@ -74,6 +74,11 @@ class Breakdown:
     within: str | None = None
 
 
+def breakdown_label(metric: Metric) -> Label | None:
+    """Return the label by which the series of ``metric`` are broken down, None if it has none."""
+    return next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
+
+
 class SliKind(Model):
     """A kind of SLI. Its fields are the keys in slo.yaml."""
 
@@ -154,8 +159,15 @@ def increase(spec: Spec, selector: str) -> str:
     adjacent intervals neither lose nor repeat an event. Portable: a smoothed rate.
     """
     if spec.rule_form == "exact":
-        return f"sum(increase({selector}[{duration_text(EVALUATION_INTERVAL)}] anchored))"
-    return f"sum(rate({selector}[{duration_text(PORTABLE_RANGE)}])) * {EVALUATION_INTERVAL}"
+        return f"sum(increase({selector}{_range(spec)}))"
+    return f"sum(rate({selector}{_range(spec)})) * {EVALUATION_INTERVAL}"
+
+
+def _range(spec: Spec) -> str:
+    """Return the range of counters in the base recordings, by the spec's rule form."""
+    if spec.rule_form == "exact":
+        return f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
+    return f"[{duration_text(PORTABLE_RANGE)}]"
 
 
 def or_zero(bad: str, total: str) -> str:
@@ -165,12 +177,8 @@ def or_zero(bad: str, total: str) -> str:
 
 def fill(line: str, spec: Spec) -> str:
     """Replace the placeholders of a user's PromQL; the loader has rejected unknown ones."""
-    window = (
-        f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
-        if spec.rule_form == "exact"
-        else f"[{duration_text(PORTABLE_RANGE)}]"
-    )
-    return filled(line, selector=",".join(scraped(spec.service, spec.environment)), interval=window)
+    selector = ",".join(scraped(spec.service, spec.environment))
+    return filled(line, selector=selector, interval=_range(spec))
 
 
 def full_name(suffix: str, spec: Spec) -> str:

@@ -11,12 +11,12 @@ from pydantic import Field
 from etter_obs._internal import conventions
 from etter_obs._internal.conventions import Label, Metric, MetricKind, metric_by_suffix
 from etter_obs._internal.slo.kinds.base import (
-    BREAKDOWN_LABELS,
     ROUTE,
     Breakdown,
     Row,
     SliExpressions,
     SliKind,
+    breakdown_label,
     full_name,
     increase,
     own,
@@ -146,7 +146,7 @@ class LatencySli(SliKind):
         metric = metric_by_suffix(self.metric)
         if metric is None:
             return None
-        label = next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
+        label = breakdown_label(metric)
         if label is None:
             return None
         matchers: list[str] = []

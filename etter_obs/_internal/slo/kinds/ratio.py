@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from etter_obs._internal.conventions import Label, Metric, MetricKind, metric_by_suffix
 from etter_obs._internal.slo.kinds.base import (
-    BREAKDOWN_LABELS,
     Breakdown,
     Row,
     SliExpressions,
     SliKind,
+    breakdown_label,
     full_name,
     increase,
     or_zero,
@@ -90,7 +90,7 @@ class Ratio(SliKind):
         metric = None if self.bad is None else metric_by_suffix(self.bad)
         if metric is None:
             return None
-        label = next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
+        label = breakdown_label(metric)
         return None if label is None else Breakdown(metric, label)
 
     def reads(self, metric: Metric) -> bool:
