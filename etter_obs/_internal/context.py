@@ -32,6 +32,7 @@ class RequestContext:
         "method",
         "path",
         "queries",
+        "query_seconds",
         "request_id",
         "sampled",
         "statements",
@@ -54,6 +55,8 @@ class RequestContext:
         """Whether the response is complete; later work (background tasks) is not counted."""
         self.queries = 0
         """Number of database statements so far."""
+        self.query_seconds = 0.0
+        """Their duration in seconds, added up."""
         self.statements: dict[str, int] | None = None
         """Runs of each statement, for N+1 detection; None until the first query."""
 

@@ -314,6 +314,41 @@ async def test_n_plus_one_is_counted_and_told_once(
     assert 'etter_db_queries_per_request_sum{endpoint="/rows/{count}"} 16' in metrics
 
 
+async def test_the_database_time_of_a_request_belongs_to_its_route(
+    otlp: Receiver, engine: Engine
+) -> None:
+    """The times by route add up to those of all statements, failed ones included; none is 0."""
+    app = repeating_app(engine)
+
+    @app.get("/broken")
+    def broken() -> None:
+        with engine.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(text("SELECT * FROM nowhere"))
+
+    @app.get("/idle")
+    def idle() -> None: ...
+
+    async with observed(app, otlp, engine=engine) as client:
+        for path in ("/rows/3", "/rows/5", "/broken", "/idle"):
+            await client.get(path)
+        lines = (await client.get("/metrics")).text.splitlines()
+    values = {
+        name: float(rest.split()[0])
+        for name, _, rest in (s.partition(" ") for s in lines if s[:1] != "#")
+    }
+    spent = "etter_db_time_per_request_seconds"
+    of = {
+        route: values[f'{spent}_sum{{endpoint="{route}"}}']
+        for route in ("/rows/{count}", "/broken")
+    }
+    assert min(of.values()) > 0
+    assert sum(of.values()) == pytest.approx(
+        values['etter_db_query_duration_seconds_sum{query_type="select"}']
+    )
+    assert values[f'{spent}_count{{endpoint="/rows/{{count}}"}}'] == 2
+    assert f'{spent}_count{{endpoint="/idle"}}' not in values
+
+
 @pytest.mark.parametrize("sampler", ["always_on", "always_off"])
 async def test_statements_make_spans_where_the_request_is_sampled(
     otlp: Receiver, engine: Engine, sampler: str

@@ -160,6 +160,11 @@ DB_CONNECTIONS: Final = _gauge(
 DB_QUERIES_PER_REQUEST: Final = _histogram(
     "db_queries_per_request", "Statements that one request ran.", Label.ENDPOINT
 )
+DB_TIME_PER_REQUEST: Final = _histogram(
+    "db_time_per_request_seconds",
+    "Duration of all database statements of one request, added up.",
+    Label.ENDPOINT,
+)
 DB_N_PLUS_ONE: Final = _counter(
     "db_n_plus_one_total",
     "Requests that ran one statement many times.",

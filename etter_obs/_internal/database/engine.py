@@ -93,7 +93,7 @@ def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
         if request is None:
             duration_of[kind].observe(elapsed)
         else:
-            note(request, shown)
+            note(request, shown, elapsed)
             duration_of[kind].observe(elapsed, request.trace_id if request.sampled else None)
         changed = cursor.rowcount
         # Drivers return -1 if the number of rows is unknown before the fetch.
@@ -106,11 +106,12 @@ def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
         if started is None or exception.statement is None:
             return
         kind, shown = statements(exception.statement)
+        elapsed = clock() - started
         errors_of[kind].inc()
-        duration_of[kind].observe(clock() - started)
+        duration_of[kind].observe(elapsed)
         request = current_request.get()
         if request is not None:
-            note(request, shown)
+            note(request, shown, elapsed)
 
     listeners: list[tuple[str, Callable[..., Any]]] = [
         ("before_cursor_execute", before),

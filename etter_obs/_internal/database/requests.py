@@ -1,4 +1,4 @@
-"""The statements of one request: their number, and repeated ones (N+1)."""
+"""The statements of one request: their number, their time, and repeated ones (N+1)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from etter_obs._internal.conventions import (
     DB_N_PLUS_ONE,
     DB_QUERIES_PER_REQUEST,
+    DB_TIME_PER_REQUEST,
     UNMATCHED,
     LogField,
 )
@@ -22,9 +23,10 @@ MAX_STATEMENTS: Final = 500
 _LOG: Final = logging.getLogger("etter_obs.database")
 
 
-def note(context: RequestContext, statement: str) -> None:
+def note(context: RequestContext, statement: str, seconds: float) -> None:
     """Count one execution of ``statement`` (its text without values) for the request."""
     context.queries += 1
+    context.query_seconds += seconds
     seen = context.statements
     if seen is None:
         context.statements = {statement: 1}
@@ -38,12 +40,13 @@ class RequestQueries:
     """Evaluates the statements of finished requests.
 
     Args:
-        registry: accepts ``db_queries_per_request`` and ``db_n_plus_one_total``.
+        registry: accepts the metrics whose label is the request's route.
         threshold: number of executions of one statement in one request that count as N+1.
     """
 
     def __init__(self, registry: MetricsRegistry, threshold: int) -> None:
-        self._per_request = registry.histogram(DB_QUERIES_PER_REQUEST)
+        self._queries = registry.histogram(DB_QUERIES_PER_REQUEST)
+        self._time = registry.histogram(DB_TIME_PER_REQUEST)
         self._n_plus_one = registry.counter(DB_N_PLUS_ONE)
         self._threshold = threshold
 
@@ -53,9 +56,9 @@ class RequestQueries:
         Call this while the request is still current, so that the warning has its ids.
         """
         endpoint = context.endpoint or UNMATCHED
-        self._per_request.child(endpoint).observe(
-            context.queries, context.trace_id if context.sampled else None
-        )
+        exemplar = context.trace_id if context.sampled else None
+        self._queries.child(endpoint).observe(context.queries, exemplar)
+        self._time.child(endpoint).observe(context.query_seconds, exemplar)
         if context.queries < self._threshold or not context.statements:
             return
         statement, count = max(context.statements.items(), key=lambda item: item[1])

@@ -130,6 +130,7 @@ class Exchange(RequestContext):
         self.bound = None
         self.finished = False
         self.queries = 0
+        self.query_seconds = 0.0
         self.statements = None
         ledger.in_flight += 1
         if not ledger.is_due:

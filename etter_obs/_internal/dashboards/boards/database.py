@@ -18,6 +18,7 @@ from etter_obs._internal.conventions import (
     DB_QUERY_DURATION,
     DB_QUERY_ERRORS,
     DB_ROWS,
+    DB_TIME_PER_REQUEST,
     Dashboard,
     Label,
     LogField,
@@ -225,6 +226,20 @@ def _requests(spec: Spec, app: App) -> Section:
                 ),
                 Series(
                     top(10, app.quantile(0.95, DB_QUERIES_PER_REQUEST, by=route)),
+                    per(Label.ENDPOINT),
+                ),
+            ),
+            lines(
+                About(
+                    "Database time by route",
+                    "Seconds per second that the statements of a route's requests take, for the "
+                    "ten routes with the most.",
+                    "The first route loads the database most: index its statements, cache its "
+                    "answers, or run fewer.",
+                    "s",
+                ),
+                Series(
+                    top(10, app.rate(DB_TIME_PER_REQUEST, by=route, part="_sum")),
                     per(Label.ENDPOINT),
                 ),
             ),
