@@ -74,7 +74,7 @@ def write(spec: Spec, end: int, file: TextIO) -> int:
     """Write every SLO's history up to ``end`` (Unix seconds) as OpenMetrics; count the samples."""
     times = sample_times(spec, end)
     stamps = [f" {at}\n" for at in times]
-    own = {Label.SERVICE.value: spec.service, Label.ENVIRONMENT.value: spec.environment}
+    own = {Label.SERVICE: spec.service, Label.ENVIRONMENT: spec.environment}
     written = 0
     marker: Series = (Rule.SYNTHETIC, own, [1] * len(times))
     recorded = (_history(spec, slo, events(slo, times, STEP)) for slo in spec.slos)

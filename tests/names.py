@@ -15,19 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from etter_obs._internal import conventions
-from etter_obs._internal.conventions import METRICS, Alert, Dashboard, Rule, external
+from etter_obs._internal.conventions import METRICS, Alert, Dashboard, Rule, constants_of, external
 
 PACKAGE: Final = Path(__file__).parents[1] / "etter_obs"
 
 
 def names() -> set[str]:
     """Return every name that only the conventions may spell."""
-    rules = {value for name, value in vars(Rule).items() if name.isupper()}
-    alerts = {value for name, value in vars(Alert).items() if name.isupper()}
     suffixes = {metric.suffix for metric in METRICS if "_" in metric.suffix}
-    return (
-        suffixes | rules | alerts | {board.value for board in Dashboard} | external.NAMES - {"up"}
-    )
+    own = {*constants_of(Rule), *constants_of(Alert), *(board.value for board in Dashboard)}
+    return suffixes | own | external.NAMES - {"up"}
 
 
 def spelled() -> Iterator[str]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from io import StringIO
 from typing import Any, Final
 
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import LogPipeline, line_watchers
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.settings import Settings
@@ -51,7 +51,7 @@ class LogRecorder:
             AssertionError: no line matches; the text contains all lines.
         """
         __tracebackhide__ = True
-        wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
+        wanted = fields if message is None else {log_fields.MESSAGE: message, **fields}
         found = self.where(**wanted)
         if not found:
             raise AssertionError(f"no line has {wanted}; the lines are:\n{self._shown()}")
@@ -64,7 +64,7 @@ class LogRecorder:
             AssertionError: a line matches; the text contains the first one.
         """
         __tracebackhide__ = True
-        wanted = fields if message is None else {LogField.MESSAGE.value: message, **fields}
+        wanted = fields if message is None else {log_fields.MESSAGE: message, **fields}
         found = self.where(**wanted)
         if found:
             raise AssertionError(f"{len(found)} lines have {wanted}; the first is {found[0]}")

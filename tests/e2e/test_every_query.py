@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.dashboards.lint.model import BoardView, Json
 from etter_obs._internal.dashboards.lint.rendered_queries import (
     Query,
@@ -110,7 +110,7 @@ class Sources:
     """What panels and variables ask of Prometheus and Loki, for the last quarter of an hour."""
 
     SPAN = 900
-    REQUESTS = f'{{service_name=~".+"}} | {LogField.REQUEST_ID}!=""'
+    REQUESTS = f'{{service_name=~".+"}} | {log_fields.REQUEST_ID}!=""'
 
     def __init__(self, http: httpx.Client, observed: Observed) -> None:
         self._http = http
@@ -132,7 +132,7 @@ class Sources:
     def values(self, variable: Json, opened: dict[str, str]) -> list[str]:
         """What a variable offers: a label's values, or the id of some request."""
         if variable["type"] == "textbox":
-            ids = {stream["stream"][LogField.REQUEST_ID] for stream in self.log(self.REQUESTS)}
+            ids = {stream["stream"][log_fields.REQUEST_ID] for stream in self.log(self.REQUESTS)}
             return [min(ids)[:12]]
         if variable["type"] != "query":
             return []  # a data source: there is one of each

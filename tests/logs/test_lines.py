@@ -17,26 +17,26 @@ import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
 from etter_obs._internal.context import RequestContext, current_request
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import get_logger
 from etter_obs._internal.logs.stdlib import ACCESS_LOGGERS
 from etter_obs._internal.settings import Settings
 from tests.logs.pipelines import Logged
 
 EVERY_LINE = {
-    LogField.TIMESTAMP,
-    LogField.LEVEL,
-    LogField.MESSAGE,
-    LogField.LOGGER,
-    LogField.MODULE,
-    LogField.FUNCTION,
-    LogField.LINE,
-    LogField.REQUEST_ID,
-    LogField.TRACE_ID,
-    LogField.SPAN_ID,
-    LogField.TRACE_SAMPLED,
-    LogField.SERVICE,
-    LogField.ENVIRONMENT,
+    log_fields.TIMESTAMP,
+    log_fields.LEVEL,
+    log_fields.MESSAGE,
+    log_fields.LOGGER,
+    log_fields.MODULE,
+    log_fields.FUNCTION,
+    log_fields.LINE,
+    log_fields.REQUEST_ID,
+    log_fields.TRACE_ID,
+    log_fields.SPAN_ID,
+    log_fields.TRACE_SAMPLED,
+    log_fields.SERVICE,
+    log_fields.ENVIRONMENT,
 }
 module_logger = get_logger("tests.module")
 

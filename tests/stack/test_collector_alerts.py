@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from etter_obs._internal.conventions import Alert
+from etter_obs._internal.conventions import Alert, constants_of
 from etter_obs._internal.conventions.external import Collector
 from etter_obs._internal.slo.alerts.stack import stack_alerts
 from etter_obs._internal.slo.loading.loader import load_specs
@@ -159,7 +159,7 @@ def test_each_way_of_not_delivering_is_found_under_its_name(tmp_path: Path) -> N
         told[clause] = GONE if named else HANGING
     assert len(told) == len(send) + len(full) + 1
     _judge(tmp_path, scrapes, "exporter", told)
-    assert {name.value for name in Collector} <= _names(scrapes[1])
+    assert set(constants_of(Collector)) <= _names(scrapes[1])
 
 
 def test_a_refusal_for_want_of_memory_is_found_under_its_name(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from etter_obs._internal.conventions.alerts import (
     Alert,
 )
+from etter_obs._internal.conventions.constants import (
+    constants_of,
+)
 from etter_obs._internal.conventions.dashboards import (
     Dashboard,
 )
@@ -23,9 +26,6 @@ from etter_obs._internal.conventions.labels import (
     STATUS_CLIENT_CLOSED,
     UNMATCHED,
     Label,
-)
-from etter_obs._internal.conventions.log_fields import (
-    LogField,
 )
 from etter_obs._internal.conventions.metrics import (
     ACTIVE_REQUESTS,
@@ -186,12 +186,12 @@ __all__ = [
     "HealthStatus",
     "KeptBecause",
     "Label",
-    "LogField",
     "Metric",
     "MetricKind",
     "NotKept",
     "Path",
     "Rule",
     "SpanAttribute",
+    "constants_of",
     "metric_by_suffix",
 ]

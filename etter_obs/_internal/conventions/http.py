@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from typing import Final
 
 
-class Header(StrEnum):
+class Header:
     """Response and request headers."""
 
-    REQUEST_ID = "X-Request-ID"
-    RESPONSE_TIME = "X-Response-Time"
+    REQUEST_ID: Final = "X-Request-ID"
+    RESPONSE_TIME: Final = "X-Response-Time"
 
 
-class Path(StrEnum):
+class Path:
     """Paths that the package adds, excluded from request metrics, traces and the access log."""
 
-    METRICS = "/metrics"
-    HEALTH = "/health"
-    LIVE = "/health/live"
-    READY = "/health/ready"
-    STARTUP = "/health/startup"
-    DETAILED = "/health/detailed"
+    METRICS: Final = "/metrics"
+    HEALTH: Final = "/health"
+    LIVE: Final = "/health/live"
+    READY: Final = "/health/ready"
+    STARTUP: Final = "/health/startup"
+    DETAILED: Final = "/health/detailed"

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 
-class Label(StrEnum):
+class Label:
     """Labels of the app's metrics and of the rules made from them."""
 
-    METHOD = "method"
-    ENDPOINT = "endpoint"
-    STATUS = "status"
-    STATUS_CLASS = "status_class"
-    QUERY_TYPE = "query_type"
-    CACHE_KEY = "cache_key"
-    COMMAND = "command"
-    HOST = "host"
-    POOL = "pool"
-    CHECK = "check"
-    FUNCTION = "function"
-    EXCEPTION = "exception"
-    REASON = "reason"
-    METRIC = "metric"
-    SIGNAL = "signal"
-    GENERATION = "generation"
-    SHA256 = "sha256"
-    VERSION = "version"
-    PYTHON = "python"
-    FASTAPI = "fastapi"
+    METHOD: Final = "method"
+    ENDPOINT: Final = "endpoint"
+    STATUS: Final = "status"
+    STATUS_CLASS: Final = "status_class"
+    QUERY_TYPE: Final = "query_type"
+    CACHE_KEY: Final = "cache_key"
+    COMMAND: Final = "command"
+    HOST: Final = "host"
+    POOL: Final = "pool"
+    CHECK: Final = "check"
+    FUNCTION: Final = "function"
+    EXCEPTION: Final = "exception"
+    REASON: Final = "reason"
+    METRIC: Final = "metric"
+    SIGNAL: Final = "signal"
+    GENERATION: Final = "generation"
+    SHA256: Final = "sha256"
+    VERSION: Final = "version"
+    PYTHON: Final = "python"
+    FASTAPI: Final = "fastapi"
     # labels of rules and alerts
-    JOB = "job"
-    INSTANCE = "instance"
-    SERVICE = "service"
-    ENVIRONMENT = "environment"
-    SLO = "slo"
-    SEVERITY = "severity"
-    TIER = "tier"
-    TEAM = "team"
-    ALERTNAME = "alertname"
+    JOB: Final = "job"
+    INSTANCE: Final = "instance"
+    SERVICE: Final = "service"
+    ENVIRONMENT: Final = "environment"
+    SLO: Final = "slo"
+    SEVERITY: Final = "severity"
+    TIER: Final = "tier"
+    TEAM: Final = "team"
+    ALERTNAME: Final = "alertname"
 
 
 UNMATCHED: Final = "__unmatched__"

@@ -1,34 +1,34 @@
-"""Fields of a log line."""
+"""Fields of a log line, first the names that the requirements fix.
+
+A module and not a class, because the access log reads them at every request and Python 3.11 reads
+a constant of a module faster.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from typing import Final
 
-
-class LogField(StrEnum):
-    """Fields of a log line, the guide's names first (section 6)."""
-
-    TIMESTAMP = "timestamp"
-    LEVEL = "level"
-    MESSAGE = "message"
-    MODULE = "module"
-    FUNCTION = "function"
-    LINE = "line"
-    EXCEPTION = "exception"
-    REQUEST_ID = "request_id"
-    METHOD = "method"
-    PATH = "path"
-    STATUS_CODE = "status_code"
-    DURATION_MS = "duration_ms"
-    CLIENT_IP = "client_ip"
-    LOGGER = "logger"
-    TRACE_ID = "trace_id"
-    SPAN_ID = "span_id"
-    TRACE_SAMPLED = "trace_sampled"
-    SERVICE = "service"
-    ENVIRONMENT = "environment"
-    ENDPOINT = "endpoint"
-    ERROR_TYPE = "error_type"
-    STATEMENT = "statement"
-    COUNT = "count"
-    TRUNCATED = "truncated"
+TIMESTAMP: Final = "timestamp"
+LEVEL: Final = "level"
+MESSAGE: Final = "message"
+MODULE: Final = "module"
+FUNCTION: Final = "function"
+LINE: Final = "line"
+EXCEPTION: Final = "exception"
+REQUEST_ID: Final = "request_id"
+METHOD: Final = "method"
+PATH: Final = "path"
+STATUS_CODE: Final = "status_code"
+DURATION_MS: Final = "duration_ms"
+CLIENT_IP: Final = "client_ip"
+LOGGER: Final = "logger"
+TRACE_ID: Final = "trace_id"
+SPAN_ID: Final = "span_id"
+TRACE_SAMPLED: Final = "trace_sampled"
+SERVICE: Final = "service"
+ENVIRONMENT: Final = "environment"
+ENDPOINT: Final = "endpoint"
+ERROR_TYPE: Final = "error_type"
+STATEMENT: Final = "statement"
+COUNT: Final = "count"
+TRUNCATED: Final = "truncated"

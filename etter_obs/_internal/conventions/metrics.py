@@ -37,7 +37,7 @@ class Metric:
 
     suffix: str
     kind: MetricKind
-    labels: tuple[Label, ...]
+    labels: tuple[str, ...]
     help: str
     across: Across = "sum"
 
@@ -53,15 +53,15 @@ class Metric:
         return (name,)
 
 
-def _counter(suffix: str, help_: str, *labels: Label, across: Across = "sum") -> Metric:
+def _counter(suffix: str, help_: str, *labels: str, across: Across = "sum") -> Metric:
     return Metric(suffix, MetricKind.COUNTER, labels, help_, across)
 
 
-def _gauge(suffix: str, help_: str, *labels: Label, across: Across = "sum") -> Metric:
+def _gauge(suffix: str, help_: str, *labels: str, across: Across = "sum") -> Metric:
     return Metric(suffix, MetricKind.GAUGE, labels, help_, across)
 
 
-def _histogram(suffix: str, help_: str, *labels: Label) -> Metric:
+def _histogram(suffix: str, help_: str, *labels: str) -> Metric:
     return Metric(suffix, MetricKind.HISTOGRAM, labels, help_)
 
 

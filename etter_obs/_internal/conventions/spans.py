@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
-class SpanAttribute(StrEnum):
+class SpanAttribute:
     """Attributes that this package adds to spans; OpenTelemetry's attributes keep their names."""
 
-    REQUEST_ID = "etter.request_id"
-    MADE_AFTERWARDS = "etter.made_afterwards"
-    REASON = "etter.kept_because"
-    PROBE = "etter.probe"
+    REQUEST_ID: Final = "etter.request_id"
+    MADE_AFTERWARDS: Final = "etter.made_afterwards"
+    REASON: Final = "etter.kept_because"
+    PROBE: Final = "etter.probe"
     """On the span of a request that turned out to be a probe; the span is not sent."""
 
 

@@ -10,7 +10,7 @@ from etter_obs._internal.conventions import (
     DB_QUERIES_PER_REQUEST,
     DB_TIME_PER_REQUEST,
     UNMATCHED,
-    LogField,
+    log_fields,
 )
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class RequestQueries:
             "N+1: one statement ran %d times in one request; load the rows with one query",
             count,
             extra={
-                LogField.STATEMENT.value: statement,
-                LogField.COUNT.value: count,
-                LogField.ENDPOINT.value: endpoint,
+                log_fields.STATEMENT: statement,
+                log_fields.COUNT: count,
+                log_fields.ENDPOINT: endpoint,
             },
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from etter_obs._internal import conventions
 from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.context import RequestContext, current_request
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.errors.exception_record import Raised, as_sentry, chain_of
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.optional_dependencies import ERROR_REPORTS
@@ -167,24 +167,24 @@ class ErrorTracker:
         request_id = request.request_id if request is not None else None
         if request_id is not None and not _is_new(exception, request_id):
             return
-        tags = {LogField.SERVICE.value: self._service}
+        tags = {log_fields.SERVICE: self._service}
         transaction, trace = endpoint, None
         if request is not None:
             transaction = endpoint or request.endpoint
-            tags[LogField.REQUEST_ID.value] = request.request_id
-            tags[LogField.TRACE_ID.value] = request.trace_id
-            tags[LogField.METHOD.value] = request.method
+            tags[log_fields.REQUEST_ID] = request.request_id
+            tags[log_fields.TRACE_ID] = request.trace_id
+            tags[log_fields.METHOD] = request.method
             trace = {"trace_id": request.trace_id, "span_id": request.span_id}
             contexts = {
                 **contexts,
                 "request": {
-                    LogField.REQUEST_ID.value: request.request_id,
-                    LogField.METHOD.value: request.method,
-                    LogField.PATH.value: request.path,
+                    log_fields.REQUEST_ID: request.request_id,
+                    log_fields.METHOD: request.method,
+                    log_fields.PATH: request.path,
                 },
             }
         if transaction is not None:
-            tags[LogField.ENDPOINT.value] = transaction
+            tags[log_fields.ENDPOINT] = transaction
         self._worker.put(
             _Report(time.time(), chain_of(exception), handled, tags, contexts, trace, transaction)
         )

@@ -53,9 +53,7 @@ def scrape(spec: Spec) -> dict[str, str]:
         "body_size_limit": f"{-(-samples * _BYTES_PER_SAMPLE // 1_000_000)}MB",
         **_authorization(spec),
         "file_sd_configs": [{"files": [f"../targets/{spec.service}.yml"]}],
-        "relabel_configs": [
-            {"target_label": Label.ENVIRONMENT.value, "replacement": spec.environment}
-        ],
+        "relabel_configs": [{"target_label": Label.ENVIRONMENT, "replacement": spec.environment}],
     }
     return {path(spec): yaml_document({"scrape_configs": [job]})}
 

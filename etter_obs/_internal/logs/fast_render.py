@@ -12,6 +12,7 @@ from typing import Any, Final
 from orjson import OPT_APPEND_NEWLINE, dumps
 
 from etter_obs._internal.context import RequestContext
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs.encoding import encode, is_printable_ascii
 from etter_obs._internal.logs.record import Entry, SpanIds
@@ -138,16 +139,16 @@ def _with_ids(
         document = {**_NO_IDS, **fields}
     else:
         document = {
-            names.REQUEST_ID: request.request_id,
-            names.TRACE_ID: request.trace_id,
-            names.SPAN_ID: request.span_id,
-            names.SAMPLED: request.sampled,
-            names.METHOD: request.method,
-            names.PATH: request.path,
+            log_fields.REQUEST_ID: request.request_id,
+            log_fields.TRACE_ID: request.trace_id,
+            log_fields.SPAN_ID: request.span_id,
+            log_fields.TRACE_SAMPLED: request.sampled,
+            log_fields.METHOD: request.method,
+            log_fields.PATH: request.path,
             **fields,
         }
     if span is not None:
-        document[names.TRACE_ID] = f"{span.trace_id:032x}"
-        document[names.SPAN_ID] = f"{span.span_id:016x}"
-        document[names.SAMPLED] = span.sampled
+        document[log_fields.TRACE_ID] = f"{span.trace_id:032x}"
+        document[log_fields.SPAN_ID] = f"{span.span_id:016x}"
+        document[log_fields.TRACE_SAMPLED] = span.sampled
     return document

@@ -1,33 +1,31 @@
-"""Names of the fields of a line, and which part of the program sets them."""
+"""Groups of the fields of a line, by the part of the program that sets them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from etter_obs._internal.conventions import LogField
-
-# Plain strings: a StrEnum member is an instance of str, for which orjson takes its slow path.
-TIMESTAMP: Final = LogField.TIMESTAMP.value
-LEVEL: Final = LogField.LEVEL.value
-MESSAGE: Final = LogField.MESSAGE.value
-LOGGER: Final = LogField.LOGGER.value
-MODULE: Final = LogField.MODULE.value
-FUNCTION: Final = LogField.FUNCTION.value
-LINE: Final = LogField.LINE.value
-REQUEST_ID: Final = LogField.REQUEST_ID.value
-TRACE_ID: Final = LogField.TRACE_ID.value
-SPAN_ID: Final = LogField.SPAN_ID.value
-SAMPLED: Final = LogField.TRACE_SAMPLED.value
-SERVICE: Final = LogField.SERVICE.value
-ENVIRONMENT: Final = LogField.ENVIRONMENT.value
-METHOD: Final = LogField.METHOD.value
-PATH: Final = LogField.PATH.value
-EXCEPTION: Final = LogField.EXCEPTION.value
-TRUNCATED: Final = LogField.TRUNCATED.value
+from etter_obs._internal.conventions import constants_of, log_fields
+from etter_obs._internal.conventions.log_fields import (
+    ENVIRONMENT,
+    EXCEPTION,
+    FUNCTION,
+    LEVEL,
+    LINE,
+    LOGGER,
+    MESSAGE,
+    MODULE,
+    REQUEST_ID,
+    SERVICE,
+    SPAN_ID,
+    TIMESTAMP,
+    TRACE_ID,
+    TRACE_SAMPLED,
+    TRUNCATED,
+)
 
 ACCESS: Final = "etter_obs.access"
 """Logger of the access log."""
-IDS: Final = (REQUEST_ID, TRACE_ID, SPAN_ID, SAMPLED)
+IDS: Final = (REQUEST_ID, TRACE_ID, SPAN_ID, TRACE_SAMPLED)
 CORE: Final = (
     TIMESTAMP,
     LEVEL,
@@ -46,5 +44,5 @@ TRUSTED: Final = frozenset(CORE) - {MESSAGE, *IDS}
 """Fields that never contain outside data, so that no rule needs to check them."""
 TRACING: Final = frozenset({TRACE_ID, SPAN_ID})
 """Ids that may look like a card number; as long as they are hexadecimal, they are not one."""
-KNOWN: Final = frozenset(field.value for field in LogField)
+KNOWN: Final = frozenset(constants_of(log_fields))
 """Names that this package sets; they need no check for secrets."""

@@ -14,20 +14,20 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from etter_obs._internal.logs import fields as names
+from etter_obs._internal.conventions import log_fields
 
 _SEVERITIES: Final = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
 """SeverityNumber of each level of the logging module; 0 (unspecified) for other levels."""
 _ELSEWHERE: Final = frozenset(
     {
-        names.TIMESTAMP,
-        names.LEVEL,
-        names.MESSAGE,
-        names.EXCEPTION,
-        names.TRACE_ID,
-        names.SPAN_ID,
-        names.SERVICE,
-        names.ENVIRONMENT,
+        log_fields.TIMESTAMP,
+        log_fields.LEVEL,
+        log_fields.MESSAGE,
+        log_fields.EXCEPTION,
+        log_fields.TRACE_ID,
+        log_fields.SPAN_ID,
+        log_fields.SERVICE,
+        log_fields.ENVIRONMENT,
     }
 )
 """Fields with their own place in OTLP; all other fields become attributes."""
@@ -81,21 +81,21 @@ class Encoder:
 def _link(fields: Mapping[str, Any]) -> bytes:
     """Encode flags and ids if they are valid: a caller may have set ids outside W3C's format."""
     try:
-        trace_id = bytes.fromhex(fields[names.TRACE_ID])
-        span_id = bytes.fromhex(fields[names.SPAN_ID])
+        trace_id = bytes.fromhex(fields[log_fields.TRACE_ID])
+        span_id = bytes.fromhex(fields[log_fields.SPAN_ID])
     except (TypeError, ValueError):
         return b""
     if len(trace_id) != _TRACE_BYTES or len(span_id) != _SPAN_BYTES:
         return b""
-    flags = _SAMPLED[fields[names.SAMPLED] is True]
+    flags = _SAMPLED[fields[log_fields.TRACE_SAMPLED] is True]
     return b"%b\x4a\x10%b\x52\x08%b" % (flags, trace_id, span_id)
 
 
 def _said(fields: Mapping[str, Any]) -> bytes:
     """Encode severity and body."""
-    body, stack = fields[names.MESSAGE], fields.get(names.EXCEPTION)
+    body, stack = fields[log_fields.MESSAGE], fields.get(log_fields.EXCEPTION)
     # A stack may be longer than Loki accepts as structured metadata (64 KB per line).
-    return _severity(fields[names.LEVEL]) + _block(
+    return _severity(fields[log_fields.LEVEL]) + _block(
         b"\x2a", _any(f"{body}\n{stack}" if stack else body)
     )
 

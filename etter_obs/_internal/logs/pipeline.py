@@ -16,7 +16,7 @@ from opentelemetry.trace import get_current_span
 from etter_obs._internal import conventions
 from etter_obs._internal.batch_worker import BatchWorker
 from etter_obs._internal.context import RequestContext, current_request
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import capture, line_watchers, stdlib, structlog_loggers
 from etter_obs._internal.logs.fast_render import FastRenderer
 from etter_obs._internal.logs.fields import ACCESS
@@ -116,9 +116,9 @@ class LogPipeline:
         """Queue the access line of a finished request.
 
         ``fields`` is created by the caller for this line and not changed afterwards; its keys are
-        names of ``LogField`` and its values are plain.
+        constants of ``log_fields`` and its values are plain.
         """
-        failed = fields.get("status_code", 0) >= _SERVER_ERROR
+        failed = fields.get(log_fields.STATUS_CODE, 0) >= _SERVER_ERROR
         if not failed and self.threshold > logging.INFO:
             return
         site = self._access_site
@@ -302,7 +302,7 @@ class LogPipeline:
         try:
             return self._renderer.render(entry)
         except Exception as error:  # noqa: BLE001  # one bad line must not lose the lines behind it
-            fields = {LogField.ERROR_TYPE.value: type(error).__name__}
+            fields = {log_fields.ERROR_TYPE: type(error).__name__}
             return self._renderer.render(
                 (*entry[:3], "A log line cannot be rendered", *entry[4:7], fields, None, True)
             )
@@ -317,7 +317,7 @@ class LogPipeline:
             Site(__file__, "_write", 0),
             None,
             None,
-            {LogField.COUNT.value: count},
+            {log_fields.COUNT: count},
             None,
             False,
         )

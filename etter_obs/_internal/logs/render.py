@@ -8,6 +8,7 @@ from pathlib import PurePath
 from types import CodeType
 from typing import Any, Final
 
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs.encoding import encode, encode_value
 from etter_obs._internal.logs.record import Entry, Site
@@ -92,36 +93,36 @@ class Renderer:
                 self._modules.clear()
             module = self._modules[filename] = PurePath(filename).stem
         return {
-            names.LEVEL: level,
-            names.MESSAGE: message,
-            names.LOGGER: logger,
-            names.MODULE: module,
-            names.FUNCTION: function,
-            names.LINE: line,
-            names.SERVICE: self.service,
-            names.ENVIRONMENT: self.environment,
+            log_fields.LEVEL: level,
+            log_fields.MESSAGE: message,
+            log_fields.LOGGER: logger,
+            log_fields.MODULE: module,
+            log_fields.FUNCTION: function,
+            log_fields.LINE: line,
+            log_fields.SERVICE: self.service,
+            log_fields.ENVIRONMENT: self.environment,
         }
 
     def _document(self, entry: Entry) -> dict[str, Any]:
         time_ns, level, logger, message, site, request, span, fields, exception, _ = entry
-        document: dict[str, Any] = {names.TIMESTAMP: self.timestamp(time_ns)}
+        document: dict[str, Any] = {log_fields.TIMESTAMP: self.timestamp(time_ns)}
         document |= self.head(level, message, logger, site)
         document |= dict.fromkeys(names.IDS)
         if request is not None:
-            document[names.REQUEST_ID] = request.request_id
-            document[names.TRACE_ID] = request.trace_id
-            document[names.SPAN_ID] = request.span_id
-            document[names.SAMPLED] = request.sampled
-            document[names.METHOD] = request.method
-            document[names.PATH] = request.path
+            document[log_fields.REQUEST_ID] = request.request_id
+            document[log_fields.TRACE_ID] = request.trace_id
+            document[log_fields.SPAN_ID] = request.span_id
+            document[log_fields.TRACE_SAMPLED] = request.sampled
+            document[log_fields.METHOD] = request.method
+            document[log_fields.PATH] = request.path
         if span is not None:
-            document[names.TRACE_ID] = f"{span.trace_id:032x}"
-            document[names.SPAN_ID] = f"{span.span_id:016x}"
-            document[names.SAMPLED] = span.sampled
+            document[log_fields.TRACE_ID] = f"{span.trace_id:032x}"
+            document[log_fields.SPAN_ID] = f"{span.span_id:016x}"
+            document[log_fields.TRACE_SAMPLED] = span.sampled
         document.update(_without_reserved(fields, document))
         if exception is not None:
             text = exception if isinstance(exception, str) else "".join(exception.format())
-            document[names.EXCEPTION] = text.rstrip()
+            document[log_fields.EXCEPTION] = text.rstrip()
         return document
 
     def _redact(self, document: dict[str, Any]) -> None:
@@ -156,7 +157,7 @@ class Renderer:
 
     def _shorten(self, document: dict[str, Any]) -> bytes:
         """Cut the longest values until the line fits, and mark it as truncated."""
-        document[names.TRUNCATED] = True
+        document[log_fields.TRUNCATED] = True
         for _ in range(len(document) + 8):
             data = encode(document)
             excess = len(data) - self.max_bytes
@@ -166,7 +167,7 @@ class Renderer:
                 key: size
                 for key, value in document.items()
                 if key not in names.TRUSTED
-                and key != names.TRUNCATED
+                and key != log_fields.TRUNCATED
                 and ((size := len(encode_value(value))) > _MAX_ID or key not in names.IDS)
             }
             longest = max(sizes, key=lambda key: sizes[key])
@@ -213,6 +214,6 @@ def _without_reserved(fields: dict[str, Any], document: dict[str, Any]) -> dict[
 def _cut_value(value: Any, key: str, size: int, excess: int) -> str:
     text = value if isinstance(value, str) else encode_value(value).decode("utf-8")
     kept = max(_MIN_KEPT // 2, int(len(text) * max(0.0, 1 - (excess + 16) / size)))
-    if key == names.EXCEPTION:  # the cause is at the top, the raised exception at the bottom
+    if key == log_fields.EXCEPTION:  # the cause is at the top, the raised exception at the bottom
         return f"{text[: kept // 3]}\n…\n{text[len(text) - kept * 2 // 3 :]}"
     return cut(text, kept)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import Processor
 
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs import stdlib
 from etter_obs._internal.logs.callsite import caller
@@ -36,9 +37,9 @@ LEVELS: Final = {
 }
 """Level of each logging method of structlog."""
 _NUMBERS: Final = logging.getLevelNamesMapping()
-_ADDED: Final = frozenset(names.CORE) - frozenset(names.IDS) - {names.MESSAGE}
+_ADDED: Final = frozenset(names.CORE) - frozenset(names.IDS) - {log_fields.MESSAGE}
 """Fields that processors add for a text and that every line has anyway."""
-_EVENT: Final = ("event", names.MESSAGE, "msg")
+_EVENT: Final = ("event", log_fields.MESSAGE, "msg")
 """Keys under which a chain stores the message; ``EventRenamer`` moves it."""
 
 

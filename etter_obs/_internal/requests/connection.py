@@ -9,7 +9,7 @@ from typing import Final
 from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs._internal.context import RequestContext
-from etter_obs._internal.conventions import UNMATCHED, KeptBecause, LogField
+from etter_obs._internal.conventions import UNMATCHED, KeptBecause, log_fields
 from etter_obs._internal.metrics.children import Counter
 from etter_obs._internal.requests.exchange import is_client_disconnect
 from etter_obs._internal.requests.recorder import Recorder
@@ -143,17 +143,17 @@ class Connection(RequestContext):
         self, endpoint: str, duration: float, error: BaseException | None, kept: bool
     ) -> dict[str, object]:
         fields: dict[str, object] = {
-            LogField.REQUEST_ID.value: self.request_id,
-            LogField.TRACE_ID.value: self.trace_id,
-            LogField.SPAN_ID.value: self.span_id,
-            LogField.TRACE_SAMPLED.value: kept,
-            LogField.METHOD.value: METHOD,
-            LogField.ENDPOINT.value: endpoint,
-            LogField.PATH.value: self.path,
-            LogField.STATUS_CODE.value: self._status,
-            LogField.DURATION_MS.value: round(duration * 1000, 3),
-            LogField.CLIENT_IP.value: self._recorder.client(self._scope),
+            log_fields.REQUEST_ID: self.request_id,
+            log_fields.TRACE_ID: self.trace_id,
+            log_fields.SPAN_ID: self.span_id,
+            log_fields.TRACE_SAMPLED: kept,
+            log_fields.METHOD: METHOD,
+            log_fields.ENDPOINT: endpoint,
+            log_fields.PATH: self.path,
+            log_fields.STATUS_CODE: self._status,
+            log_fields.DURATION_MS: round(duration * 1000, 3),
+            log_fields.CLIENT_IP: self._recorder.client(self._scope),
         }
         if error is not None:
-            fields[LogField.ERROR_TYPE.value] = type(error).__name__
+            fields[log_fields.ERROR_TYPE] = type(error).__name__
         return fields

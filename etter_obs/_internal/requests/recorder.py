@@ -18,7 +18,20 @@ from typing import Any, Final
 from starlette.types import Scope
 
 from etter_obs._internal.context import RequestContext
-from etter_obs._internal.conventions import UNMATCHED, KeptBecause, LogField
+from etter_obs._internal.conventions import UNMATCHED, KeptBecause
+from etter_obs._internal.conventions.log_fields import (
+    CLIENT_IP,
+    DURATION_MS,
+    ENDPOINT,
+    ERROR_TYPE,
+    METHOD,
+    PATH,
+    REQUEST_ID,
+    SPAN_ID,
+    STATUS_CODE,
+    TRACE_ID,
+    TRACE_SAMPLED,
+)
 from etter_obs._internal.metrics.requests import RequestMetrics, Seen
 from etter_obs._internal.requests.exchange import Exchange
 from etter_obs._internal.requests.routing import RouteTable
@@ -29,19 +42,6 @@ _MOST_WAITING: Final = 4_096
 _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _SERVER_ERROR: Final = 500
-
-# Plain strings, because a StrEnum member hashes and renders more slowly.
-_REQUEST_ID: Final = LogField.REQUEST_ID.value
-_TRACE_ID: Final = LogField.TRACE_ID.value
-_SPAN_ID: Final = LogField.SPAN_ID.value
-_SAMPLED: Final = LogField.TRACE_SAMPLED.value
-_METHOD: Final = LogField.METHOD.value
-_ENDPOINT: Final = LogField.ENDPOINT.value
-_PATH: Final = LogField.PATH.value
-_STATUS: Final = LogField.STATUS_CODE.value
-_DURATION: Final = LogField.DURATION_MS.value
-_CLIENT: Final = LogField.CLIENT_IP.value
-_ERROR: Final = LogField.ERROR_TYPE.value
 
 _log = logging.getLogger("etter_obs.requests")
 
@@ -151,19 +151,19 @@ class Recorder:
             self.finish_queries(exchange)
         if self.logs_all or status >= _SERVER_ERROR:
             fields = {
-                _REQUEST_ID: exchange.request_id,
-                _TRACE_ID: exchange.trace_id,
-                _SPAN_ID: exchange.span_id,
-                _SAMPLED: kept,
-                _METHOD: exchange.method,
-                _ENDPOINT: endpoint,
-                _PATH: exchange.path,
-                _STATUS: status,
-                _DURATION: round(duration * 1000, 3),
-                _CLIENT: self.client(scope),
+                REQUEST_ID: exchange.request_id,
+                TRACE_ID: exchange.trace_id,
+                SPAN_ID: exchange.span_id,
+                TRACE_SAMPLED: kept,
+                METHOD: exchange.method,
+                ENDPOINT: endpoint,
+                PATH: exchange.path,
+                STATUS_CODE: status,
+                DURATION_MS: round(duration * 1000, 3),
+                CLIENT_IP: self.client(scope),
             }
             if exchange.error is not None:
-                fields[_ERROR] = type(exchange.error).__name__
+                fields[ERROR_TYPE] = type(exchange.error).__name__
             self.access({**exchange.bound, **fields} if exchange.bound else fields)
 
     def _keep(self, exchange: Exchange, endpoint: str) -> bool:

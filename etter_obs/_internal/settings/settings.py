@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from etter_obs._internal.conventions import Path as Paths
+from etter_obs._internal.conventions import constants_of
 from etter_obs._internal.settings import parsers as accepts
 from etter_obs._internal.settings import variables as known
 from etter_obs._internal.settings.environment import Environment, SettingsError, parsed
@@ -100,7 +101,7 @@ class Settings:
     @property
     def quiet_paths(self) -> tuple[str, ...]:
         """Paths excluded from request metrics, traces and access log, including subpaths."""
-        chosen = (Paths.METRICS.value, Paths.HEALTH.value, self.metrics_path, self.health_path)
+        chosen = (Paths.METRICS, Paths.HEALTH, self.metrics_path, self.health_path)
         return tuple(dict.fromkeys(path for path in chosen if path is not None))
 
     def otlp_target(self, signal: str) -> OtlpTarget:
@@ -193,7 +194,11 @@ class Settings:
 
 def _check_paths(metrics: str, health: str) -> None:
     """Raise SettingsError if the metrics would be at the path of a health endpoint."""
-    ends = [path.removeprefix(Paths.HEALTH) for path in Paths if path.startswith(Paths.HEALTH)]
+    ends = [
+        path.removeprefix(Paths.HEALTH)
+        for path in constants_of(Paths)
+        if path.startswith(Paths.HEALTH)
+    ]
     if health and metrics in [health + end for end in ends]:
         raise SettingsError(
             known.METRICS_PATH.names[0],

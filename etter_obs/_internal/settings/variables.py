@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from etter_obs._internal.conventions import Header
+from etter_obs._internal.conventions import Header, constants_of
 from etter_obs._internal.conventions import Path as Paths
 from etter_obs._internal.settings import parsers as accepts
 from etter_obs._internal.settings.environment import Variable
@@ -72,7 +72,7 @@ METRICS_ENABLED: Final = Variable(("ENABLE_METRICS",), accepts.boolean, True, _B
 METRICS_PATH: Final = Variable(
     ("ETTER_OBS_METRICS_PATH",),
     accepts.path,
-    Paths.METRICS.value,
+    Paths.METRICS,
     "a [path](health.md#the-apps-own-routes), or none: not on the app's port",
 )
 METRICS_TOKEN: Final = Variable[str | None](
@@ -253,7 +253,7 @@ SENTRY_DSN: Final = Variable[str | None](
 HEALTH_PATH: Final = Variable(
     ("ETTER_OBS_HEALTH_PATH",),
     accepts.path,
-    Paths.HEALTH.value,
+    Paths.HEALTH,
     "the prefix of the endpoints' [paths](health.md#the-apps-own-routes), or none: not on the "
     "app's port",
 )
@@ -297,11 +297,12 @@ MANAGEMENT_HOST: Final = Variable(
 )
 
 # -- requests -------------------------------------------------------------------------------------
+_HEADERS: Final = constants_of(Header)
 RESPONSE_HEADERS: Final = Variable[tuple[str, ...]](
     ("ETTER_OBS_RESPONSE_HEADERS",),
-    accepts.some_of(tuple(Header)),
-    tuple(Header),
-    f"the headers that responses carry: {', '.join(Header)}, separated by commas, or none",
+    accepts.some_of(_HEADERS),
+    _HEADERS,
+    f"the headers that responses carry: {', '.join(_HEADERS)}, separated by commas, or none",
     "both",
 )
 TRUSTED_PROXIES: Final = Variable[tuple[str, ...]](

@@ -34,6 +34,7 @@ from etter_obs._internal.dashboards.toolkit.promql import (
 )
 from etter_obs._internal.dashboards.toolkit.queries import Column, Series, per
 from etter_obs._internal.dashboards.toolkit.tables import rows
+from etter_obs._internal.text.promql import equals
 
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Spec
@@ -218,7 +219,7 @@ def _commands(app: App) -> Section:
 
 
 def _redis() -> Section:
-    job = Job.REDIS.matcher
+    job = equals(Label.JOB, Job.REDIS)
     return section(
         "Redis itself",
         line(

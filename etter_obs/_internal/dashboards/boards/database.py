@@ -21,7 +21,7 @@ from etter_obs._internal.conventions import (
     DB_TIME_PER_REQUEST,
     Dashboard,
     Label,
-    LogField,
+    log_fields,
 )
 from etter_obs._internal.dashboards.boards.postgres import postgres
 from etter_obs._internal.dashboards.toolkit import thresholds, variables
@@ -262,7 +262,7 @@ def _requests(spec: Spec, app: App) -> Section:
                     "Open a line and follow its trace_id: the trace shows the request.",
                     "none",
                 ),
-                stream(f'{LogField.STATEMENT} != ""', levels=("WARNING",)),
+                stream(f'{log_fields.STATEMENT} != ""', levels=("WARNING",)),
             ),
         ),
         line(

@@ -12,8 +12,8 @@ from etter_obs._internal.conventions import (
     REQUESTS,
     Dashboard,
     Label,
-    LogField,
     SpanAttribute,
+    log_fields,
 )
 from etter_obs._internal.dashboards.toolkit import thresholds, variables
 from etter_obs._internal.dashboards.toolkit.board import Board, Section, line, section
@@ -36,8 +36,8 @@ LEVEL_COLORS: Final = {
     "ERROR": VERMILION,
     "CRITICAL": PURPLE,
 }
-_REQUEST: Final = f'{LogField.REQUEST_ID}=~"$request.*"'
-_ROUTE: Final = f'{LogField.ENDPOINT}=~"$route"'
+_REQUEST: Final = f'{log_fields.REQUEST_ID}=~"$request.*"'
+_ROUTE: Final = f'{log_fields.ENDPOINT}=~"$route"'
 _ERRORS: Final = ("ERROR", "CRITICAL")
 _UNUSUAL: Final = ("WARNING", *_ERRORS)
 _SERVICE: Final = 'resource.service.name = "$service"'
@@ -116,9 +116,9 @@ def _errors() -> Section:
                 ),
                 Series(
                     per_second(
-                        stream(_ROUTE, levels=_ERRORS), LogField.ERROR_TYPE, LogField.LOGGER
+                        stream(_ROUTE, levels=_ERRORS), log_fields.ERROR_TYPE, log_fields.LOGGER
                     ),
-                    per(LogField.ERROR_TYPE, LogField.LOGGER),
+                    per(log_fields.ERROR_TYPE, log_fields.LOGGER),
                     source=Source.LOKI,
                 ),
             ),

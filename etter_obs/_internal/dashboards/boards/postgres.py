@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etter_obs._internal.conventions import DB_CONNECTIONS, Dashboard
+from etter_obs._internal.conventions import DB_CONNECTIONS, Dashboard, Label
 from etter_obs._internal.conventions.external import Job, Postgres
 from etter_obs._internal.dashboards.toolkit import thresholds
 from etter_obs._internal.dashboards.toolkit.board import Section, line, section
@@ -14,6 +14,7 @@ from etter_obs._internal.dashboards.toolkit.panel_docs import ZERO, About
 from etter_obs._internal.dashboards.toolkit.panels import lines
 from etter_obs._internal.dashboards.toolkit.promql import rate, select, share, top, total
 from etter_obs._internal.dashboards.toolkit.queries import Series, per
+from etter_obs._internal.text.promql import equals
 
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Spec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def postgres(spec: Spec) -> Section:
     """Metrics of the server, from postgres_exporter."""
-    job = Job.POSTGRES.matcher
+    job = equals(Label.JOB, Job.POSTGRES)
     hit = total(rate(select(Postgres.BLOCKS_HIT, job)))
     read = total(rate(select(Postgres.BLOCKS_READ, job)))
     return section(

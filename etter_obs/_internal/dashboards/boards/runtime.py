@@ -224,7 +224,7 @@ def _process(app: App) -> Section:
 
 
 def _host(spec: Spec) -> Section:
-    job = Job.NODE.matcher
+    job = equals(Label.JOB, Job.NODE)
     idle = select(Node.CPU, job, equals("mode", "idle"))
     free = total(select(Node.MEMORY_AVAILABLE, job), Label.INSTANCE)
     memory = total(select(Node.MEMORY_TOTAL, job), Label.INSTANCE)

@@ -14,6 +14,7 @@ from etter_obs._internal.conventions import (
     Alert,
     Dashboard,
     Label,
+    constants_of,
 )
 from etter_obs._internal.conventions.external import Job, Prometheus, Scrape
 from etter_obs._internal.dashboards.boards.telemetry_delivery import alerts, collector
@@ -34,11 +35,12 @@ from etter_obs._internal.dashboards.toolkit.promql import (
     total,
 )
 from etter_obs._internal.dashboards.toolkit.queries import Series, per
+from etter_obs._internal.text.promql import equals
 
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Spec
 
-JOB_COLORS: Final = {job.value: color for job, color in zip(Job, SEQUENCE, strict=True)}
+JOB_COLORS: Final = dict(zip(constants_of(Job), SEQUENCE, strict=True))
 _LATE: Final = Limit(bad=1, warn=0.5)
 
 
@@ -157,7 +159,7 @@ def _app(spec: Spec, app: App) -> Section:
 
 
 def _prometheus(spec: Spec) -> Section:
-    job = Job.PROMETHEUS.matcher
+    job = equals(Label.JOB, Job.PROMETHEUS)
     used = share(
         peak(select(Prometheus.RULE_GROUP_DURATION, job), "rule_group"),
         peak(select(Prometheus.RULE_GROUP_INTERVAL, job), "rule_group"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etter_obs._internal.conventions import Alert
+from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.conventions.external import Alertmanager, Collector, Job, Loki, Prometheus
 from etter_obs._internal.dashboards.toolkit.board import Section, line, section
 from etter_obs._internal.dashboards.toolkit.links import runbook
@@ -13,6 +13,7 @@ from etter_obs._internal.dashboards.toolkit.panel_docs import ZERO, About, Limit
 from etter_obs._internal.dashboards.toolkit.panels import lines
 from etter_obs._internal.dashboards.toolkit.promql import or_zero, peak, rate, select, share, total
 from etter_obs._internal.dashboards.toolkit.queries import Series, per
+from etter_obs._internal.text.promql import equals
 
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Spec
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 def collector(spec: Spec) -> Section:
     """Whether traces and logs are delivered."""
-    job = Job.COLLECTOR.matcher
+    job = equals(Label.JOB, Job.COLLECTOR)
     spans = total(rate(select(Collector.ACCEPTED_SPANS, job)))
     logs = total(rate(select(Collector.ACCEPTED_LOGS, job)))
 
-    def lost(*names: Collector) -> str:
+    loki = equals(Label.JOB, Job.LOKI)
+    taken = total(rate(select(Loki.LINES, loki)))
+
+    def lost(*names: str) -> str:
         return " + ".join(or_zero(total(rate(select(name, job))), spans) for name in names)
 
     return section(
@@ -85,12 +89,9 @@ def collector(spec: Spec) -> Section:
                     "Refused: too old, too long, or over the rate limit; see Loki's log.",
                     "cps",
                 ),
-                Series(total(rate(select(Loki.LINES, Job.LOKI.matcher))), "taken", BLUE),
+                Series(taken, "taken", BLUE),
                 Series(
-                    or_zero(
-                        total(rate(select(Loki.DISCARDED, Job.LOKI.matcher))),
-                        total(rate(select(Loki.LINES, Job.LOKI.matcher))),
-                    ),
+                    or_zero(total(rate(select(Loki.DISCARDED, loki))), taken),
                     "refused",
                     VERMILION,
                 ),
@@ -101,8 +102,8 @@ def collector(spec: Spec) -> Section:
 
 def alerts(spec: Spec) -> Section:
     """Whether alerts reach people."""
-    job = Job.ALERTMANAGER.matcher
-    dropped = select(Prometheus.NOTIFICATIONS_DROPPED, Job.PROMETHEUS.matcher)
+    job = equals(Label.JOB, Job.ALERTMANAGER)
+    dropped = select(Prometheus.NOTIFICATIONS_DROPPED, equals(Label.JOB, Job.PROMETHEUS))
     notified = select(Alertmanager.NOTIFICATIONS, job)
     used = f"{total(notified, 'integration')} > 0"
     sent = f"({total(rate(notified), 'integration')} and {used})"

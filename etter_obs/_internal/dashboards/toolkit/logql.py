@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from etter_obs._internal.conventions import LogField
+from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.text.promql import one_of
 
 if TYPE_CHECKING:
@@ -36,10 +36,15 @@ def readable(pipeline: str) -> str:
     """Put what an access line holds in fields before its text: method, path, status, time."""
     method, path, status, milliseconds = (
         f"{{{{ .{field} }}}}"
-        for field in (LogField.METHOD, LogField.PATH, LogField.STATUS_CODE, LogField.DURATION_MS)
+        for field in (
+            log_fields.METHOD,
+            log_fields.PATH,
+            log_fields.STATUS_CODE,
+            log_fields.DURATION_MS,
+        )
     )
     request = f"{method} {path} {status} in {milliseconds} ms: "
     return (
-        f"{pipeline} | line_format `{{{{ if .{LogField.STATUS_CODE} }}}}{request}{{{{ end }}}}"
+        f"{pipeline} | line_format `{{{{ if .{log_fields.STATUS_CODE} }}}}{request}{{{{ end }}}}"
         "{{ __line__ }}`"
     )

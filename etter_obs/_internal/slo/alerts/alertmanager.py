@@ -15,7 +15,7 @@ from etter_obs._internal.slo.spec.receivers import Receiver
 from etter_obs._internal.text.yaml import yaml_document
 
 PATH: Final = "alerts/alertmanager.yml"
-_BY_SLO: Final = [Label.SERVICE.value, Label.ENVIRONMENT.value, Label.SLO.value]
+_BY_SLO: Final = [Label.SERVICE, Label.ENVIRONMENT, Label.SLO]
 _NO_JUDGEMENT: Final = f"{Alert.SLO_NO_DATA}|{Alert.SLO_NO_TRAFFIC}|{Alert.SLO_MISSING_BUCKET}"
 _WATCHDOG: Final = "watchdog"
 
@@ -46,14 +46,14 @@ def _route(spec: Spec) -> dict[str, object]:
             {
                 "receiver": _WATCHDOG,
                 "matchers": [f'{Label.ALERTNAME}="{Alert.WATCHDOG}"'],
-                "group_by": [Label.ALERTNAME.value],
+                "group_by": [Label.ALERTNAME],
                 **_WATCHDOG_TIMES,
             },
             _severity_route(spec, Severity.PAGE, _PAGE_TIMES),
             # One cause often affects many SLOs at once: send one notification.
             {
                 "matchers": [f'{Label.ALERTNAME}=~"{_NO_JUDGEMENT}"'],
-                "group_by": [Label.ALERTNAME.value, Label.SERVICE.value, Label.ENVIRONMENT.value],
+                "group_by": [Label.ALERTNAME, Label.SERVICE, Label.ENVIRONMENT],
                 "routes": _team_routes(spec, Severity.TICKET),
             },
             _severity_route(spec, Severity.TICKET, {}),
@@ -102,7 +102,7 @@ def _inhibitions() -> list[dict[str, object]]:
         {
             "source_matchers": [f'{Label.ALERTNAME}="{Alert.SERVICE_DOWN}"'],
             "target_matchers": [has_slo],
-            "equal": [Label.SERVICE.value, Label.ENVIRONMENT.value],
+            "equal": [Label.SERVICE, Label.ENVIRONMENT],
         },
     ]
 

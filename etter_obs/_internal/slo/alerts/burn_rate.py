@@ -78,7 +78,7 @@ def slo_alerts(spec: Spec, slo: Slo) -> list[AlertRule]:
 
 
 def _labels(spec: Spec, slo: Slo) -> dict[str, str]:
-    return {**own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
+    return {**own_labels(spec, slo), Label.TEAM: spec.team_of(slo)}
 
 
 def guard(spec: Spec, slo: Slo) -> Decimal:
@@ -108,7 +108,7 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
         name=Alert.burn_rate(tier.severity, tier.long_text),
         expr="\nand\n".join(clauses),
         severity=tier.severity.value,
-        labels={**_labels(spec, slo), Label.TIER.value: tier.name},
+        labels={**_labels(spec, slo), Label.TIER: tier.name},
         summary=f"{spec.service}: {slo.name} burns its error budget {speed}",
         description=f"{template_literal(slo.description)} Over the last {tier.long_text}, "
         f"{{{{ $value | humanizePercentage }}}} of the {noun} were bad; the objective of "

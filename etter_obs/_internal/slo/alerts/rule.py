@@ -77,11 +77,8 @@ def rendered(rule: AlertRule, spec: Spec) -> dict[str, object]:
         "expr": rule.expr,
         **({"for": rule.lasting} if rule.lasting else {}),
         "labels": {
-            **{
-                label.value if isinstance(label, Label) else label: v
-                for label, v in rule.labels.items()
-            },
-            Label.SEVERITY.value: rule.severity,
+            **rule.labels,
+            Label.SEVERITY: rule.severity,
         },
         "annotations": annotations_of(rule, spec),
     }

@@ -25,9 +25,9 @@ def service_alerts(spec: Spec) -> list[AlertRule]:
 
 def _labels(spec: Spec) -> dict[str, str]:
     return {
-        Label.SERVICE.value: spec.service,
-        Label.ENVIRONMENT.value: spec.environment,
-        Label.TEAM.value: spec.team,
+        Label.SERVICE: spec.service,
+        Label.ENVIRONMENT: spec.environment,
+        Label.TEAM: spec.team,
     }
 
 
@@ -82,9 +82,9 @@ def _instance_down(spec: Spec) -> AlertRule:
                 Firing(
                     {_up(spec, "a"): "0x120", _up(spec, "b"): "1x120"},
                     {
-                        Label.JOB.value: spec.service,
-                        Label.ENVIRONMENT.value: spec.environment,
-                        Label.INSTANCE.value: "a",
+                        Label.JOB: spec.service,
+                        Label.ENVIRONMENT: spec.environment,
+                        Label.INSTANCE: "a",
                     },
                 )
             ],
@@ -123,7 +123,7 @@ def _spec_mismatch(spec: Spec) -> AlertRule:
 def _telemetry_dropped(spec: Spec) -> AlertRule:
     by = f"{Label.SIGNAL}, {Label.REASON}"
     increase = f"increase({_own(spec, conventions.TELEMETRY_DROPPED)}[15m])"
-    dropped = {Label.SIGNAL.value: "log", Label.REASON.value: "queue_full"}
+    dropped = {Label.SIGNAL: "log", Label.REASON: "queue_full"}
     sample = _own(spec, conventions.TELEMETRY_DROPPED, *starmap(equals, dropped.items()))
     return AlertRule(
         name=Alert.TELEMETRY_DROPPED,
@@ -142,7 +142,7 @@ def _telemetry_dropped(spec: Spec) -> AlertRule:
 
 def _series_cap_reached(spec: Spec) -> AlertRule:
     increase = f"increase({_own(spec, conventions.SERIES_DROPPED)}[15m])"
-    capped = {Label.METRIC.value: conventions.REQUESTS.suffix}
+    capped = {Label.METRIC: conventions.REQUESTS.suffix}
     sample = _own(spec, conventions.SERIES_DROPPED, *starmap(equals, capped.items()))
     return AlertRule(
         name=Alert.SERIES_CAP_REACHED,

@@ -41,9 +41,9 @@ def stack(spec: Spec) -> dict[str, str]:
 def stack_alerts(spec: Spec) -> list[AlertRule]:
     """Return the alerts about Prometheus, Alertmanager, the collector and Loki."""
     labels = {
-        Label.SERVICE.value: SERVICE,
-        Label.ENVIRONMENT.value: spec.environment,
-        Label.TEAM.value: spec.team,
+        Label.SERVICE: SERVICE,
+        Label.ENVIRONMENT: spec.environment,
+        Label.TEAM: spec.team,
     }
     return [
         _watchdog(labels),
@@ -146,7 +146,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "A target exposes more samples, bytes or labels than its limit, so Prometheus stores "
             "none of them, and alerts on the target have no data. A label has unbounded values, or "
             "the limit is too low. Find the target on Prometheus's targets page first.",
-            {own(limit): {Label.JOB.value: "prometheus"} for limit in limits},
+            {own(limit): {Label.JOB: "prometheus"} for limit in limits},
             any_series(limits, _PROMETHEUS),
         ),
         AlertRule(
@@ -164,7 +164,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
                 fires=[
                     Firing(
                         {'up{job="loki",instance="a"}': "0x120"},
-                        {Label.JOB.value: "loki", Label.INSTANCE.value: "a"},
+                        {Label.JOB: "loki", Label.INSTANCE: "a"},
                     )
                 ],
                 quiet=[
@@ -187,7 +187,7 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             queries={"result of the last reload": reloaded},
             example=Example(
                 fires=[
-                    Firing({_reload(job): "0x120"}, {Label.JOB.value: job})
+                    Firing({_reload(job): "0x120"}, {Label.JOB: job})
                     for job in ("prometheus", "alertmanager")
                 ],
                 quiet=[{_reload("prometheus"): "1x120", _reload("alertmanager"): "1x120"}],

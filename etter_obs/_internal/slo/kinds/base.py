@@ -69,12 +69,12 @@ class Breakdown:
     """
 
     metric: Metric
-    label: Label
+    label: str
     matchers: tuple[str, ...] = ()
     within: str | None = None
 
 
-def breakdown_label(metric: Metric) -> Label | None:
+def breakdown_label(metric: Metric) -> str | None:
     """Return the label by which the series of ``metric`` are broken down, None if it has none."""
     return next((label for label in BREAKDOWN_LABELS if label in metric.labels), None)
 

@@ -61,7 +61,7 @@ class LatencySli(SliKind):
     )
 
     @property
-    def _labels(self) -> tuple[Label, ...]:
+    def _labels(self) -> tuple[str, ...]:
         metric = metric_by_suffix(self.metric)
         return metric.labels if metric else ()
 
@@ -121,7 +121,7 @@ class LatencySli(SliKind):
         known = self._labels
         if metric_by_suffix(self.metric) is None and self.routes:
             known = (Label.ENDPOINT,)
-        labels = [(label.value, values.get(label, "x")) for label in known]
+        labels = [(label, values.get(label, "x")) for label in known]
         common = own(spec, (Label.INSTANCE, "a"), *labels)
         everything = counter(steps, seconds, "all")
         return {

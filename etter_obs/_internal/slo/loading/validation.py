@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
+from etter_obs._internal.conventions import constants_of
 from etter_obs._internal.conventions.external import Job
 from etter_obs._internal.slo.kinds.checks import Path, Problem
 from etter_obs._internal.slo.spec.fields import wrong_name
@@ -22,7 +23,7 @@ from etter_obs._internal.text.units import decimal_text, percent_text
 PromqlChecker = Callable[[Spec], Iterable[Problem]]
 """Yields what is wrong with a spec that is right as far as this package can tell."""
 
-RESERVED: Final = {"stack", "tempo", "grafana", *(job.value for job in Job)}
+RESERVED: Final = {"stack", "tempo", "grafana", *constants_of(Job)}
 """Names of the stack's own alerts and of its scrape jobs."""
 
 

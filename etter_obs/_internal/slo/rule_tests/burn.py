@@ -142,7 +142,7 @@ def _rate(slo: Slo, bad_seconds: Decimal) -> Decimal:
 def _firing(spec: Spec, slo: Slo, tier: Tier) -> Mapping[str, str]:
     return {
         **own_labels(spec, slo),
-        Label.SEVERITY.value: tier.severity.value,
-        Label.TIER.value: tier.name,
-        Label.TEAM.value: spec.team_of(slo),
+        Label.SEVERITY: tier.severity.value,
+        Label.TIER: tier.name,
+        Label.TEAM: spec.team_of(slo),
     }

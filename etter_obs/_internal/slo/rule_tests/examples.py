@@ -71,7 +71,7 @@ def _fired(spec: Spec, rule: AlertRule, firing: Firing) -> dict[str, object]:
         "exp_labels": {
             **firing.labels,
             **plain(rule.labels),
-            Label.SEVERITY.value: rule.severity,
+            Label.SEVERITY: rule.severity,
         },
         "exp_annotations": {name: text_when_firing(text, firing) for name, text in texts.items()},
     }

@@ -118,7 +118,7 @@ def _rate(share: Decimal, pace: Pace) -> Decimal:
 
 def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """No data at first, then data; no burn-rate alert fires without data."""
-    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY: Severity.TICKET.value}
     silence, then = Decimal(1200), Decimal(1200)
     series_ = {
         selector: f"_x{int(silence / pace.scrape)} {values}"
@@ -141,7 +141,7 @@ def _no_data(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 def _no_traffic(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """Series that do not grow: no burn, no missing data; the alert on traffic fires in the end."""
-    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY: Severity.TICKET.value}
     quiet = spec.no_traffic_after
     slow = pace_of(spec, slo, quiet)
     started = slow.up(quiet / 2)
@@ -232,7 +232,7 @@ def _overspent(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
     """One of two instances lacks the bucket, then it is replaced."""
-    labels = {**_slo_labels(spec, slo), Label.SEVERITY.value: Severity.TICKET.value}
+    labels = {**_slo_labels(spec, slo), Label.SEVERITY: Severity.TICKET.value}
     length = Decimal(1800)
     whole = input_series(spec, slo, [Step(2 * length, Decimal(10), Decimal(0))], pace.scrape)
     first = [Step(length, Decimal(10), Decimal(0))]
@@ -264,7 +264,7 @@ def _missing_bucket(spec: Spec, slo: Slo, pace: Pace) -> dict[str, object]:
 
 
 def _slo_labels(spec: Spec, slo: Slo) -> dict[str, str]:
-    return {**own_labels(spec, slo), Label.TEAM.value: spec.team_of(slo)}
+    return {**own_labels(spec, slo), Label.TEAM: spec.team_of(slo)}
 
 
 def _no_burn(spec: Spec, slo: Slo, at: Decimal) -> list[dict[str, object]]:

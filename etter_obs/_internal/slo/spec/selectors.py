@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def own_labels(spec: Spec, slo: Slo) -> dict[str, str]:
     """Return the labels that every recording and alert of ``slo`` carries."""
     return {
-        Label.SERVICE.value: spec.service,
-        Label.ENVIRONMENT.value: spec.environment,
-        Label.SLO.value: slo.name,
+        Label.SERVICE: spec.service,
+        Label.ENVIRONMENT: spec.environment,
+        Label.SLO: slo.name,
     }
 
 
