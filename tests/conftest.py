@@ -7,11 +7,21 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.browser import chromium
 from tests.parts import no_tracing, registry
 from tests.services import otlp, postgres, redis_server, shared_postgres
 from tests.wheel import wheel
 
-__all__ = ["no_tracing", "otlp", "postgres", "redis_server", "registry", "shared_postgres", "wheel"]
+__all__ = [
+    "chromium",
+    "no_tracing",
+    "otlp",
+    "postgres",
+    "redis_server",
+    "registry",
+    "shared_postgres",
+    "wheel",
+]
 
 # An example that takes long tells of the machine, which another test is using, not of the code.
 settings.register_profile(

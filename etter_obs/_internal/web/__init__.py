@@ -1,0 +1,1 @@
+"""The built pages, and what serves them."""

@@ -1,0 +1,18 @@
+/** The dashboards against Prometheus, Loki and a trace store. */
+import { render } from "preact";
+import { Empty, initTheme, Layout, useRoute } from "../shared";
+
+const PAGES = [{ path: "", title: "Overview" }];
+
+function App() {
+  const { path } = useRoute();
+  return (
+    <Layout title="etter-obs view" pages={PAGES} current={path}>
+      <Empty>The viewer is not here yet.</Empty>
+    </Layout>
+  );
+}
+
+initTheme();
+const root = document.getElementById("app");
+if (root) render(<App />, root);
