@@ -39,7 +39,7 @@ from etter_obs._internal.dashboards.lint.model import (
     expression_of,
     source_of,
 )
-from etter_obs._internal.dashboards.lint.queries import MOST, at_load
+from etter_obs._internal.dashboards.lint.queries import MAX_QUERIES, at_load
 from etter_obs._internal.dashboards.lint.rendered_queries import fill, listed_by, opening_values
 from etter_obs._internal.dashboards.toolkit.queries import Source
 from etter_obs._internal.slo.prometheus.api import Prometheus
@@ -231,7 +231,7 @@ def main() -> int:
     too_many = False
     for which in Dashboard:
         board = BoardView(which.path, json.loads((ROOT / which.path).read_text(encoding="utf-8")))
-        too_many |= at_load(board) > MOST
+        too_many |= at_load(board) > MAX_QUERIES
         opens = board.raw["time"]["from"].removeprefix("now-")
         for span in dict.fromkeys((opens, WIDEST.get(which, opens))):
             table.add_row(board.title, span, *_row(board, servers.time(board, seconds(span))))

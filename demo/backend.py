@@ -15,7 +15,7 @@ import httpx
 
 from demo.processes import child, tail
 
-_READY_WITHIN = 90.0
+_READY_TIMEOUT = 90.0
 
 
 class BackendError(RuntimeError):
@@ -71,7 +71,7 @@ def backend_running(
     logs = run_dir / "logs"
     with child("backend", command, log_dir=logs, env=env) as process:
         base_url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + _READY_WITHIN
+        deadline = time.monotonic() + _READY_TIMEOUT
         while not _is_ready(base_url):
             if process.poll() is not None or time.monotonic() > deadline:
                 told = tail(logs / "backend.err") or tail(logs / "backend.log")

@@ -17,7 +17,7 @@ ARGUMENTS: Final = (
     f"--project-name={PROJECT}",
     *(part for file in FILES for part in ("--file", file)),
 )
-_ASKED_WITHIN = 10.0
+_REQUEST_TIMEOUT = 10.0
 _LOG_LINES = "2000"
 
 
@@ -33,7 +33,7 @@ def refusal() -> str:
     for question in (("docker", "version"), ("docker", "compose", "version")):
         try:
             done = subprocess.run(  # noqa: S603
-                question, capture_output=True, text=True, check=False, timeout=_ASKED_WITHIN
+                question, capture_output=True, text=True, check=False, timeout=_REQUEST_TIMEOUT
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)

@@ -16,8 +16,8 @@ from demo.view import View
 from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.prometheus.api import PrometheusError
 
-_EVERY = 1.0
-_SCRAPED_WITHIN = 90.0
+_INTERVAL = 1.0
+_SCRAPE_TIMEOUT = 90.0
 
 
 class Play:
@@ -43,7 +43,7 @@ class Play:
         Raises:
             PlatformError: Prometheus does not scrape the app in time, or as for `run`.
         """
-        deadline = time.monotonic() + _SCRAPED_WITHIN
+        deadline = time.monotonic() + _SCRAPE_TIMEOUT
         while not self._is_scraped():
             if time.monotonic() > deadline:
                 raise PlatformError("Prometheus does not scrape the app")
@@ -87,7 +87,7 @@ class Play:
         with suppress(PrometheusError):  # the next second brings another answer
             measured = self._prometheus.measure()
         view.show(headline, measured)
-        time.sleep(_EVERY)
+        time.sleep(_INTERVAL)
 
     def _act(self, phase: Phase, view: View) -> None:
         if phase is Phase.BROKEN:

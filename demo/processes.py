@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 _PR_SET_PDEATHSIG = 1
-_STOP_WITHIN = 15.0
+_STOP_TIMEOUT = 15.0
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def child(
     finally:
         process.terminate()
         try:
-            process.wait(_STOP_WITHIN)
+            process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

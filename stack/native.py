@@ -23,8 +23,8 @@ from stack.build import binary, ensure
 from stack.layout import CHECKOUT, Ports, copy_config, write_targets
 from stack.versions import BUILDS, NATIVE
 
-READY_WITHIN = 60.0  # seconds; warm it takes a few
-_STOP_WITHIN = 15.0  # honcho kills what has not stopped after 5
+READY_TIMEOUT = 60.0  # seconds; warm it takes a few
+_STOP_TIMEOUT = 15.0  # honcho kills what has not stopped after 5
 
 
 class StackError(RuntimeError):
@@ -142,7 +142,7 @@ def running(
     finally:
         supervisor.send_signal(signal.SIGTERM)
         try:
-            supervisor.wait(_STOP_WITHIN)
+            supervisor.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             supervisor.kill()
             supervisor.wait()
@@ -151,7 +151,7 @@ def running(
 
 
 def wait(
-    run_dir: Path, supervisor: subprocess.Popen[bytes] | None = None, within: float = READY_WITHIN
+    run_dir: Path, supervisor: subprocess.Popen[bytes] | None = None, within: float = READY_TIMEOUT
 ) -> Stack:
     """Wait until the stack in `run_dir` is ready.
 

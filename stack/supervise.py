@@ -20,10 +20,10 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from stack.layout import Ports, environment, lay_out, write_atomically
-from stack.native import READY_WITHIN, Stack, StackError, programs
+from stack.native import READY_TIMEOUT, Stack, StackError, programs
 
 _PROCFILE = Path(__file__).parent / "Procfile"
-_ANSWERS_WITHIN = 2.0
+_RESPONSE_TIMEOUT = 2.0
 
 
 def up(
@@ -133,8 +133,8 @@ def _announce(stack: Stack, only: Sequence[str]) -> None:
     started = time.monotonic()
     for name in only:
         while not _answers(ready[name]):
-            if time.monotonic() - started > READY_WITHIN:
-                print(f"stack: {name} is not ready after {READY_WITHIN:.0f} s", file=sys.stderr)
+            if time.monotonic() - started > READY_TIMEOUT:
+                print(f"stack: {name} is not ready after {READY_TIMEOUT:.0f} s", file=sys.stderr)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             time.sleep(0.1)
@@ -145,5 +145,5 @@ def _announce(stack: Stack, only: Sequence[str]) -> None:
 
 def _answers(url: str) -> bool:
     with suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=_ANSWERS_WITHIN).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=_RESPONSE_TIMEOUT).status_code == httpx.codes.OK
     return False

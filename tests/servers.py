@@ -21,8 +21,8 @@ from tests.services import free_port
 from tests.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[1]
-_START_SECONDS: Final = 60
-_END_SECONDS: Final = 30
+_START_TIMEOUT: Final = 60
+_STOP_TIMEOUT: Final = 30
 
 Command = Callable[[str, int, bool], list[str]]
 """Makes a server's arguments of the app (``module:name``), the port and whether it is a factory."""
@@ -127,7 +127,7 @@ class Running:
         """Send a signal, wait until the process has ended, and return its exit code."""
         if self.process.poll() is None:
             self.send(number)
-        code = self.process.wait(_END_SECONDS)
+        code = self.process.wait(_STOP_TIMEOUT)
         self._reader.join(5)
         return code
 
@@ -181,7 +181,7 @@ def running(
     run.start_reading()
     try:
         if wait:
-            eventually(run.answers, deadline_s=_START_SECONDS, every_s=0.05, tell=run.said)
+            eventually(run.answers, deadline_s=_START_TIMEOUT, every_s=0.05, tell=run.said)
         yield run
     finally:
         _end_all(process)
@@ -196,4 +196,4 @@ def _end_all(process: subprocess.Popen[str]) -> None:
     for one in family:
         with suppress(psutil.NoSuchProcess):
             one.kill()
-    process.wait(_END_SECONDS)
+    process.wait(_STOP_TIMEOUT)

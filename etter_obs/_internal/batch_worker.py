@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 T = TypeVar("T")
 
 _IDLE_ROUNDS: Final = 20
-_STEP: Final = 0.05
+_CHECK_INTERVAL: Final = 0.05
 """Seconds between two checks for ``hopeless`` while waiting."""
 
 
@@ -232,7 +232,7 @@ def _waited(
     end = time.monotonic() + seconds
     while True:
         left = end - time.monotonic()
-        wait(max(0.0, min(left, _STEP)))
+        wait(max(0.0, min(left, _CHECK_INTERVAL)))
         if done() or left <= 0 or hopeless():
             return done()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from etter_obs._internal.requests.middleware import ObservabilityMiddleware
 
 _LOG: Final = logging.getLogger("etter_obs")
-_LIFESPAN_SECONDS: Final = 1.0
+_LIFESPAN_TIMEOUT: Final = 1.0
 """Seconds to wait for the server's lifespan message after its loop starts."""
 
 
@@ -68,7 +68,7 @@ class AppLifecycle:
         """
 
         async def begin() -> None:
-            await asyncio.sleep(_LIFESPAN_SECONDS)
+            await asyncio.sleep(_LIFESPAN_TIMEOUT)
             if asyncio.get_running_loop() not in self._loops and not self._parts.deadline.has_begun:
                 self.starting()
                 self.started()

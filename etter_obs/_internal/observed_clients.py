@@ -28,7 +28,7 @@ class _Observed(NamedTuple):
 
     kind: str
     thing: object
-    leads: bool
+    is_first: bool
     """Whether the state of the server is read through this one of its kind."""
     passes: bool
     """Whether it was created while the app ran, and so belongs to that run."""
@@ -78,12 +78,12 @@ class ObservedClients:
         free = self._name_for(_DATABASE, engine, name)
         if free is None:
             return
-        leads = self._nobody_leads(_DATABASE)
+        is_first = self._is_first_of(_DATABASE)
         pool = "default" if free == _DATABASE else free
         undo = instrument_engine(
-            engine, self._metrics, self._tracing, pool=pool, watch_server=leads
+            engine, self._metrics, self._tracing, pool=pool, watch_server=is_first
         )
-        self._observed[free] = _Observed(_DATABASE, engine, leads, self._runs, undo)
+        self._observed[free] = _Observed(_DATABASE, engine, is_first, self._runs, undo)
         self._health.add(free, database_check(engine), critical=True)
 
     def add_redis(self, client: Redis | AsyncRedis, name: str | None) -> None:
@@ -98,13 +98,13 @@ class ObservedClients:
         free = self._name_for(_REDIS, client, name)
         if free is None:
             return
-        leads = self._nobody_leads(_REDIS)
+        is_first = self._is_first_of(_REDIS)
         with ExitStack() as undo:
-            undo.callback(instrument_redis(client, self._metrics, self._tracing, watch=leads))
-            if leads:
+            undo.callback(instrument_redis(client, self._metrics, self._tracing, watch=is_first))
+            if is_first:
                 undo.callback(self._keep_results_in(client))
             taken = undo.pop_all()
-        self._observed[free] = _Observed(_REDIS, client, leads, self._runs, taken.close)
+        self._observed[free] = _Observed(_REDIS, client, is_first, self._runs, taken.close)
         self._health.add(free, redis_check(client), critical=False)
 
     def close(self) -> None:
@@ -126,8 +126,8 @@ class ObservedClients:
         self._observed.pop(name).undo()
         self._health.remove(name)
 
-    def _nobody_leads(self, kind: str) -> bool:
-        return not any(seen.leads for seen in self._observed.values() if seen.kind == kind)
+    def _is_first_of(self, kind: str) -> bool:
+        return not any(seen.is_first for seen in self._observed.values() if seen.kind == kind)
 
 
 def _names(kind: str) -> Iterator[str]:

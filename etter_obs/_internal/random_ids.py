@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
-_AT_A_TIME: Final = 512
+_BATCH: Final = 512
 
 
 class _Pool:
@@ -34,7 +34,7 @@ def random_ids(digits: int) -> Callable[[], str]:
         try:
             return ready.pop()
         except IndexError:
-            text = os.urandom(_AT_A_TIME * digits // 2).hex()
+            text = os.urandom(_BATCH * digits // 2).hex()
             ready.extend(text[at : at + digits] for at in range(digits, len(text), digits))
             return text[:digits]
 

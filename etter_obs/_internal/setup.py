@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _observed: Final[weakref.WeakKeyDictionary[Starlette, Observability]] = weakref.WeakKeyDictionary()
-_left_behind: Final[deque[Observability]] = deque()
+_orphaned: Final[deque[Observability]] = deque()
 """Handles of apps that were freed without a shutdown. The set-up of the next app shuts them down,
 because the garbage collector may run on any thread and must not wait."""
-_LEFT_SECONDS: Final = 0.5
-"""Seconds that each of them may take to send the rest."""
+_SHUTDOWN_TIMEOUT: Final = 0.5
+"""Timeout of each shutdown, in seconds."""
 
 
 def setup_observability(
@@ -63,8 +63,8 @@ def setup_observability(
         SettingsError: An environment variable has a value that it does not accept.
         SpecError: slo.yaml is not valid.
     """
-    while _left_behind:
-        _left_behind.popleft().shutdown(_LEFT_SECONDS)
+    while _orphaned:
+        _orphaned.popleft().shutdown(_SHUTDOWN_TIMEOUT)
     known = _observed.get(app)
     if known is not None:
         known._observe_all(engine, redis)
@@ -82,7 +82,7 @@ def setup_observability(
         observability.shutdown()
         raise
     _observed[app] = observability
-    app_is_gone = weakref.finalize(app, _left_behind.append, observability)
+    app_is_gone = weakref.finalize(app, _orphaned.append, observability)
     app_is_gone.atexit = False
     observability._on_shutdown(app_is_gone.detach)
     observability._on_shutdown(partial(_forget, weakref.ref(app)))

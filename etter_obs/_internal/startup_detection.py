@@ -18,8 +18,8 @@ from starlette.routing import Router
 
 _NEXT: Final = ("cr_await", "gi_yieldfrom", "ag_await")
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
-_POLL_SECONDS: Final = 0.05
-_LONGEST_POLL_SECONDS: Final = 1.0
+_POLL_INTERVAL: Final = 0.05
+_MAX_POLL_INTERVAL: Final = 1.0
 
 
 def call_when_started(router: Router, call: Callable[[], object]) -> None:
@@ -39,7 +39,7 @@ def call_when_started(router: Router, call: Callable[[], object]) -> None:
 
     def look() -> None:
         if not task.done() and step in _frames_of(task.get_coro()):
-            loop.call_later(_POLL_SECONDS, look)
+            loop.call_later(_POLL_INTERVAL, look)
         else:
             call()
 
@@ -55,13 +55,13 @@ def call_in_main_loop(call: Callable[[], object]) -> Callable[[], None]:
     over = threading.Event()
 
     def look() -> None:
-        pause = _POLL_SECONDS
+        pause = _POLL_INTERVAL
         while not over.wait(pause):
             loop = _loop_of(threading.main_thread().ident)
             if loop is not None:
                 loop.call_soon_threadsafe(call)
                 return
-            pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
+            pause = min(pause * 1.5, _MAX_POLL_INTERVAL)
 
     threading.Thread(target=look, name="etter-obs-start", daemon=True).start()
     return over.set

@@ -10,7 +10,7 @@ from typing import Final
 from etter_obs._internal.bundle import bundle_root
 from etter_obs._internal.settings import cache_root
 
-_OF: Final = {"promtool": "prometheus", "amtool": "alertmanager"}
+_COMPONENTS: Final = {"promtool": "prometheus", "amtool": "alertmanager"}
 """The component that each program comes with; docker-compose.yml pins its version."""
 
 
@@ -23,9 +23,9 @@ def find_program(name: str) -> Path | None:
     return max(built, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def how_to_get(name: str) -> str:
+def install_commands(name: str) -> str:
     """Return the commands, one per line, that each install the program at the pinned version."""
-    component = _OF[name]
+    component = _COMPONENTS[name]
     compose = (bundle_root() / "docker-compose.yml").read_text(encoding="utf-8")
     found = re.search(rf"image: prom/{component}:v(\d+)\.(\d+)\.(\d+)", compose)
     assert found, f"docker-compose.yml names no version of {component}"  # noqa: S101

@@ -13,7 +13,7 @@ from etter_obs._internal.logs import LogPipeline, line_watchers
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.settings import Settings
 
-_FLUSH_SECONDS: Final = 5.0
+_FLUSH_TIMEOUT: Final = 5.0
 _ERRORS: Final = ("ERROR", "CRITICAL")
 
 
@@ -30,7 +30,7 @@ class LogRecorder:
     @property
     def lines(self) -> list[dict[str, Any]]:
         """Return all lines logged so far."""
-        line_watchers.flush(_FLUSH_SECONDS)
+        line_watchers.flush(_FLUSH_TIMEOUT)
         return [json.loads(line) for line in list(self._lines)]
 
     def where(self, **fields: Any) -> list[dict[str, Any]]:
@@ -98,6 +98,6 @@ def recording_logs() -> Iterator[LogRecorder]:
             undo.callback(registry.close)
             settings = Settings(log_level="DEBUG")
             pipeline = LogPipeline(settings, "test", "test", registry, StringIO())
-            undo.callback(pipeline.close, _FLUSH_SECONDS)
+            undo.callback(pipeline.close, _FLUSH_TIMEOUT)
             pipeline.install()
         yield recorder

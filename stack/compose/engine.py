@@ -15,8 +15,8 @@ from pathlib import Path
 from stack.build import binary
 from stack.progress import Task
 
-_STARTS_WITHIN = 60.0  # seconds
-_STOPS_WITHIN = 60.0
+_START_TIMEOUT = 60.0  # seconds
+_STOP_TIMEOUT = 60.0
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -139,7 +139,7 @@ def _started() -> Iterator[Engine]:
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            deadline = time.monotonic() + _STARTS_WITHIN
+            deadline = time.monotonic() + _START_TIMEOUT
             while not _answers(environment):
                 if daemon.poll() is not None or time.monotonic() > deadline:
                     tail = (root / "log").read_text(errors="replace")[-2000:]
@@ -149,7 +149,7 @@ def _started() -> Iterator[Engine]:
         finally:
             daemon.terminate()
             try:
-                daemon.wait(_STOPS_WITHIN)
+                daemon.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()

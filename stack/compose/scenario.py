@@ -20,9 +20,9 @@ from stack.progress import Task
 from stack.versions import IMAGES
 
 _API = "/api/etter"
-_HEALTHY_WITHIN = 180.0  # seconds
-_ARRIVES_WITHIN = 60.0
-_FIRES_WITHIN = 240.0  # discovery, a scrape and a few evaluations of 30 s
+_HEALTHY_TIMEOUT = 180.0  # seconds
+_ARRIVAL_TIMEOUT = 60.0
+_ALERT_TIMEOUT = 240.0  # discovery, a scrape and a few evaluations of 30 s
 #: Prometheus's job for each service that is scraped.
 _JOBS = {
     "prometheus": "prometheus",
@@ -62,7 +62,7 @@ def test_compose() -> None:
         try:
             with Task("docker compose up"):
                 project.up()
-            _eventually("every service is healthy", lambda: _unhealthy(project), _HEALTHY_WITHIN)
+            _eventually("every service is healthy", lambda: _unhealthy(project), _HEALTHY_TIMEOUT)
             _check_hardening(project)
             _check_scrapes(project)
             _check_answer(project)
@@ -125,7 +125,7 @@ def _check_scrapes(project: Project) -> None:
         up = _json(asked, params={"query": "up == 1"})["data"]["result"]
         return ", ".join(sorted(wanted - {each["metric"]["job"] for each in up})) or None
 
-    _eventually(f"Prometheus scrapes {', '.join(sorted(wanted))}", missing, _ARRIVES_WITHIN)
+    _eventually(f"Prometheus scrapes {', '.join(sorted(wanted))}", missing, _ARRIVAL_TIMEOUT)
 
 
 def _check_answer(project: Project) -> None:
@@ -138,7 +138,7 @@ def _check_answer(project: Project) -> None:
             return None
         return f"ready: {ready.status_code}, search: {found.status_code}"
 
-    _eventually("the backend finds what PostgreSQL holds", missing, _ARRIVES_WITHIN)
+    _eventually("the backend finds what PostgreSQL holds", missing, _ARRIVAL_TIMEOUT)
 
 
 def _check_log_line(project: Project) -> None:
@@ -153,7 +153,7 @@ def _check_log_line(project: Project) -> None:
     def missing() -> str | None:
         return None if _json(asked, params={"query": query})["data"]["result"] else query
 
-    _eventually("the request's log line is in Loki", missing, _ARRIVES_WITHIN)
+    _eventually("the request's log line is in Loki", missing, _ARRIVAL_TIMEOUT)
 
 
 def _check_trace(project: Project) -> None:
@@ -165,7 +165,7 @@ def _check_trace(project: Project) -> None:
         found = httpx.get(f"{project.url('tempo')}/api/v2/traces/{trace_id}", timeout=10)
         return None if found.status_code == httpx.codes.OK else str(found.status_code)
 
-    _eventually("the request's trace is in Tempo", missing, _ARRIVES_WITHIN)
+    _eventually("the request's trace is in Tempo", missing, _ARRIVAL_TIMEOUT)
 
 
 def _check_grafana(project: Project) -> None:
@@ -186,7 +186,7 @@ def _check_grafana(project: Project) -> None:
 def _check_alert(project: Project) -> None:
     """The watchdog is in Alertmanager; broken routes bring the page of the availability SLO."""
     watchdog = _alert(project, Alert.WATCHDOG)
-    _eventually("the watchdog is in Alertmanager", watchdog, _FIRES_WITHIN)
+    _eventually("the watchdog is in Alertmanager", watchdog, _ALERT_TIMEOUT)
     faults = f"{project.url('backend')}{_API}/faults/companies"
     httpx.put(faults, json={"error_share": 1.0}, timeout=10).raise_for_status()
     name = Alert.burn_rate("page", "1h")
@@ -197,7 +197,7 @@ def _check_alert(project: Project) -> None:
             _search(project, {})
         return page()
 
-    _eventually(f"{name} of availability is in Alertmanager", missing, _FIRES_WITHIN)
+    _eventually(f"{name} of availability is in Alertmanager", missing, _ALERT_TIMEOUT)
 
 
 def _alert(project: Project, name: str, **labels: str) -> Callable[[], str | None]:

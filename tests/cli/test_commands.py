@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etter_obs._internal.tool_lookup import how_to_get
+from etter_obs._internal.tool_lookup import install_commands
 from stack.build import binary
 from stack.versions import IMAGES, build_of
 from tests.command_line import run
@@ -205,7 +205,7 @@ def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -
     assert "rules and rule tests: not checked, because promtool is not on the PATH" in said
     assert "routing: not checked, because amtool is not on the PATH" in said
     shown = (ROOT / "docs/project.md").read_text(encoding="utf-8")
-    assert all(line.strip() in shown for line in how_to_get("promtool").splitlines())
+    assert all(line.strip() in shown for line in install_commands("promtool").splitlines())
     for name in ("promtool", "amtool"):
         build = build_of(name)
         image = IMAGES[build.name]

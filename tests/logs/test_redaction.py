@@ -21,7 +21,7 @@ def test_a_secret_is_hidden(text: str, secret: str, around: str) -> None:
     shown = redactor.text(around.format(text))
     assert secret not in shown
     assert REDACTED in shown
-    assert redactor.suspect(around.format(text))
+    assert redactor.may_match(around.format(text))
     if around.startswith("see"):
         assert shown.startswith("see ")
 

@@ -22,7 +22,7 @@ from typing import (
 from etter_obs._internal.cache.call_keys import Call, Calls
 from etter_obs._internal.cache.digest import NoStableFormError
 from etter_obs._internal.cache.results import Results
-from etter_obs._internal.cache.single_flight import flight, fly, fly_async
+from etter_obs._internal.cache.single_flight import flight, run_flight, run_flight_async
 from etter_obs._internal.conventions import NotKept
 from etter_obs._internal.newest_app import Newest
 from etter_obs._internal.wrapping import replacing
@@ -149,7 +149,7 @@ class _Kept:
             return self._function(*args, **kwargs)
         call = partial(self._function, *args, **kwargs)
         # A sync wait in the event loop would block a computation that requires the loop.
-        return fly(flight(*prepared, self._results, call, waits=not _in_asyncio()))
+        return run_flight(flight(*prepared, self._results, call, waits=not _in_asyncio()))
 
     async def answer_async(self, *args: Any, **kwargs: Any) -> Any:
         """Return the stored result of a coroutine function, or compute it."""
@@ -157,7 +157,7 @@ class _Kept:
         if prepared is None:
             return await self._function(*args, **kwargs)
         call = partial(self._function, *args, **kwargs)
-        return await fly_async(flight(*prepared, self._results, call, waits=True))
+        return await run_flight_async(flight(*prepared, self._results, call, waits=True))
 
     def forget(self, *args: Any, **kwargs: Any) -> bool:
         """Invalidate the result for these arguments; return whether this succeeded."""

@@ -1,7 +1,7 @@
 """One call of a ``cached`` function: a look-up, else a computation while other callers wait.
 
-A generator of steps describes a call once; ``fly()`` runs the steps for a sync function,
-``fly_async()`` for a coroutine function.
+A generator of steps describes a call once; ``run_flight()`` runs the steps for a sync function,
+``run_flight_async()`` for a coroutine function.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from etter_obs._internal.cache.results import Results
     from etter_obs._internal.cache.store import Begun, Cache, Entry, Script
 
-LONGEST_COMPUTATION: Final = 600
+COMPUTATION_TIMEOUT: Final = 600
 """Limit of a computation in seconds; later the mark that invalidates its result may be gone."""
-OTHERS_SECONDS: Final = 2
+PEER_TIMEOUT: Final = 2
 """Seconds to wait for the computation of another process."""
-_PATIENCE: Final = 30.0
+_FLIGHT_TIMEOUT: Final = 30.0
 """Seconds to wait for another caller in this process."""
-_POLL_SECONDS: Final = 0.05
+_POLL_INTERVAL: Final = 0.05
 _computing: Final[ContextVar[frozenset[str]]] = ContextVar(
     "etter_obs_computing", default=frozenset()
 )
@@ -54,7 +54,7 @@ class Step(Protocol):
 Flight = Generator[Step, Any, Outcome]
 
 
-def fly(flight: Flight) -> Any:
+def run_flight(flight: Flight) -> Any:
     """Return the result of the call, or raise its exception."""
     try:
         step = next(flight)
@@ -69,7 +69,7 @@ def fly(flight: Flight) -> Any:
     return outcome.value
 
 
-async def fly_async(flight: Flight) -> Any:
+async def run_flight_async(flight: Flight) -> Any:
     """Return the result of the call, or raise its exception."""
     try:
         step = next(flight)
@@ -99,7 +99,7 @@ def flight(
     Returns:
         A generator of steps that returns the outcome.
     """
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _FLIGHT_TIMEOUT
     waits = waits and entry.value not in _computing.get()
     while True:
         found = results.decode((yield _Ask(cache, cache.look_up(entry))))
@@ -129,7 +129,7 @@ def flight(
 def _compute(
     cache: Cache, entry: Entry, results: Results, call: Callable[[], Any], *, waits: bool
 ) -> Flight:
-    until = time.monotonic() + OTHERS_SECONDS
+    until = time.monotonic() + PEER_TIMEOUT
     while True:
         begun: Begun | None = yield _Ask(cache, cache.begin(entry, results.longest()))
         if begun is None:
@@ -140,7 +140,7 @@ def _compute(
             return Outcome(*found, is_stored=True)
         if begun.leads or not waits or time.monotonic() >= until:
             break
-        yield _Sleep(_POLL_SECONDS)
+        yield _Sleep(_POLL_INTERVAL)
     cache.count(entry.name, hit=False)
     token = _computing.set(_computing.get() | {entry.value})
     try:
@@ -157,7 +157,7 @@ def _keep(
 ) -> Generator[Step, Any, bool]:
     """Store the outcome if possible; return whether Redis has it."""
     data = None if outcome.error else results.encode(outcome.value, cache)
-    is_late = begun is not None and time.monotonic() - begun.at > LONGEST_COMPUTATION
+    is_late = begun is not None and time.monotonic() - begun.at > COMPUTATION_TIMEOUT
     if data is None or begun is None or is_late:
         if data is not None:
             cache.count_not_kept(entry.name, NotKept.LATE if is_late else NotKept.REDIS)
@@ -187,7 +187,7 @@ class _Call(NamedTuple):
     def take(self) -> Outcome:
         try:
             return Outcome(self.call())
-        except Exception as error:  # noqa: BLE001  # raised again by fly()
+        except Exception as error:  # noqa: BLE001  # raised again by run_flight()
             return Outcome(error=error)
 
     async def take_async(self) -> Outcome:

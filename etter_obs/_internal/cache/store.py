@@ -30,7 +30,7 @@ from redis.exceptions import ResponseError
 from etter_obs._internal.cache.bounded_client import bounded
 from etter_obs._internal.cache.call_keys import Call
 from etter_obs._internal.cache.digest import digest
-from etter_obs._internal.cache.single_flight import LONGEST_COMPUTATION, OTHERS_SECONDS
+from etter_obs._internal.cache.single_flight import COMPUTATION_TIMEOUT, PEER_TIMEOUT
 from etter_obs._internal.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Script = Generator[Any, Any, T]
 
 TIMEOUT: Final = 0.5
 """Timeout of one query to Redis, in seconds."""
-_REST_SECONDS: Final = 1.0
+_RETRY_DELAY: Final = 1.0
 """Pause after a failure of Redis, in seconds, so that requests do not wait for it."""
 _LOG: Final = logging.getLogger("etter_obs.cache")
 
@@ -100,7 +100,7 @@ class Cache:
         """Whether the last query to Redis failed."""
         self.flights: dict[str, Future[bool]] = {}
         """Running computations of this process; each result is whether a look-up may find it."""
-        self._rests_until = 0.0
+        self._retry_at = 0.0
         self._refusals: set[str] = set()
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class Cache:
         at = time.monotonic()
         pipeline = self.client.pipeline(transaction=False)
         me = f"{self._me}-{os.getpid()}"  # a forked worker shares its parent's cache object
-        pipeline.set(entry.lock, me, nx=True, ex=OTHERS_SECONDS)
+        pipeline.set(entry.lock, me, nx=True, ex=PEER_TIMEOUT)
         for tag in entry.tags:
             pipeline.set(tag, secrets.token_hex(8), nx=True, ex=longest)
             pipeline.expire(tag, longest)
@@ -196,7 +196,7 @@ class Cache:
         The mark outlives a result that a running computation may still store for ``ttl`` seconds.
         """
         pipeline = self.client.pipeline(transaction=False)
-        pipeline.set(entry.mark, secrets.token_hex(8), ex=LONGEST_COMPUTATION + 60 + ttl)
+        pipeline.set(entry.mark, secrets.token_hex(8), ex=COMPUTATION_TIMEOUT + 60 + ttl)
         pipeline.delete(entry.value)
         pipeline.delete(entry.lock)
         yield pipeline.execute()
@@ -227,7 +227,7 @@ class Cache:
 
         With ``insist`` the query also runs during the pause after a failure.
         """
-        if not insist and self._leave_alone():
+        if not insist and self._is_paused():
             return None
         try:
             answer = next(script)
@@ -245,7 +245,7 @@ class Cache:
         """Do the same as ``run()`` without blocking the event loop, for both kinds of client."""
         if not self.is_async:
             return await asyncio.to_thread(self.run, script, insist=insist)
-        if not insist and self._leave_alone():
+        if not insist and self._is_paused():
             return None
         try:
             async with asyncio.timeout(self._timeout):
@@ -260,14 +260,14 @@ class Cache:
             self._failed(error)
             return None
 
-    def _leave_alone(self) -> bool:
+    def _is_paused(self) -> bool:
         """Return whether to skip Redis; after the pause, one caller tries it again."""
         if not self.is_away:
             return False
         now = time.monotonic()
-        if now < self._rests_until:
+        if now < self._retry_at:
             return True
-        self._rests_until = now + self._timeout + _REST_SECONDS
+        self._retry_at = now + self._timeout + _RETRY_DELAY
         return False
 
     def _failed(self, error: Exception) -> None:
@@ -280,7 +280,7 @@ class Cache:
         if not self.is_away:
             _LOG.warning("The Redis of the cache does not answer: %s", kind)
         self.is_away = True
-        self._rests_until = time.monotonic() + _REST_SECONDS
+        self._retry_at = time.monotonic() + _RETRY_DELAY
 
     def _bytes(self, answer: bytes | str | None) -> bytes | None:
         """Return an answer as bytes, even if the app's client decodes answers."""

@@ -18,7 +18,7 @@ from etter_obs._internal.cli.common import (
     project_options,
     same_project,
 )
-from etter_obs._internal.tool_lookup import find_program, how_to_get
+from etter_obs._internal.tool_lookup import find_program, install_commands
 
 _TOO_OLD: Final = 'parse error: unexpected identifier "anchored"'
 """What a promtool says of the newest PromQL that rules are made of, if it does not know it."""
@@ -95,7 +95,7 @@ def check(
         for name, whats in left_out.items():
             click.echo(
                 f"{' and '.join(whats)}: not checked, because {name} is not on the PATH. "
-                f"Install it with one of these:\n{how_to_get(name)}\n"
+                f"Install it with one of these:\n{install_commands(name)}\n"
                 f"  then add it to the PATH, or use --{name} ./{name}",
                 err=True,
             )
@@ -148,6 +148,6 @@ def _complaint(binary: Path, verification: _Verification) -> str | None:
 def _advice_on_age(binary: Path, name: str) -> str:
     return (
         f"{binary}: too old for rule_form: exact. Install a newer one with one of these:\n"
-        f"{how_to_get(name)}\n"
+        f"{install_commands(name)}\n"
         "  or set `rule_form: portable` in slo.yaml, if your Prometheus is this old"
     )

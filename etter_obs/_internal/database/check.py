@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import Pool
 
-_STEP: Final = 0.05
+_POLL_INTERVAL: Final = 0.05
 
 
 def database_check(
@@ -56,7 +56,7 @@ def database_check(
         if not answers:  # SQLAlchemy before 2.0.3 catches the driver's error
             raise ConnectionError("the database does not answer")
 
-    def ping_beside() -> None:
+    def ping_outside_the_pool() -> None:
         own = sync_engine.pool.recreate()
         try:
             ping(own)
@@ -71,9 +71,9 @@ def database_check(
         give_up = time.monotonic() + patience
         while exhausted():
             if time.monotonic() > give_up:
-                ping_beside()
+                ping_outside_the_pool()
                 return HealthReason.POOL_EXHAUSTED
-            time.sleep(_STEP)
+            time.sleep(_POLL_INTERVAL)
         ping(sync_engine.pool)
         return HealthReason.OK
 
@@ -81,9 +81,9 @@ def database_check(
         give_up = time.monotonic() + patience
         while exhausted():
             if time.monotonic() > give_up:
-                await greenlet_spawn(ping_beside)
+                await greenlet_spawn(ping_outside_the_pool)
                 return HealthReason.POOL_EXHAUSTED
-            await asyncio.sleep(_STEP)
+            await asyncio.sleep(_POLL_INTERVAL)
         await greenlet_spawn(ping, sync_engine.pool)
         return HealthReason.OK
 

@@ -17,7 +17,7 @@ from typing import Final
 from etter_obs._internal.generate.plan import Change
 
 _SUFFIX: Final = ".etter-obs.tmp"
-_AT_ONCE: Final = 16
+_PARALLEL: Final = 16
 """Files synchronised at the same time: the file system then commits them together."""
 
 
@@ -38,7 +38,7 @@ def write(root: Path, changes: Iterable[Change]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f".*{_SUFFIX}"):  # by a run that was killed
                 left.unlink(missing_ok=True)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
             for change in wanted:
                 if change.content is not None:
                     target = root / change.path

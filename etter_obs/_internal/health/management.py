@@ -18,10 +18,10 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Scope
 
 _LOG: Final = logging.getLogger("etter_obs.health")
-_RETRY_SECONDS: Final = 2.0
-_HEAD_BYTES: Final = 16_384
-_HEAD_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 30.0
+_RETRY_INTERVAL: Final = 2.0
+_MAX_HEAD_BYTES: Final = 16_384
+_HEAD_TIMEOUT: Final = 5.0
+_RESPONSE_TIMEOUT: Final = 30.0
 _MAX_CONNECTIONS: Final = 64
 
 
@@ -58,7 +58,7 @@ class ManagementServer:
         while True:
             try:
                 server = await asyncio.start_server(
-                    self._connected, self._host, self._port, limit=_HEAD_BYTES
+                    self._connected, self._host, self._port, limit=_MAX_HEAD_BYTES
                 )
             except OSError as error:
                 if not told:
@@ -69,7 +69,7 @@ class ManagementServer:
                         error.strerror or type(error).__name__,
                     )
                     told = True
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(_RETRY_INTERVAL)
                 continue
             host, port = server.sockets[0].getsockname()[:2]
             _LOG.info("management port open on %s:%d", host, port)
@@ -81,9 +81,9 @@ class ManagementServer:
             if self._connections > _MAX_CONNECTIONS:
                 writer.write(_plain(HTTPStatus.SERVICE_UNAVAILABLE))
             else:
-                async with asyncio.timeout(_HEAD_SECONDS):
+                async with asyncio.timeout(_HEAD_TIMEOUT):
                     head = await reader.readuntil(b"\r\n\r\n")
-                async with asyncio.timeout(_ANSWER_SECONDS):
+                async with asyncio.timeout(_RESPONSE_TIMEOUT):
                     await self._answer(head, writer)
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):

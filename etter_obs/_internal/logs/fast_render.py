@@ -16,7 +16,7 @@ from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs.encoding import encode, is_printable_ascii
 from etter_obs._internal.logs.record import Entry, SpanIds
-from etter_obs._internal.logs.render import HOLDERS, NUMBERS, SMALL, Line, Renderer
+from etter_obs._internal.logs.render import CONTAINERS, HARMLESS, NUMBERS, Line, Renderer
 
 _Head = tuple[bytes, dict[str, Any], object]
 
@@ -86,7 +86,7 @@ class FastRenderer:
             if kind is str:
                 if value not in clean and not _is_id(value):
                     texts.append(value)
-            elif kind in HOLDERS or (kind in NUMBERS and not -SMALL <= value <= SMALL):
+            elif kind in CONTAINERS or (kind in NUMBERS and not -HARMLESS <= value <= HARMLESS):
                 return False
         if request is not None:
             if not _is_id(request.request_id):

@@ -126,9 +126,9 @@ class LogShipper:
                 reason = type(error).__name__
             if reason is not None:
                 self._dropped("otlp_failed", len(part))
-            self._tell(reason)
+            self._report_delivery(reason)
 
-    def _tell(self, reason: str | None) -> None:
+    def _report_delivery(self, reason: str | None) -> None:
         """Log once that lines do not arrive, and once that they arrive again."""
         if (reason is not None) != self._failing:
             self._failing = reason is not None

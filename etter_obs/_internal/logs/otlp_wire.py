@@ -18,7 +18,7 @@ from etter_obs._internal.conventions import log_fields
 
 _SEVERITIES: Final = {"DEBUG": 5, "INFO": 9, "WARNING": 13, "ERROR": 17, "CRITICAL": 21}
 """SeverityNumber of each level of the logging module; 0 (unspecified) for other levels."""
-_ELSEWHERE: Final = frozenset(
+_ENCODED_SEPARATELY: Final = frozenset(
     {
         log_fields.TIMESTAMP,
         log_fields.LEVEL,
@@ -69,10 +69,10 @@ class Encoder:
                 if len(self._heads) >= _MAX_HEADS:
                     self._heads.clear()
                 # The mapping is kept with its bytes, so that no other mapping gets its id.
-                known = self._heads[id(fixed)] = (_said(fixed) + _attributes(fixed), fixed)
+                known = self._heads[id(fixed)] = (_encode_body(fixed) + _attributes(fixed), fixed)
             parts.append(known[0])
         else:
-            parts.append(_said(fields))
+            parts.append(_encode_body(fields))
         parts.append(_attributes(fields))
         parts.append(_link(fields))
         return b"".join(parts)
@@ -91,7 +91,7 @@ def _link(fields: Mapping[str, Any]) -> bytes:
     return b"%b\x4a\x10%b\x52\x08%b" % (flags, trace_id, span_id)
 
 
-def _said(fields: Mapping[str, Any]) -> bytes:
+def _encode_body(fields: Mapping[str, Any]) -> bytes:
     """Encode severity and body."""
     body, stack = fields[log_fields.MESSAGE], fields.get(log_fields.EXCEPTION)
     # A stack may be longer than Loki accepts as structured metadata (64 KB per line).
@@ -103,7 +103,7 @@ def _said(fields: Mapping[str, Any]) -> bytes:
 def _attributes(fields: Mapping[str, Any]) -> bytes:
     parts = []
     for key, value in fields.items():
-        if value is None or key in _ELSEWHERE:
+        if value is None or key in _ENCODED_SEPARATELY:
             continue
         kind = type(value)
         if kind is str and len(value) < _SHORT:

@@ -15,10 +15,10 @@ from etter_obs._internal.logs.record import Entry, Site
 from etter_obs._internal.redaction.plain_values import cut
 from etter_obs._internal.redaction.redactor import CleanTexts, Redactor
 
-HOLDERS: Final = frozenset({dict, list, tuple})
+CONTAINERS: Final = frozenset({dict, list, tuple})
 NUMBERS: Final = frozenset({int, float})
-SMALL: Final = 10**12 - 1
-"""Numbers between this and its negative have too few digits for a card number."""
+HARMLESS: Final = 10**12 - 1
+"""Numbers between this and its negative have too few digits for a card number: no rule applies."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _OUR_ID: Final = re.compile(r"[0-9a-f]{32}")
 """An id of this package, which is not a card number."""
@@ -141,7 +141,7 @@ class Renderer:
                     kept.add(key)
                 elif value not in clean:
                     texts.append(value)
-            elif kind in HOLDERS or (kind in NUMBERS and not -SMALL <= value <= SMALL):
+            elif kind in CONTAINERS or (kind in NUMBERS and not -HARMLESS <= value <= HARMLESS):
                 doubtful = True
             if key not in names.KNOWN:
                 if key not in clean:
@@ -185,7 +185,7 @@ def _small_numbers(document: dict[str, Any]) -> list[str]:
     return [
         key
         for key in names.KNOWN.intersection(document)
-        if type(document[key]) in NUMBERS and -SMALL <= document[key] <= SMALL
+        if type(document[key]) in NUMBERS and -HARMLESS <= document[key] <= HARMLESS
     ]
 
 

@@ -24,8 +24,8 @@ _END: Final = "# EOF\n"
 _METRICS: Final = "prometheus_client.metrics"
 _PARTS: Final = ("_get_metric", "_name", "_samples")
 """Attributes of a metric that ``_unlisted`` requires; a future release may lack them."""
-_WORK_SECONDS: Final = 0.001
-_PAUSE_SECONDS: Final = 0.0001
+_WORK_SLICE: Final = 0.001
+_PAUSE: Final = 0.0001
 
 
 def client_text(
@@ -126,9 +126,9 @@ def with_pauses(items: Iterable[T]) -> Iterator[T]:
 
     Otherwise a waiting thread gets the lock only after the switch interval of five milliseconds.
     """
-    until = time.perf_counter() + _WORK_SECONDS
+    until = time.perf_counter() + _WORK_SLICE
     for item in items:
         yield item
         if time.perf_counter() > until:
-            time.sleep(_PAUSE_SECONDS)  # not 0: this thread would take the lock again at once
-            until = time.perf_counter() + _WORK_SECONDS
+            time.sleep(_PAUSE)  # not 0: this thread would take the lock again at once
+            until = time.perf_counter() + _WORK_SLICE

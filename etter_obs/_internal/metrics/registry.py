@@ -28,8 +28,8 @@ from etter_obs._internal.metrics.multiproc_dir import is_gunicorn_master
 from etter_obs._internal.metrics.prometheus_client_share import ClientShare
 from etter_obs._internal.metrics.workers import WorkerFolder
 
-_REFRESH_SECONDS: Final = 5.0
-_FEW: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
+_REFRESH_INTERVAL: Final = 5.0
+_BOUNDED_VALUES: Final = (UNMATCHED, *map(str, range(100, 600)), *(f"{n}xx" for n in range(1, 6)))
 """Label values that outside clients cannot multiply; route templates are added to them."""
 _LADDERS: Final = {
     "_seconds": (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
@@ -67,7 +67,7 @@ class MetricsRegistry:
     ) -> None:
         self.prefix = prefix
         self.series_cap = series_cap
-        self.few = set(_FEW)
+        self.few = set(_BOUNDED_VALUES)
         """Label values that overflow series keep; the app's routes are added to them."""
         self.lock = threading.RLock()
         self.families: dict[str, Family[Any]] = {}
@@ -171,7 +171,7 @@ class MetricsRegistry:
         threading.Thread(target=self._keep_fresh, name="etter-obs-metrics", daemon=True).start()
 
     def _keep_fresh(self) -> None:
-        while not self._closed.wait(_REFRESH_SECONDS):
+        while not self._closed.wait(_REFRESH_INTERVAL):
             self.refresh()
             self._publish()
 

@@ -15,7 +15,7 @@ from etter_obs._internal.metrics.children import exemplar_of
 from etter_obs._internal.metrics.registry import MetricsRegistry
 
 _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
-_PIECE: Final = 4096
+_CHUNK: Final = 4096
 """Characters of ``others`` that are yielded per step."""
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
@@ -55,8 +55,8 @@ def render(registry: MetricsRegistry, *, openmetrics: bool, others: str = "") ->
                 piece = f"{name}{braced} {_number(value)}\n"
             yield head + piece
             head = ""
-    for start in range(0, len(others), _PIECE):
-        yield others[start : start + _PIECE]
+    for start in range(0, len(others), _CHUNK):
+        yield others[start : start + _CHUNK]
     if openmetrics:
         yield "# EOF\n"
 

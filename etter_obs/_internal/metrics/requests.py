@@ -16,7 +16,7 @@ METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
 """HTTP's methods; any other is counted as ``_OTHER``."""
-_MOST_METHODS: Final = 3
+_MAX_METHODS: Final = 3
 """Maximum methods of a route that serves each of them; a route with more forwards requests."""
 
 
@@ -177,7 +177,7 @@ class RequestMetrics:
             for method in methods:
                 for status in {route.status, *need.failures} if need.requests else ():
                     requests.prime(method, route.template, str(status))
-                if need.durations and len(methods) <= _MOST_METHODS:
+                if need.durations and len(methods) <= _MAX_METHODS:
                     durations.prime(method, route.template, status_class(route.status))
 
 

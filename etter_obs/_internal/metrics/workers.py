@@ -25,7 +25,7 @@ if POSIX:
 
 PREFIX: Final = "worker-"
 _NOTE: Final = "note-"
-_LOCK_DEADLINE: Final = 5.0
+_LOCK_TIMEOUT: Final = 5.0
 
 
 class WorkerFolder:
@@ -53,7 +53,7 @@ class WorkerFolder:
         Raises:
             OSError: The folder cannot be written, or its lock was not free within five seconds.
         """
-        with self._locked(_LOCK_DEADLINE):
+        with self._locked(_LOCK_TIMEOUT):
             taken, free = self._survey()
             if not taken and not self._keeps:
                 for name, fd in free.items():

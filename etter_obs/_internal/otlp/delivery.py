@@ -9,8 +9,8 @@ from typing import Final
 from etter_obs._internal.otlp.transport import NotSent, Transport, make_transport
 from etter_obs._internal.settings import OtlpTarget
 
-_FIRST_DELAY: Final = 0.2
-_DOWN: Final = 3
+_FIRST_RETRY_DELAY: Final = 0.2
+_MAX_FAILURES: Final = 3
 """Failed attempts in a row that mean down; fewer may be a short overload."""
 
 
@@ -39,7 +39,7 @@ class Delivery:
     @property
     def is_down(self) -> bool:
         """Return whether the latest attempts failed; then the end of the process does not wait."""
-        return self._failures >= _DOWN
+        return self._failures >= _MAX_FAILURES
 
     def send(self, payload: bytes) -> None:
         """Send a request; retry until the timeout.
@@ -47,7 +47,7 @@ class Delivery:
         Raises:
             NotSent: the receiver did not accept it.
         """
-        end, delay = time.monotonic() + self._timeout, _FIRST_DELAY
+        end, delay = time.monotonic() + self._timeout, _FIRST_RETRY_DELAY
         while True:
             try:
                 if self._transport is None:

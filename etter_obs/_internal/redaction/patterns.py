@@ -182,7 +182,7 @@ class Rules:
                 text = rule.apply(text)
         return CARD.sub(hide_card, text) if len(text) >= CARD_LENGTH else text
 
-    def suspect(self, text: str) -> bool:
+    def may_match(self, text: str) -> bool:
         """Return, in about a microsecond, whether any rule may apply to ``text``."""
         lowered = text.lower()
         for gate in self._alone:

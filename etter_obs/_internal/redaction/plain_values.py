@@ -23,7 +23,7 @@ PLAIN: Final = frozenset({int, float, bool, type(None), dt.datetime, dt.date, dt
 
 _MAX_DEPTH: Final = 6
 _MAX_ITEMS: Final = 128
-_MOST_BYTES: Final = 4
+_MAX_CHARACTER_BYTES: Final = 4
 """Maximum bytes of a character in UTF-8."""
 _CUT: Final = "…"
 _BETWEEN_WORDS: Final = " \n\t,;&|\"'(){}[]<>"
@@ -97,7 +97,7 @@ def _plain(value: Any, limit: int, depth: int) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        head = bytes(value[: _MOST_BYTES * (limit + 1)])  # so much that `cut` does the cutting
+        head = bytes(value[: _MAX_CHARACTER_BYTES * (limit + 1)])  # enough for `cut`
         return cut(head.decode("utf-8", "backslashreplace"), limit)
     if depth == 0:
         return _CUT

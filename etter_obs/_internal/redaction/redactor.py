@@ -55,14 +55,14 @@ class Redactor:
 
         A text without secrets is returned as the same object.
         """
-        if not self.suspect(text):
+        if not self.may_match(text):
             return self._hide_own(text)
         text = self._by_rules(text)
         return _ENCODED.sub(self._decoded, text) if "%" in text else text
 
-    def suspect(self, text: str) -> bool:
+    def may_match(self, text: str) -> bool:
         """Return, in about a microsecond, whether a rule other than the app's own may match."""
-        return self._rules.suspect(text)
+        return self._rules.may_match(text)
 
     def value(self, key: str, value: Any) -> Any:
         """Return ``value``, which belongs to ``key``, without its secrets.
@@ -155,13 +155,13 @@ class CleanTexts:
     """Remember texts in which no rule finds anything, because routes, events and keys repeat."""
 
     def __init__(self, redactor: Redactor) -> None:
-        self._suspect = redactor.suspect
+        self._may_match = redactor.may_match
         self.known: set[str] = set()
         """Texts that are known to be clean."""
 
     def are(self, texts: list[str]) -> bool:
         """Return whether all of ``texts`` are clean, and remember them if so."""
-        if self._suspect("\n".join(texts)):
+        if self._may_match("\n".join(texts)):
             return False
         if len(self.known) + len(texts) > _MAX_REMEMBERED:
             self.known.clear()

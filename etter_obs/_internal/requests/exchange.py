@@ -17,11 +17,12 @@ from etter_obs._internal.conventions import STATUS_CLIENT_CLOSED
 from etter_obs._internal.requests.response_headers import ResponseHeaders
 from etter_obs._internal.tracing.sampling import Decision
 
-_PATIENCE_SECONDS: Final = 0.1
-"""Duration after which the exchange asks the server whether the client is still connected."""
-_NATIVE_SECONDS: Final = 0.01
+_CLIENT_CHECK_TIMEOUT: Final = 0.1
+"""Seconds after which the exchange asks the server whether the client is still connected, and the
+timeout of that question."""
+_NATIVE_TIMEOUT: Final = 0.01
 """Timeout for the answer of a server that is not written in Python (granian)."""
-_LOOKS: Final = 2
+_MAX_MESSAGES: Final = 2
 """Limit of messages that one check reads: the end of an unread body and the next message."""
 _NOTHING: Final[Scope] = {}
 _FRAMEWORKS: Final = ("starlette.", "fastapi.")
@@ -169,8 +170,8 @@ class Exchange(RequestContext):
             complete = not message.get("more_trailers", False)
         elif kind == "http.response.pathsend":
             complete = True
-        if complete and not self._left and perf_counter() - self.start > _PATIENCE_SECONDS:
-            self._left = await self._is_alone()
+        if complete and not self._left and perf_counter() - self.start > _CLIENT_CHECK_TIMEOUT:
+            self._left = await self._is_client_gone()
         try:
             await self._send(message)
         except OSError:  # servers raise it when the client is gone
@@ -214,21 +215,21 @@ class Exchange(RequestContext):
         self.scope = _NOTHING
         self._receive = self._send = _is_over
 
-    async def _is_alone(self) -> bool:
+    async def _is_client_gone(self) -> bool:
         """Return whether the client is gone; the server reports that only on request."""
-        for _ in range(_LOOKS):
+        for _ in range(_MAX_MESSAGES):
             if self._held and self._held[-1]["type"] != "http.request":
                 break
             # Python servers answer after one turn of the loop, native ones a little later.
             asked = self._receive()
-            turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_SECONDS
+            turn = 0 if asyncio.iscoroutine(asked) else _NATIVE_TIMEOUT
             asking = asyncio.ensure_future(asked)
             try:
                 await asyncio.wait([asking], timeout=turn)
             finally:
                 asking.cancel()
             # The response must go out, even if the server rejects such a late receive().
-            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+            await asyncio.wait([asking], timeout=_CLIENT_CHECK_TIMEOUT)
             if not asking.done() or asking.cancelled() or asking.exception() is not None:
                 return False
             self._held.append(asking.result())  # for the app's next receive()

@@ -20,12 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-_NOWHERE: Final = "etter-obs-8d41f0c6"
+_UNUSED_SEGMENT: Final = "etter-obs-8d41f0c6"
 """A path segment that no app uses: a route that matches it matches any path."""
 _NOT_FOUND: Final = 404
 _ANSWER: Final = "etter_obs.answer"
 """Scope key: the ASGI app that answers if the app's router finds no route."""
-_ELSEWHERE: Final = (
+_REMEDY: Final = (
     "Set ETTER_OBS_METRICS_PATH or ETTER_OBS_HEALTH_PATH to another path, or "
     "ETTER_OBS_MANAGEMENT_PORT to a port of its own"
 )
@@ -74,7 +74,7 @@ def _elsewhere(scope: Scope) -> Scope:
     root: str = scope.get("root_path", "")
     path: str = scope["path"]
     depth = path.removeprefix(root).strip("/").count("/") + 1
-    return {**scope, "path": root + f"/{_NOWHERE}" * depth}
+    return {**scope, "path": root + f"/{_UNUSED_SEGMENT}" * depth}
 
 
 def _finds_nothing(default: ASGIApp) -> bool:
@@ -166,9 +166,7 @@ class Probes:
         if claim is not self._said.get(path):
             self._said[path] = claim
             if claim is Claim.OWN:
-                _LOG.warning(
-                    "The app serves %s itself, so etter-obs does not. %s", path, _ELSEWHERE
-                )
+                _LOG.warning("The app serves %s itself, so etter-obs does not. %s", path, _REMEDY)
         return claim
 
     def _after(self, inner: ASGIApp, path: str, probe: Probe) -> ASGIApp:
@@ -190,7 +188,7 @@ class Probes:
                     # The router adds its key to the scope: the request passed the middleware.
                     refused = message["status"] == _NOT_FOUND or (probe.chosen and "router" in seen)
                     if not refused:
-                        self._lose(path, probe, message["status"])
+                        self._log_shadowed(path, probe, message["status"])
                 if not refused:
                     await send(message)
 
@@ -200,13 +198,13 @@ class Probes:
 
         return asked
 
-    def _lose(self, path: str, probe: Probe, status: int) -> None:
+    def _log_shadowed(self, path: str, probe: Probe, status: int) -> None:
         """Log once that a part of the app answered before the package."""
         if path in self._lost:
             return
         self._lost.add(path)
         if self._said[path] is Claim.ANY and not probe.chosen:
-            who, remedy = "A catch-all route of the app", _ELSEWHERE
+            who, remedy = "A catch-all route of the app", _REMEDY
         else:
             who = "A middleware of the app"
             remedy = (

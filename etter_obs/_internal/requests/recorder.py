@@ -37,8 +37,8 @@ from etter_obs._internal.requests.exchange import Exchange
 from etter_obs._internal.requests.routing import RouteTable
 from etter_obs._internal.tracing import Tracing
 
-_DELAY_SECONDS: Final = 0.05
-_MOST_WAITING: Final = 4_096
+_BATCH_DELAY: Final = 0.05
+_MAX_PENDING: Final = 4_096
 _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _SERVER_ERROR: Final = 500
@@ -90,7 +90,7 @@ class Recorder:
             _log.warning("A request could not be recorded", exc_info=True)
         if not self.is_due:
             self.schedule()
-        elif len(self._waiting) > _MOST_WAITING:
+        elif len(self._waiting) > _MAX_PENDING:
             self.flush()  # the loop that holds the timer is closed
 
     def flush(self) -> None:
@@ -117,7 +117,7 @@ class Recorder:
             self.flush()
             return
         self.is_due = True
-        loop.call_later(_DELAY_SECONDS, self.flush)
+        loop.call_later(_BATCH_DELAY, self.flush)
 
     def _record(self, exchange: Exchange) -> None:
         scope = exchange.scope

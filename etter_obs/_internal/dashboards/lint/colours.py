@@ -16,7 +16,7 @@ from etter_obs._internal.dashboards.lint.finding import Finding, Known, at
 from etter_obs._internal.dashboards.lint.model import BoardView, PanelView
 from etter_obs._internal.dashboards.toolkit.palette import PALETTE
 
-LEAST: Final = 15.0
+MIN_DIFFERENCE: Final = 15.0
 """Least CIE76 difference, under any colour vision; about 2.3 is just noticeable side by side."""
 _SCHEMES: Final = frozenset({"thresholds", "fixed", "shades", "continuous-YlBl"})
 _HEAT_SCHEMES: Final = frozenset({"Cividis", "Viridis"})
@@ -43,7 +43,7 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         for colour in sorted(colours - PALETTE):
             yield at(board, panel, f"the colour {colour} is not in the palette")
         for one, other in itertools.combinations(sorted(filter(_HEX.match, colours)), 2):
-            if difference(one, other) < LEAST:
+            if difference(one, other) < MIN_DIFFERENCE:
                 yield at(board, panel, f"{one} and {other} look alike to some readers")
 
 

@@ -10,7 +10,7 @@ from etter_obs._internal.dashboards.lint.model import BoardView
 from etter_obs._internal.dashboards.toolkit.palette import BAD
 from etter_obs._internal.dashboards.toolkit.panel_docs import WHEN_ODD, WHEN_RED
 
-_LEAST: Final = 25
+_MIN_ADVICE: Final = 25
 """Characters of advice under which there is none."""
 
 
@@ -23,5 +23,5 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
         shows, found, advice = text.partition(phrase)
         if not found:
             yield at(board, panel, f"its description does not say what to do: “{phrase} …”")
-        elif len(shows.strip()) < _LEAST or len(advice.strip()) < _LEAST:
+        elif len(shows.strip()) < _MIN_ADVICE or len(advice.strip()) < _MIN_ADVICE:
             yield at(board, panel, "its description does not say what it shows and what to do")

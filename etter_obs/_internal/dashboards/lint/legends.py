@@ -12,7 +12,7 @@ from etter_obs._internal.dashboards.toolkit.promql_names import words
 from etter_obs._internal.dashboards.toolkit.queries import Source
 
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_GIVEN: Final = frozenset({"instance"})
+_ALWAYS_KEPT: Final = frozenset({"instance"})
 """Labels that a selector keeps without naming them."""
 
 
@@ -28,5 +28,5 @@ def check(board: BoardView, known: Known) -> Iterator[Finding]:
             if not legend or legend == "__auto":
                 yield at(board, panel, "a query has no legend")
             for label in _LABEL.findall(legend):
-                if label not in words(expression_of(target)) | _GIVEN:
+                if label not in words(expression_of(target)) | _ALWAYS_KEPT:
                     yield at(board, panel, f"its legend shows {label}, which its query drops")

@@ -8,7 +8,7 @@ from typing import Final
 from etter_obs._internal.dashboards.lint.finding import Finding, Known, at
 from etter_obs._internal.dashboards.lint.model import BoardView
 
-MOST: Final = 30
+MAX_QUERIES: Final = 30
 
 
 def at_load(board: BoardView) -> int:
@@ -22,9 +22,9 @@ def at_load(board: BoardView) -> int:
 def check(board: BoardView, known: Known) -> Iterator[Finding]:
     """Find dashboards that ask too much at once."""
     count = at_load(board)
-    if count > MOST:
+    if count > MAX_QUERIES:
         yield at(
             board,
             None,
-            f"it runs {count} queries when it opens, the limit is {MOST}; collapse a row",
+            f"it runs {count} queries when it opens, the limit is {MAX_QUERIES}; collapse a row",
         )

@@ -16,7 +16,7 @@ from etter_obs._internal.text.yaml import yaml_document
 
 PATH: Final = "alerts/alertmanager.yml"
 _BY_SLO: Final = [Label.SERVICE, Label.ENVIRONMENT, Label.SLO]
-_NO_JUDGEMENT: Final = f"{Alert.SLO_NO_DATA}|{Alert.SLO_NO_TRAFFIC}|{Alert.SLO_MISSING_BUCKET}"
+_SLO_UNKNOWN: Final = f"{Alert.SLO_NO_DATA}|{Alert.SLO_NO_TRAFFIC}|{Alert.SLO_MISSING_BUCKET}"
 _WATCHDOG: Final = "watchdog"
 
 # A page goes out within seconds and its resolution within a minute. A ticket waits to be grouped.
@@ -52,7 +52,7 @@ def _route(spec: Spec) -> dict[str, object]:
             _severity_route(spec, Severity.PAGE, _PAGE_TIMES),
             # One cause often affects many SLOs at once: send one notification.
             {
-                "matchers": [f'{Label.ALERTNAME}=~"{_NO_JUDGEMENT}"'],
+                "matchers": [f'{Label.ALERTNAME}=~"{_SLO_UNKNOWN}"'],
                 "group_by": [Label.ALERTNAME, Label.SERVICE, Label.ENVIRONMENT],
                 "routes": _team_routes(spec, Severity.TICKET),
             },

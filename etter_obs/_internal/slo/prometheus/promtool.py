@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from etter_obs._internal.tool_lookup import find_program, how_to_get
+from etter_obs._internal.tool_lookup import find_program, install_commands
 
 MAX_SAMPLES: Final = 10_000
 """Samples that one query of ``promtool test rules`` may hold (its engine's fixed limit)."""
@@ -57,7 +57,8 @@ def find_promtool(chosen: Path | None = None) -> Path:
     found = chosen or find_program("promtool")
     if found is None:
         raise PromtoolError(
-            f"promtool: not on the PATH. Install it with one of these:\n{how_to_get('promtool')}\n"
+            "promtool: not on the PATH. Install it with one of these:\n"
+            f"{install_commands('promtool')}\n"
             "  then add it to the PATH, or use --promtool ./promtool"
         )
     return found
