@@ -1,4 +1,4 @@
-"""``python -m demo [--once]``: everything at work on real parts, told as it happens."""
+"""``python -m demo [--once]``: runs the whole product on real parts and reports each event."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USERS = 40
 
 
 def main() -> int:
-    """Run the demo; the exit code is 0 where the page and its resolution were delivered."""
+    """Run the demo; the exit code is 0 if the page and its resolution were delivered."""
     use_a_safe_encoding()
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The example backend as a process of its own, and its fault switch from outside."""
+"""The example backend in a separate process, and a client of its fault switch."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _READY_TIMEOUT = 90.0
 
 
 class BackendError(RuntimeError):
-    """The backend did not start; the message holds the end of its output."""
+    """The backend did not start; the message contains the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A running backend. ``stdout`` holds its log lines, where it runs on this machine's own."""
+    """A running backend. ``stdout`` contains its log lines if it runs outside Docker."""
 
     base_url: str
     stdout: Path | None = None
@@ -38,7 +38,7 @@ class Backend:
         httpx.put(self._switch(target), json=fault, timeout=10).raise_for_status()
 
     def mend(self, target: str) -> None:
-        """Turn it off again."""
+        """Turn the fault off."""
         httpx.delete(self._switch(target), timeout=10).raise_for_status()
 
     def _switch(self, target: str) -> str:
@@ -49,13 +49,13 @@ class Backend:
 def backend_running(
     run_dir: Path, *, port: int, workers: int = 1, **environment: str
 ) -> Iterator[Backend]:
-    """Run the backend under uvicorn on loopback for the length of the block.
+    """Run the backend under uvicorn on loopback within the block.
 
     Args:
-        run_dir: takes its database, metrics files and logs.
-        port: where it listens.
-        workers: processes that share the port.
-        environment: what it reads beside this process's environment, e.g. ``REDIS_URL``.
+        run_dir: folder of its database, metrics files and logs.
+        port: the port that it listens on.
+        workers: number of processes that share the port.
+        environment: variables in addition to this process's, for example ``REDIS_URL``.
 
     Raises:
         BackendError: it ended, or was not ready within 90 s.

@@ -1,4 +1,4 @@
-"""What to open when the story has been told."""
+"""What to open when the demo is over."""
 
 from __future__ import annotations
 

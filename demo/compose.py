@@ -1,4 +1,4 @@
-"""Docker Compose with the files that users get and the demo's, as a project apart from theirs."""
+"""Docker Compose with the shipped files and the demo's, as a project separate from the user's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo.processes import ROOT
 
 FILES: Final = ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml")
 PROJECT: Final = "etter-obs-demo"
-"""Not the name in the file: the demo removes its volumes, and a user's must stay."""
+"""Not the name in the file: the demo removes its volumes and must not remove a user's."""
 ARGUMENTS: Final = (
     f"--project-name={PROJECT}",
     *(part for file in FILES for part in ("--file", file)),
@@ -22,14 +22,14 @@ _LOG_LINES = "2000"
 
 
 class ComposeError(RuntimeError):
-    """Docker Compose cannot do what it was asked; the message says what and the remedy."""
+    """Docker Compose cannot run a command; the message names it and the remedy."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; `make demo STACK=native` needs no Docker")
 
 
 def refusal() -> str:
-    """Why Docker Compose cannot be used here, by its own words; empty where it can."""
+    """Return why Docker Compose cannot be used here, in its own words; empty if it can."""
     for question in (("docker", "version"), ("docker", "compose", "version")):
         try:
             done = subprocess.run(  # noqa: S603
@@ -44,7 +44,7 @@ def refusal() -> str:
 
 
 def run(*arguments: str) -> None:
-    """Run a command of Docker Compose; what it says goes to the terminal.
+    """Run a command of Docker Compose; its output goes to the terminal.
 
     Raises:
         ComposeError: it failed.
@@ -57,7 +57,7 @@ def run(*arguments: str) -> None:
 
 
 def pull() -> None:
-    """Pull the images that are not here yet.
+    """Pull the missing images.
 
     Raises:
         ComposeError: some are not available; the message names them.
@@ -76,12 +76,12 @@ def pull() -> None:
 
 
 def address(service: str, port: int) -> str:
-    """The URL at which ``port`` of ``service`` is published, wherever the user put it."""
+    """Return the URL at which ``port`` of ``service`` is published."""
     return f"http://{_asked('port', service, str(port)).strip()}"
 
 
 def save_logs(file: Path) -> None:
-    """Write the end of what every service said to ``file``; a failure is let go."""
+    """Write the end of every service's log to ``file``; ignore a failure."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:
         subprocess.run(  # noqa: S603

@@ -1,10 +1,10 @@
-"""Thirty days of synthetic history for a first look, made into blocks of the real Prometheus.
+"""Thirty days of synthetic history, written as blocks of the real Prometheus.
 
-Events are invented (:mod:`demo.incidents`); every recording follows from them by the formulas of
-``slo/rules/recording.py``, with the names and labels of those rules. A sample covers
-five minutes: the shortest window of a rule, so that any window holds exactly the events of its
-time, and as long as Prometheus looks back, so that there is always a sample. A series of its own
-marks the time as synthetic; a label would split the series.
+Events are invented (:mod:`demo.incidents`); every recording is computed from them with the formulas
+of ``slo/rules/recording.py``, under the names and labels of those rules. A sample covers five
+minutes. That is the shortest window of a rule, so any window contains exactly the events of its
+time, and Prometheus's look-back, so there is always a sample. A separate series marks the time as
+synthetic; a label would split the series.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ STEP: Final = int(WINDOWS[0])
 """Seconds that one sample covers."""
 _HOUR: Final = Decimal(3600)
 _BLOCKS: Final = ("tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=64d")
-"""One block for all of it: with blocks of two hours this would take minutes."""
+"""One block for all samples: with blocks of two hours the import would take minutes."""
 
 Values: TypeAlias = Sequence[float | None]
-"""One value for each time, None where there is no sample."""
+"""One value for each time, None if there is no sample."""
 Series: TypeAlias = tuple[str, Mapping[str, str], Values]
 """Name, labels, values."""
 
 
 def backfill(spec: Spec, end: int, file: Path, promtool: Callable[[tuple[str, ...]], None]) -> None:
-    """Give Prometheus, which must not run yet, a history of ``spec.period``.
+    """Write a history of ``spec.period`` for Prometheus, which must not run yet.
 
     Args:
-        spec: whose SLOs get one.
-        end: when it ends, in Unix seconds; not later than now.
-        file: takes the samples on their way.
+        spec: its SLOs get a history.
+        end: the end of the history in Unix seconds, not later than now.
+        file: temporary file for the samples.
         promtool: runs promtool with these arguments, followed by the file as promtool sees it and
             by the folder of Prometheus's data.
 
     Raises:
-        OSError: the file cannot be written; beside it, whatever ``promtool`` raises.
+        OSError: the file cannot be written. Exceptions of ``promtool`` pass through.
     """
     days, started = duration_text(spec.period), time.monotonic()
     print(f"inventing {days} of history, incidents included …", flush=True)
@@ -65,13 +65,13 @@ def backfill(spec: Spec, end: int, file: Path, promtool: Callable[[tuple[str, ..
 
 
 def sample_times(spec: Spec, end: int) -> list[int]:
-    """Return when the samples of the period before ``end`` stand, in Unix seconds."""
+    """Return the times of the samples of the period before ``end``, in Unix seconds."""
     count = int(spec.period) // STEP
     return [end - STEP * (count - 1 - i) for i in range(count)]
 
 
 def write(spec: Spec, end: int, file: TextIO) -> int:
-    """Write every SLO's history up to ``end`` (Unix seconds) as OpenMetrics; count the samples."""
+    """Write every SLO's history up to ``end`` (Unix seconds) as OpenMetrics; return the count."""
     times = sample_times(spec, end)
     stamps = [f" {at}\n" for at in times]
     own = {Label.SERVICE: spec.service, Label.ENVIRONMENT: spec.environment}
@@ -92,7 +92,7 @@ def write(spec: Spec, end: int, file: TextIO) -> int:
 
 
 def _history(spec: Spec, slo: Slo, happened: Events) -> Iterator[Series]:
-    """Yield every recording of ``slo`` as its rules name it, and when its alerts fired."""
+    """Yield every recording of ``slo`` under its rule's name, and the series of its alerts."""
     values = _recordings(spec, slo, happened)
     for group in groups(spec, slo):
         for rule in cast("list[dict[str, Any]]", group["rules"]):
@@ -150,19 +150,19 @@ def _recordings(spec: Spec, slo: Slo, happened: Events) -> dict[str, Values]:
 
 
 def _ratio(happened: Events, window: Decimal) -> list[float]:
-    """Return the bad share over ``window``; there is no step without an event."""
+    """Return the bad share over ``window``; every step has an event."""
     return list(map(operator.truediv, _over(happened.bad, window), _over(happened.total, window)))
 
 
 def _over(counts: Sequence[int], window: Decimal) -> list[int]:
-    """Return the sum over ``window`` up to each step; before the first one nothing happened."""
+    """Return the sum over ``window`` up to each step; it is 0 before the first one."""
     steps = int(window) // STEP
     sums = [0, *itertools.accumulate(counts)]
     return [sums[i] - sums[max(0, i - steps)] for i in range(1, len(sums))]
 
 
 def _measured(slo: Slo, happened: Events) -> list[float]:
-    """Return what a saturation SLI measures: beyond its bound where most slices were bad."""
+    """Return the values of a saturation SLI: over its bound if most slices were bad."""
     kind = slo.sli.saturation
     if kind is None:
         return []

@@ -1,7 +1,7 @@
-"""An invented month: how many events came, which of them were bad, and what had happened then.
+"""An invented month: the number of events, the bad ones among them, and the incidents.
 
-Nights and weekends are quiet. At its busiest the month has a fraction of the demo's own load, so
-that the demo's fault outweighs in every alert's window what the history holds, and still pages.
+Nights and weekends are quiet. Even the busiest hour has only a fraction of the demo's own load, so
+that the demo's fault outweighs the history in the window of every alert, and still pages.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _EVERYDAY_BURN: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that went wrong: ``bad`` is the share of bad events by the SLO's name.
+    """An incident: ``bad`` is the share of bad events by the SLO's name.
 
-    It began ``days_ago`` days before the month's last day, at ``hour`` (UTC), and took ``hours``.
+    It began ``days_ago`` days before the month's last day, at ``hour`` (UTC), and lasted ``hours``.
     """
 
     what: str
@@ -67,7 +67,7 @@ INCIDENTS: Final = (
         {"cache-hit-ratio": 0.9, "cache-eviction": 0.3, "db-latency-p95": 0.1},
     ),
 )
-"""More than three days back, so that no window of an alert still holds them."""
+"""More than three days ago, so that no window of an alert contains them."""
 
 
 @dataclass(frozen=True, slots=True)

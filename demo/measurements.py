@@ -1,4 +1,4 @@
-"""What Prometheus knows, asked by the recordings that `etter-obs generate` wrote."""
+"""Queries of the recordings that `etter-obs generate` wrote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALLOWED = f"(1 - {Rule.OBJECTIVE})"
 
 @dataclass(frozen=True, slots=True)
 class SloState:
-    """One SLO now: the share of its budget that is left, and how fast it burns (1: just right)."""
+    """One SLO now: the share of its budget that is left, and its burn rate."""
 
     name: str
     objective: float
@@ -35,21 +35,21 @@ class Measurements:
 
 
 class DemoQueries:
-    """The few questions that the demo has. Methods raise PrometheusError.
+    """The queries of the demo. Methods raise PrometheusError.
 
     Args:
-        url: of Prometheus.
+        url: URL of Prometheus.
     """
 
     def __init__(self, url: str) -> None:
         self._prometheus = Prometheus(url, timeout=5)
 
     def sees_the_app(self) -> bool:
-        """Whether the app has been scraped of late."""
+        """Whether the app has been scraped recently."""
         return bool(self._sum(f'sum(up{{{Label.JOB}="etter"}})'))
 
     def measure(self) -> Measurements:
-        """Ask for everything that the view shows."""
+        """Query everything that the view shows."""
         requests = self._sum(f"sum(rate({_REQUESTS}[1m]))")
         errors = self._sum(f'sum(rate({_REQUESTS}{{{Label.STATUS}=~"5.."}}[1m]))')
         objectives = self._by_slo(Rule.OBJECTIVE)
@@ -70,7 +70,7 @@ class DemoQueries:
         )
 
     def failed_traces(self, limit: int = 3) -> list[str]:
-        """Trace ids of the newest failed requests, by their exemplars."""
+        """Return the trace ids of the newest failed requests, from exemplars."""
         now = time.time()
         failed = f'{_DURATION}_bucket{{{Label.STATUS_CLASS}="5xx"}}'
         exemplars = self._prometheus.exemplars(failed, now - 1_800, now)

@@ -31,12 +31,12 @@ _RECEIVER_PORT = 9095
 
 
 class PlatformError(RuntimeError):
-    """The demo lacks something; the message says what, and the remedy."""
+    """The demo lacks a prerequisite; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Where everything listens."""
+    """The addresses of all servers."""
 
     backend: Backend
     prometheus: str
@@ -51,10 +51,10 @@ Starter = Callable[[Path], AbstractContextManager[Platform]]
 
 
 def choose() -> tuple[str, Starter]:
-    """Docker where an engine answers, else native; STACK=docker or STACK=native overrides.
+    """Return Docker if an engine answers, else native; STACK=docker or STACK=native overrides.
 
     Raises:
-        PlatformError: STACK holds something else.
+        PlatformError: STACK has another value.
     """
     wanted = os.environ.get("STACK", "")
     if wanted not in ("", "docker", "native"):
@@ -65,10 +65,10 @@ def choose() -> tuple[str, Starter]:
 
 @contextmanager
 def alone(run_dir: Path) -> Iterator[None]:
-    """Hold ``run_dir`` for the length of the block.
+    """Lock ``run_dir`` within the block.
 
     Raises:
-        PlatformError: another demo holds it.
+        PlatformError: another demo runs in it.
     """
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     with run_dir.with_suffix(".lock").open("w") as lock:
@@ -83,7 +83,9 @@ def alone(run_dir: Path) -> Iterator[None]:
 def native(run_dir: Path) -> Iterator[Platform]:
     """Run everything as processes of this machine, on loopback, in ``run_dir``."""
     ensure(build for build in BUILDS if build.name in NATIVE)
-    shutil.rmtree(run_dir, ignore_errors=True)  # an earlier run's history would blur this one's
+    shutil.rmtree(
+        run_dir, ignore_errors=True
+    )  # or the history of an earlier run would mix with this one's
     port, receiver_port, ports = _ports()
     _backfill_folder(run_dir / "history.om", run_dir / "stack/data/prometheus")
     with ExitStack() as stack:
@@ -101,7 +103,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 APM_ENABLED="true",
                 OTLP_ENDPOINT=services.otlp_grpc,
                 ENVIRONMENT="production",
-                ADJACENCY_EXPIRATION_SECONDS="60",  # or the model service is asked once and no more
+                ADJACENCY_EXPIRATION_SECONDS="60",  # or the model service is called only once
             )
         )
         services.set_targets("etter", [f"127.0.0.1:{port}"])
@@ -128,7 +130,7 @@ def _backfill_folder(file: Path, data: Path) -> None:
 
 
 def _ports() -> tuple[int, int, str]:
-    """The ports that the documents name, where all of them are free; else any."""
+    """Return the documented ports if all of them are free, else any free ones."""
     try:
         Ports().require_free()
         for port in (_APP_PORT, _RECEIVER_PORT):
@@ -141,7 +143,7 @@ def _ports() -> tuple[int, int, str]:
 
 @contextmanager
 def docker(run_dir: Path) -> Iterator[Platform]:
-    """Run everything by Docker Compose, from the file that users get.
+    """Run everything with Docker Compose, from the shipped file.
 
     Raises:
         ComposeError: there is no engine, an image is not available, or a service does not start.
@@ -150,7 +152,7 @@ def docker(run_dir: Path) -> Iterator[Platform]:
         raise ComposeError(f"Docker Compose cannot be used: {reason}")
     ensure_secrets(ROOT)
     compose.pull()
-    _remove()  # an earlier run's history would blur this one's
+    _remove()  # or the history of an earlier run would mix with this one's
     try:
         _backfill_volume(run_dir / "history.om")
         compose.run("up", "--build", "--detach", "--wait", "--wait-timeout=600")
@@ -174,8 +176,8 @@ def _remove() -> None:
 
 def _backfill_volume(file: Path) -> None:
     def promtool(command: tuple[str, ...]) -> None:
-        file.chmod(0o644)  # the container's user is another one
-        # Its file system is read-only, and promtool wants a temporary folder.
+        file.chmod(0o644)  # the container runs as another user
+        # Its file system is read-only, and promtool needs a temporary folder.
         inside = ("run", "--rm", "--no-deps", "--env=TMPDIR=/prometheus", "--entrypoint=promtool")
         mount = f"--volume={file}:/history.om:ro"
         compose.run(*inside, mount, "prometheus", *command, "/history.om", "/prometheus")

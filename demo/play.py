@@ -1,4 +1,4 @@
-"""Plays the story on a platform, and tells what happens while it does."""
+"""Plays the story on a platform and reports every event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCRAPE_TIMEOUT = 90.0
 
 
 class Play:
-    """One performance: looks at the receiver and Prometheus once a second, acts when it is time."""
+    """One run: reads the receiver and Prometheus once a second, and acts when it is time."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class Play:
         self._firing: set[frozenset[tuple[str, str]]] = set()
 
     def begin(self, view: View) -> Story:
-        """Wait for the first scrape, and begin the story with it.
+        """Wait for the first scrape and start the story with it.
 
-        Alerts of the time before it belong to the stack's start and are not told.
+        Earlier alerts belong to the start of the stack and are not reported.
 
         Raises:
             PlatformError: Prometheus does not scrape the app in time, or as for `run`.
@@ -71,7 +71,7 @@ class Play:
             self._show(view, phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
 
     def run_on(self, view: View) -> None:
-        """Go on telling, until interrupted; raises PlatformError like :meth:`run`."""
+        """Keep reporting until interrupted; raise PlatformError like :meth:`run`."""
         while True:
             self._news(view)
             self._show(view, "everything keeps running; press Ctrl-C to stop")
@@ -84,7 +84,7 @@ class Play:
 
     def _show(self, view: View, headline: str) -> None:
         measured = None
-        with suppress(PrometheusError):  # the next second brings another answer
+        with suppress(PrometheusError):  # the next second tries again
             measured = self._prometheus.measure()
         view.show(headline, measured)
         time.sleep(_INTERVAL)
@@ -98,7 +98,7 @@ class Play:
             view.event("FIXED: all routes answer again", "bold green")
 
     def _news(self, view: View) -> list[Delivery]:
-        """Tell of what has been delivered since the last look, and return all of it."""
+        """Report new deliveries and return all of them."""
         self._require_processes()
         deliveries = self._delivered()
         for delivery in deliveries[self._told :]:
@@ -122,7 +122,7 @@ class Play:
         alert = frozenset(delivery.labels.items())
         firing = delivery.status == "firing"
         if firing == (alert in self._firing):
-            return  # a reminder, or the end of what was there before the story
+            return  # a repeated notification, or the end of an alert from before the story
         self._firing ^= {alert}
         severity = delivery.labels.get(Label.SEVERITY, "")
         style = "green" if not firing else "red" if severity == "page" else "yellow"

@@ -1,4 +1,4 @@
-"""Child processes that end with their block, and with this process however that dies."""
+"""Child processes that end with their block, and with this process however it ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STOP_TIMEOUT = 15.0
 def child(
     name: str, command: Sequence[str], *, log_dir: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` in the checkout for the length of the block.
+    """Run ``command`` in the checkout within the block.
 
     Its output goes to ``log_dir/name.log``, its errors to ``log_dir/name.err``. It has a session of
     its own, so that a Ctrl-C reaches it only when this process decides to stop it.
@@ -50,12 +50,12 @@ def child(
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this child when its parent dies, even by SIGKILL (prctl(2))."""
+    """Make the kernel end this child when its parent ends, even by SIGKILL (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, for an error message."""
+    """Return the last lines of a log, for an error message."""
     if not path.exists():
         return ""
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -1,4 +1,4 @@
-"""A webhook receiver: takes what Alertmanager delivers, and tells it again to whoever asks.
+"""A webhook receiver: stores what Alertmanager delivers and returns it to HTTP clients.
 
 python -m demo.receiver [--host HOST] [--port PORT]
 """
@@ -24,7 +24,7 @@ _KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert of one notification. ``received`` is Unix time; status is firing or resolved."""
+    """One alert of one notification. ``received`` is a Unix time; status is firing or resolved."""
 
     received: float
     status: str
@@ -40,12 +40,12 @@ class Delivery:
 
     @property
     def slo(self) -> str:
-        """The SLO that it belongs to, empty where it belongs to none."""
+        """The SLO that it belongs to, empty if it belongs to none."""
         return self.labels.get(Label.SLO, "")
 
 
 class Receiver:
-    """Listens on ``host:port`` for the length of its block. Port 0 takes any free one."""
+    """Listens on ``host:port`` within the block. Port 0 takes any free port."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._deliveries: list[Delivery] = []
@@ -100,13 +100,13 @@ class Receiver:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the demo tells of every delivery itself."""
+                """Log nothing: the demo reports every delivery itself."""
 
         return Handler
 
 
 def deliveries_at(url: str) -> list[Delivery]:
-    """What the receiver at ``url`` has been told so far. Raises httpx.HTTPError."""
+    """Return what the receiver at ``url`` has received so far. Raises httpx.HTTPError."""
     found: Iterable[dict[str, Any]] = httpx.get(url, timeout=5).raise_for_status().json()
     return [Delivery(**each) for each in found]
 

@@ -1,4 +1,4 @@
-"""What happens when, and whether it came true: a fault, its page, its resolution."""
+"""The schedule of the demo and its verdict: a fault, its page, its resolution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pace:
 
 
 class Phase(Enum):
-    """Where the story is; the value tells it to the user."""
+    """The phase of the story; the value is shown to the user."""
 
     HEALTHY = "healthy traffic"
     BROKEN = f"every request to the {TARGET} routes fails"
@@ -35,7 +35,7 @@ class Phase(Enum):
 
 
 class Story:
-    """Moves from phase to phase by the clock and by what the webhook receiver got.
+    """Moves from phase to phase by the clock and by what the webhook receiver received.
 
     Times are Unix seconds, so that they compare with those of deliveries.
     """
@@ -53,7 +53,7 @@ class Story:
 
     @property
     def over(self) -> bool:
-        """Whether the verdict is in."""
+        """Whether the story is over."""
         return self.phase in (Phase.DONE, Phase.FAILED)
 
     def advance(self, now: float, deliveries: Iterable[Delivery]) -> Phase:
@@ -68,7 +68,7 @@ class Story:
         return self.phase
 
     def until_next(self, now: float) -> float | None:
-        """Seconds until the clock alone changes the phase, where it does."""
+        """Return the seconds until the clock changes the phase; None if it does not."""
         if self.phase is Phase.HEALTHY:
             return max(0.0, self._started + self.pace.healthy - now)
         if self.phase is Phase.BROKEN:

@@ -1,4 +1,4 @@
-"""What the user sees: a live table on a terminal, a plain line now and then elsewhere."""
+"""What the user sees: a live table on a terminal, elsewhere plain lines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PAGE_BURN = 14.4
 
 
 class View(Protocol):
-    """Either of the two."""
+    """A live or a plain view."""
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start to show."""
         ...
 
     def __exit__(
@@ -36,7 +36,7 @@ class View(Protocol):
         ...
 
     def event(self, text: str, style: str = "") -> None:
-        """Tell of something that happened just now."""
+        """Show an event that has just happened."""
         ...
 
     def show(self, headline: str, measured: Measurements | None) -> None:
@@ -45,12 +45,12 @@ class View(Protocol):
 
 
 def view_for(console: Console) -> View:
-    """Return the live view where the console is a terminal, else the plain one."""
+    """Return the live view if the console is a terminal, else the plain one."""
     return LiveView(console) if console.is_terminal else PlainView(console)
 
 
 class PlainView:
-    """Lines that a log keeps well: events at once, the state every quarter of a minute."""
+    """Plain lines for a log: events immediately, the state every 15 seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -83,7 +83,7 @@ class PlainView:
 
 
 class LiveView:
-    """A table of all SLOs that renews itself, with the newest events below."""
+    """A table of all SLOs that updates itself, with the newest events below."""
 
     def __init__(self, console: Console) -> None:
         self._events: deque[Text] = deque(maxlen=_EVENTS_SHOWN)
@@ -105,7 +105,7 @@ class LiveView:
         self._live.refresh()
 
     def show(self, headline: str, measured: Measurements | None) -> None:
-        """Renew the table."""
+        """Update the table."""
         self._headline = headline
         self._measured = measured or self._measured
         self._live.refresh()

@@ -1,1 +1,1 @@
-"""The stack natively: the pinned components built from their Go modules and run as processes."""
+"""The native stack: the pinned components, built from their Go modules and run as processes."""

@@ -35,7 +35,7 @@ def main() -> None:
 @main.command()
 @click.argument("components", nargs=-1, type=click.Choice([build.name for build in BUILDS]))
 def build(components: tuple[str, ...]) -> None:
-    """Build COMPONENTS (those of the native stack, if none is named) into the cache."""
+    """Build COMPONENTS (default: those of the native stack) into the cache."""
     chosen = components or NATIVE
     seconds = builds.ensure(build for build in BUILDS if build.name in chosen)
     for each in BUILDS:
@@ -47,7 +47,7 @@ def build(components: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("name")
 def path(name: str) -> None:
-    """Print the path of program NAME (promtool, amtool, loki, …), built where it is missing."""
+    """Print the path of program NAME (promtool, amtool, loki, …); build it if it is missing."""
     try:
         print(builds.binary(name))
     except KeyError as error:
@@ -122,7 +122,7 @@ def wait_command(run_dir: Path, within: float) -> None:
 @main.command()
 @click.option("--root", type=_project, default=CHECKOUT, help="The project to check.")
 def check(root: Path) -> None:
-    """Have each program of the stack read its own shipped configuration."""
+    """Check every shipped configuration with the program that reads it."""
     failed = 0
     for each, complaint in run_all(root):
         failed += complaint is not None
@@ -135,7 +135,7 @@ def check(root: Path) -> None:
 @main.command()
 @click.option("--root", type=_project, default=CHECKOUT, help="The project to make them in.")
 def secrets(root: Path) -> None:
-    """Make the secret files that docker-compose.yml reads, where they are missing."""
+    """Create the missing secret files that docker-compose.yml reads."""
     for written in ensure_secrets(root):
         print(written)
 
@@ -154,7 +154,7 @@ def test_compose() -> None:
 
 
 def run() -> None:
-    """Run the command line; what the user can set right is one line and exit code 2."""
+    """Run the command line; an error that the user can fix is one line and exit code 2."""
     from stack.compose.engine import EngineError
 
     use_a_safe_encoding()

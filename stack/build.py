@@ -1,8 +1,8 @@
 """Builds the stack's programs from their Go modules, once, into the cache.
 
-A build is keyed by everything that decides its result: version, module files, toolchain and flags.
-It is made in a folder of its own and renamed into place when whole, so that neither a killed build
-nor a second one at the same time can leave a broken binary.
+The key of a build is everything that affects its result: version, module files, toolchain, flags.
+A build runs in a temporary folder that is renamed when complete, so that neither a killed build nor
+a concurrent one can leave a broken binary.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from stack.toolchain import go_command, go_environment
 from stack.versions import BUILDS, GO_TOOLCHAIN, Build, build_of
 
 _MODULES = Path(__file__).parent / "modules"
-_TAIL = 30  # lines of a failed build's output that are shown
+_TAIL = 30  # lines shown of a failed build's output
 
 
 class BuildError(RuntimeError):
-    """A program could not be built; the message holds the end of the compiler's output."""
+    """A program could not be built; the message contains the end of the compiler's output."""
 
 
 def binary(name: str) -> Path:
-    """The path of a program by name (promtool, loki, ...), built first where it is missing.
+    """Return the path of a program by name (promtool, loki, …); build it first if it is missing.
 
-    Raises KeyError for a name that no build gives, BuildError where the build fails.
+    Raises KeyError if no build produces the name, BuildError if the build fails.
     """
     build = build_of(name)
     ensure([build])
@@ -38,7 +38,7 @@ def binary(name: str) -> Path:
 
 
 def ensure(builds: Iterable[Build] = BUILDS) -> float:
-    """Build what is missing of `builds`; returns the seconds that took."""
+    """Build the missing ones of `builds`; return the seconds that it took."""
     missing = [build for build in builds if not _home(build).is_dir()]
     seconds = 0.0
     for number, build in enumerate(missing, start=1):
@@ -62,7 +62,9 @@ def _home(build: Build) -> Path:
 def _build(build: Build, task: Task) -> None:
     home = _home(build)
     home.parent.mkdir(parents=True, exist_ok=True)
-    for abandoned in home.parent.glob(f".{build.name}-*"):  # the lock is ours: its builder is dead
+    for abandoned in home.parent.glob(
+        f".{build.name}-*"
+    ):  # this process holds the lock, so their builders have ended
         shutil.rmtree(abandoned)
     with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as scratch:
         source = Path(scratch) / "source"
@@ -80,7 +82,7 @@ def _build(build: Build, task: Task) -> None:
 
 
 def _generate_collector(go: Path, source: Path, task: Task) -> None:
-    """Write the collector's sources from its manifest; go.mod and go.sum stay the pinned ones."""
+    """Write the collector's sources from its manifest; keep the pinned go.mod and go.sum."""
     pinned = {name: (source / name).read_bytes() for name in ("go.mod", "go.sum")}
     builder = source / "builder"
     _run(

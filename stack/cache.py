@@ -13,7 +13,7 @@ __all__ = ["cache_root", "locked"]
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Only one process at a time is in here for `name`; the kernel lets go when a process dies."""
+    """Lock `name` within the block; the kernel releases the lock when the process ends."""
     folder = cache_root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w") as lock:

@@ -1,4 +1,4 @@
-"""Every shipped configuration, read by the program that it is for."""
+"""Checks every shipped configuration with the program that reads it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _COMPOSE_FILES = (
     ("docker-compose.yml", "docker-compose.demo.yml"),
     ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml"),
 )
-#: What promtool says of each test file that passes.
+#: The output of promtool for each test file that passes.
 _CONTENT = re.compile(r"Processing test file: \S+\n\s+SUCCESS\n*")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One program reading one configuration; paths in `arguments` are relative to the project."""
+    """A check of a configuration with a program; `arguments` hold paths relative to the project."""
 
     title: str
     program: str
     arguments: tuple[str, ...]
 
     def run(self, root: Path) -> str | None:
-        """None where the program is content, else what it said."""
+        """Return None if the program accepts the configuration, else its output."""
         done = subprocess.run(
             [binary(self.program), *self.arguments],
             cwd=root,
@@ -50,12 +50,15 @@ class Check:
 
 
 def checks(root: Path) -> Iterator[Check]:
-    """Every check of the project in `root`. Raises FileNotFoundError where there are no rules."""
+    """Return every check of the project in `root`. Raises FileNotFoundError without rules."""
     yield Check("Prometheus", "promtool", ("check", "config", "prometheus/prometheus.yml"))
     rules = _files(root, "prometheus/rules") + _files(root, "alerts/rules")
     yield Check("rules", "promtool", ("check", "rules", "--lint=all", "--lint-fatal", *rules))
     tests = _files(root, "alerts/tests")
-    for half in (tests[::2], tests[1::2]):  # promtool runs them one by one; two run at once
+    for half in (
+        tests[::2],
+        tests[1::2],
+    ):  # promtool runs its files in sequence; two promtools use both cores
         yield Check(f"tests of the rules ({len(half)})", "promtool", ("test", "rules", *half))
     yield Check("Alertmanager", "amtool", ("check-config", "alerts/alertmanager.yml"))
     for profile in _COLLECTOR_PROFILES:
@@ -65,15 +68,15 @@ def checks(root: Path) -> Iterator[Check]:
     loki = ("-config.file=loki/config.yaml", "-config.expand-env=true", "-verify-config")
     yield Check("Loki", "loki", loki)
     for files in _COMPOSE_FILES:
-        if all((root / name).exists() for name in files):  # the demo's is not in a user's project
+        if all((root / name).exists() for name in files):  # a user's project lacks the demo's file
             named = [part for name in files for part in ("-f", name)]
             yield Check(" and ".join(files), "docker-compose", (*named, "config", "--quiet"))
 
 
 def run_all(root: Path) -> Iterator[tuple[Check, str | None]]:
-    """Run every check, two at a time; each with its complaint, in order.
+    """Run every check, two at a time; return each with its complaint, in order.
 
-    Raises FileNotFoundError where there are no rules.
+    Raises FileNotFoundError if there are no rules.
     """
     found = list(checks(root))
     ensure(build for build in BUILDS if {check.program for check in found} & set(build.packages))

@@ -19,7 +19,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _FOLDERS = ("prometheus", "alerts", "otel-collector", "loki")
-_NOT_COPIED = ("targets", "secrets")  # addresses: those of this run are written instead
+_NOT_COPIED = ("targets", "secrets")  # replaced by the addresses and secrets of this run
 
 #: Prometheus's job for each component, and the port that it scrapes.
 _SCRAPED = {
@@ -32,7 +32,7 @@ _SCRAPED = {
 
 
 class PortTakenError(RuntimeError):
-    """A port that the stack was told to use is in use; the message names it and the remedy."""
+    """A required port is in use; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Ports that nobody listens on now, below the range that the kernel gives to clients."""
+        """Return ports that are free now, below the kernel's range for clients."""
         names = [field.name for field in fields(cls)]
         candidates = iter(random.sample(range(20000, 32000), 2000))
         free = (port for port in candidates if _is_free(port))
         return cls(**dict(zip(names, free, strict=False)))
 
     def require_free(self) -> None:
-        """Raise PortTakenError where any of them is in use."""
+        """Raise PortTakenError if any of them is in use."""
         taken = [f"{port} ({name})" for name, port in asdict(self).items() if not _is_free(port)]
         if taken:
             raise PortTakenError(
@@ -87,7 +87,7 @@ def lay_out(
 ) -> None:
     """Fill RUNDIR: the configuration of `config_root`, this run's addresses, folders for data.
 
-    What an earlier run left under `data` stays.
+    Data of an earlier run under `data` is kept.
     """
     for name in ("data/loki", "data/queue", "logs", "config/secrets/alertmanager"):
         (run_dir / name).mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def lay_out(
 
 
 def copy_config(config_root: Path, run_dir: Path) -> None:
-    """Copy the configuration anew; a file that has gone from the source goes from the copy."""
+    """Copy the configuration again; remove files that the source no longer has."""
     for folder in _FOLDERS:
         source, copy = config_root / folder, run_dir / "config" / folder
         copy.mkdir(parents=True, exist_ok=True)
@@ -119,9 +119,9 @@ def copy_config(config_root: Path, run_dir: Path) -> None:
 
 
 def _link_secrets(config_root: Path, run_dir: Path) -> None:
-    """Let Prometheus read the project's own tokens, of which no copy is made.
+    """Let Prometheus read the project's own tokens, without a copy.
 
-    Those of Alertmanager are this run's: nobody wants a trial's alerts at the real receivers.
+    Alertmanager gets secrets of this run, so that no alert of a trial reaches the real receivers.
     """
     link = run_dir / "config/secrets/prometheus"
     link.unlink(missing_ok=True)
@@ -129,20 +129,20 @@ def _link_secrets(config_root: Path, run_dir: Path) -> None:
 
 
 def write_targets(run_dir: Path, job: str, addresses: Sequence[str]) -> None:
-    """Tell Prometheus where `job` listens; it takes the file up by itself."""
+    """Write the targets of `job`; Prometheus rereads the file by itself."""
     path = run_dir / "config/prometheus/targets" / f"{job}.yml"
     write_atomically(path, yaml.safe_dump([{"targets": list(addresses)}]))
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, whole."""
+    """Write `text` so that a reader sees the old or the new file, always complete."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 
 def environment(run_dir: Path, ports: Ports, programs: Mapping[str, Path]) -> dict[str, str]:
-    """What the Procfile and the configs read from the environment, beside this process's own."""
+    """Return the environment, with the variables that Procfile and configurations read."""
     data = run_dir / "data"
     return {
         **os.environ,

@@ -1,4 +1,4 @@
-"""The native stack for other programs: start it, learn where it listens, stop it.
+"""The native stack for other programs: start it, read its addresses, stop it.
 
 with running(run_dir, targets={"etter": ["127.0.0.1:8000"]}) as stack:
 httpx.get(f"{stack.prometheus}/api/v1/query", params={"query": "up"})
@@ -23,8 +23,8 @@ from stack.build import binary, ensure
 from stack.layout import CHECKOUT, Ports, copy_config, write_targets
 from stack.versions import BUILDS, NATIVE
 
-READY_TIMEOUT = 60.0  # seconds; warm it takes a few
-_STOP_TIMEOUT = 15.0  # honcho kills what has not stopped after 5
+READY_TIMEOUT = 60.0  # seconds; with a warm cache it takes a few
+_STOP_TIMEOUT = 15.0  # honcho kills after 5
 
 
 class StackError(RuntimeError):
@@ -33,7 +33,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where a running stack listens. All on loopback; URLs carry no trailing slash."""
+    """The addresses of a running stack, all on loopback; URLs have no trailing slash."""
 
     run_dir: Path
     config_root: Path
@@ -50,7 +50,7 @@ class Stack:
 
     @classmethod
     def at(cls, run_dir: Path, config_root: Path, ports: Ports, pids: Mapping[str, int]) -> Stack:
-        """The stack of a run directory, from its ports."""
+        """Return the stack of a run directory, from its ports."""
         url = {name: f"http://127.0.0.1:{port}" for name, port in asdict(ports).items()}
         return cls(
             run_dir=run_dir,
@@ -69,7 +69,7 @@ class Stack:
 
     @classmethod
     def load(cls, run_dir: Path) -> Stack:
-        """The stack that runs in `run_dir`; StackError where none does."""
+        """Return the stack that runs in `run_dir`. Raises StackError if none does."""
         try:
             held: dict[str, Any] = json.loads(_state(run_dir).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -81,17 +81,17 @@ class Stack:
         return cls(**held)
 
     def as_json(self) -> str:
-        """What stack.json holds."""
+        """Return the content of stack.json."""
         return json.dumps(asdict(self), default=str, indent=2) + "\n"
 
     def set_targets(self, job: str, addresses: Sequence[str]) -> None:
-        """Tell Prometheus where the instances of `job` are (host:port each); it needs no reload."""
+        """Set the instances of `job` (host:port each); Prometheus needs no reload."""
         write_targets(self.run_dir, job, addresses)
 
     def reload(self) -> None:
-        """Copy the configuration again and have Prometheus and Alertmanager read it.
+        """Copy the configuration again and reload Prometheus and Alertmanager.
 
-        Raises httpx.HTTPError where a program refuses what it read.
+        Raises httpx.HTTPError if a program rejects it.
         """
         copy_config(self.config_root, self.run_dir)
         for name in ("prometheus", "alertmanager"):
@@ -109,20 +109,20 @@ def running(
     only: Sequence[str] = NATIVE,
     config_root: Path = CHECKOUT,
 ) -> Iterator[Stack]:
-    """Run the stack in `run_dir` for the length of the block; programs are built where missing.
+    """Run the stack in `run_dir` within the block; build missing programs first.
 
     Args:
-        run_dir: where configuration copies, data and logs go; data left there is used again.
+        run_dir: folder of configuration copies, data and logs; existing data is used again.
         ports: "free" for any, "default" for those that compose publishes.
-        targets: job → host:port of each instance that Prometheus shall scrape.
+        targets: job → host:port of each instance that Prometheus scrapes.
         webhook: the URL that Alertmanager's default receiver posts to.
         only: the components to run.
         config_root: the project whose configuration is used.
 
     Raises:
-        StackError: where it is not ready within a minute, with the end of its log.
+        StackError: it is not ready within a minute; the message contains the end of its log.
 
-    The stack ends with the block, and with this process however that dies.
+    The stack ends with the block, and with this process however it ends.
     """
     ensure(build for build in BUILDS if build.name in only)
     run_dir = run_dir.absolute()
@@ -155,7 +155,7 @@ def wait(
 ) -> Stack:
     """Wait until the stack in `run_dir` is ready.
 
-    Raises StackError after `within` seconds, or once `supervisor` is dead.
+    Raises StackError after `within` seconds, or when `supervisor` has ended.
     """
     deadline = time.monotonic() + within
     while not _state(run_dir).exists():
@@ -170,7 +170,7 @@ def wait(
 
 
 def programs(only: Sequence[str] = NATIVE) -> dict[str, Path]:
-    """The program of each component in `only`, by the name that the Procfile gives it."""
+    """Return the program of each component in `only`, by its name in the Procfile."""
     names = {"collector": "otelcol"}
     return {names.get(name, name): binary(names.get(name, name)) for name in only}
 

@@ -1,4 +1,4 @@
-"""Progress of long work: one live line on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a live line on a terminal, elsewhere a plain line every 30 seconds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
-_PLAIN_EVERY = 30.0  # seconds between plain lines, so that a CI log shows life without flooding
+_PLAIN_EVERY = 30.0  # seconds between plain lines: enough for a CI log to show progress
 
 
 class Task:
-    """One piece of work on the screen; `update` it as it goes, leave the block to close it."""
+    """A task on the screen; call `update` for progress, leave the block to close it."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -30,7 +30,7 @@ class Task:
         return self
 
     def update(self, detail: str) -> None:
-        """Show `detail`, and the time taken so far, beside the title."""
+        """Show `detail`, and the elapsed time next to the title."""
         now = time.monotonic()
         line = f"{self._title}: {detail}, {self.elapsed:.0f} s"
         if self._live:
@@ -41,7 +41,7 @@ class Task:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the work began."""
+        """Seconds since the task started."""
         return time.monotonic() - self._started
 
     def __exit__(

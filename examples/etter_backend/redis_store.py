@@ -1,4 +1,4 @@
-"""The Redis client, and a Redis of its own where none is configured."""
+"""The Redis client, and an embedded Redis if none is configured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from examples.etter_backend.faults import FaultSwitch, Target
 
 
 def make_redis(config: Config, url: str, faults: FaultSwitch) -> Redis:
-    """Return a client that gives up soon: a cache that is away must not slow the answer."""
+    """Return a client with short timeouts: an unreachable cache must not slow responses."""
     pool = ConnectionPool.from_url(
         url,
         connection_class=_breakable(faults) if faults.enabled else Connection,
@@ -51,7 +51,7 @@ redis = make_redis(config, config.redis_url or f"redis://127.0.0.1:{_own_port}/0
 
 @asynccontextmanager
 async def redis_running() -> AsyncIterator[None]:
-    """Run the embedded server where no REDIS_URL is set. It is this worker's own."""
+    """Run an embedded server for this worker if REDIS_URL is not set."""
     if config.redis_url is not None:
         yield
         return

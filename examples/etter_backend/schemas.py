@@ -1,4 +1,4 @@
-"""What the routes take and give (the guide's section 1.1)."""
+"""Bodies of requests and responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class APIResponse(BaseModel, Generic[T]):
-    """The envelope of every answer."""
+    """The envelope of every response."""
 
     status: Literal["success"] = "success"
     data: T
@@ -27,7 +27,7 @@ class CompanyOut(BaseModel):
 
 
 class WorkflowIn(BaseModel):
-    """A workflow as a client gives it."""
+    """A workflow that a client sends."""
 
     company_id: int
     title: Annotated[str, Field(min_length=1, max_length=120)]
@@ -35,7 +35,7 @@ class WorkflowIn(BaseModel):
 
 
 class WorkflowOut(WorkflowIn):
-    """A workflow as it is stored."""
+    """A stored workflow."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -43,14 +43,14 @@ class WorkflowOut(WorkflowIn):
 
 
 class SimulationIn(BaseModel):
-    """What to simulate: the share of tasks to automate, over so many runs."""
+    """Parameters of a simulation: the share of tasks to automate, and the number of runs."""
 
     automation_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     runs: Annotated[int, Field(ge=10, le=20_000)] = 2_000
 
 
 class SimulationOut(BaseModel):
-    """Hours that are saved in a week: the middle and the 95th of a hundred runs."""
+    """Hours saved per week: the median and the 95th percentile of the runs."""
 
     p50_hours: float
     p95_hours: float

@@ -1,4 +1,4 @@
-"""Simulation: the slow part. It computes in a thread, and tells its progress by WebSocket."""
+"""Simulation: the slow part. It computes in a thread and reports its progress over a WebSocket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ breakable = Depends(faults.of(Target.SIMULATION))
 
 @timed("simulate")
 def simulate(given: SimulationIn) -> SimulationOut:
-    """Draw so many weeks and sum up the hours that automation saves."""
+    """Draw random weeks and sum up the hours that automation saves."""
     time.sleep(random.uniform(0.05, 0.15))  # loading the model of the role
     weeks = [random.gauss(40 * given.automation_share, 2) for _ in range(given.runs)]
     cuts = statistics.quantiles(weeks, n=20)

@@ -85,9 +85,9 @@ async def delete_workflow(workflow: Existing, session: Session) -> None:
 
 @router.get("/get_chro_data")
 async def chro_data(session: Session) -> APIResponse[list[dict[str, str]]]:
-    """Return workflows with their companies, by a query for each (the guide's section 2.2).
+    """Return workflows with their companies, with one query for each.
 
-    It is left as the guide found it, so that the N+1 warning and its metric have something to show.
+    This N+1 problem is deliberate, so that the warning and its metric have something to show.
     """
     workflows = await session.scalars(select(Workflow).order_by(Workflow.company_id).limit(40))
     rows = []

@@ -1,1 +1,1 @@
-"""docker-compose.yml on a real engine: the one that is there, or Debian's, started for the test."""
+"""docker-compose.yml on a real engine: the running one, or Debian's, started for the test."""

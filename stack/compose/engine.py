@@ -1,4 +1,4 @@
-"""A Docker engine: the one that answers, else, in CI, Debian's on a data root of its own."""
+"""A Docker engine: the running one, else, in CI, Debian's with a temporary data root."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 class EngineError(RuntimeError):
-    """No engine answers and none may be started; the message tells what to do."""
+    """No engine answers and none may be started; the message names the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine that answers. `own` is true for one that this process started and will remove."""
+    """An engine that answers. `own` is true if this process started it and will remove it."""
 
     environment: dict[str, str]
     own: bool
@@ -34,14 +34,14 @@ class Engine:
     def docker(self, *arguments: str | Path) -> str:
         """Run the docker client; returns its output.
 
-        Raises EngineError, with what the client said, where the command fails.
+        Raises EngineError, with the client's output, if the command fails.
         """
         return self._run(["docker", *arguments])
 
     def compose(self, project: Path, files: Sequence[str], *arguments: str) -> str:
         """Run Docker Compose of the pinned version in the folder `project`; returns its output.
 
-        Raises EngineError, with what it said, where the command fails.
+        Raises EngineError, with its output, if the command fails.
         """
         named = [part for file in files for part in ("--file", file)]
         return self._run([binary("docker-compose"), *named, *arguments], folder=project)
@@ -63,9 +63,9 @@ class Engine:
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """The engine that answers, else one of our own for the length of the block.
+    """Yield the engine that answers, else one that this process runs within the block.
 
-    Raises EngineError where none answers and CI is not "true", or this is not Debian or not root.
+    Raises EngineError if none answers and CI is not "true", or this is not Debian or not root.
     """
     if _answers(dict(os.environ)):
         yield Engine(dict(os.environ), own=False)
@@ -91,9 +91,9 @@ def _answers(environment: dict[str, str]) -> bool:
 
 
 def apt_install(package: str) -> None:
-    """Install a Debian package where its program is missing.
+    """Install a Debian package if its program is missing.
 
-    Raises EngineError where this is not Debian, or the install fails.
+    Raises EngineError if this is not Debian, or the install fails.
     """
     program = {"docker.io": "dockerd"}.get(package, package)
     environment = system_environment() | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -118,7 +118,7 @@ def apt_install(package: str) -> None:
 
 
 def system_environment() -> dict[str, str]:
-    """The environment with the system's own programs on PATH, which a user's may lack."""
+    """Return the environment with the system folders on PATH, which a user's PATH may lack."""
     path = os.environ.get("PATH", os.defpath)
     missing = [folder for folder in _SYSTEM_FOLDERS if folder not in path.split(os.pathsep)]
     return dict(os.environ) | {"PATH": os.pathsep.join([path, *missing])}
@@ -162,7 +162,7 @@ def _started() -> Iterator[Engine]:
 
 
 def _unmount_below(root: Path) -> None:
-    """Unmount what dockerd leaves mounted when it ends: its network namespace."""
+    """Unmount the network namespace that dockerd leaves mounted."""
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         mounted = line.split()[1]
         if mounted.startswith(f"{root}/"):

@@ -1,4 +1,4 @@
-"""The images of docker-compose.yml: pulled, or stand-ins in an engine of our own."""
+"""The images of docker-compose.yml: pulled, or substitutes in an engine of this process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DEBIAN_PACKAGES = (
     "python3-pip",
     "redis-server",
 )
-#: How each stand-in differs from the image whose name it bears.
+#: How each substitute differs from the image whose name it has.
 STANDINS = {
     "prometheus": "the pinned version, built from its Go module",
     "alertmanager": "the pinned version, built from its Go module",
@@ -53,10 +53,10 @@ _PYTHON = "python:3.11-slim"
 
 
 def provide(engine: Engine) -> dict[str, str]:
-    """See to it that the engine has every image that can be had; service → where it is from.
+    """Give the engine every available image; return the origin of each service's image.
 
-    A service that is missing from the answer has no image here. Only in an engine of our own does a
-    stand-in take a pinned name.
+    A service without an entry has no image here. A substitute gets a pinned name only in an engine
+    that this process started.
     """
     if not engine.own:
         return {service: "official" for service, image in IMAGES.items() if _pulled(engine, image)}
@@ -93,7 +93,7 @@ def _build(engine: Engine, target: str, image: str) -> None:
 
 
 def _import_programs(engine: Engine) -> None:
-    """One image that holds the static programs, so that each is sent to the engine once."""
+    """Import one image of all static programs, so that each is sent to the engine once."""
     with tempfile.TemporaryDirectory(prefix="etter-obs-programs-") as scratch:
         folder = Path(scratch) / "root"
         folder.mkdir()
@@ -106,7 +106,7 @@ def _import_programs(engine: Engine) -> None:
 
 
 def _import_debian(engine: Engine) -> None:
-    """A small Debian of this machine's release with what stand-ins need; kept in the cache."""
+    """Import a small Debian of this machine's release for the substitutes; it is cached."""
     digest = hashlib.sha256(" ".join(_DEBIAN_PACKAGES).encode()).hexdigest()[:12]
     archive = cache_root() / f"debian-{digest}.tar"
     with locked("debian"):

@@ -1,4 +1,4 @@
-"""A project as a user has one, in a folder of its own, under Docker Compose."""
+"""A copy of a user's project in a temporary folder, under Docker Compose."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BACKEND_TARGETS = "examples/etter_backend/targets.yml"
 
 
 class Project:
-    """The shipped files with the demo's, copied, with secrets of their own and ports that are free.
+    """A copy of the shipped files and the demo's, with new secrets and free ports.
 
-    The backend asks for the token at /metrics, and Prometheus has it from its secret file.
-    `services` are those to run; `folder` is empty before.
+    The backend requires a token at /metrics; Prometheus reads it from its secret file.
+    `services` are the services to run; `folder` must be empty.
     """
 
     def __init__(self, docker: Engine, folder: Path, services: Sequence[str]) -> None:
@@ -36,7 +36,7 @@ class Project:
         for name in (*_FILES, _BACKEND_TARGETS):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, folder / name)
-        folder.chmod(0o755)  # the containers' users read their configuration in it
+        folder.chmod(0o755)  # the containers' users read their configuration there
         ensure_secrets(folder)
         _name_the_token(folder)
         free = Ports.free()
@@ -59,25 +59,25 @@ class Project:
         self._docker = Engine({**docker.environment, **settings}, docker.own)
 
     def url(self, service: str) -> str:
-        """Where a service is published on loopback."""
+        """Return the URL at which a service is published on loopback."""
         return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
 
     def up(self) -> None:
-        """Start the services. Raises EngineError where one cannot be started."""
+        """Start the services. Raises EngineError if one cannot be started."""
         self._compose("up", "--detach", "--no-build", *self.services)
 
     def containers(self) -> list[dict[str, Any]]:
-        """What `docker compose ps` tells of each container, stopped ones too."""
+        """Return what `docker compose ps` reports of each container, also of stopped ones."""
         listed = self._compose("ps", "--all", "--format", "json")
         return [json.loads(line) for line in listed.splitlines() if line.startswith("{")]
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """What `docker inspect` tells of a container, by its id."""
+        """Return what `docker inspect` reports of a container, by its id."""
         held: list[dict[str, Any]] = json.loads(self._docker.docker("inspect", container))
         return held[0]
 
     def logs(self) -> str:
-        """The end of what each service said."""
+        """Return the end of each service's log."""
         with suppress(EngineError):
             return self._compose("logs", "--no-color", "--tail", "15")
         return ""
@@ -92,7 +92,7 @@ class Project:
 
 
 def _name_the_token(folder: Path) -> None:
-    """Have the scrape job as it follows from a slo.yaml that names the token's file."""
+    """Generate the scrape job from a slo.yaml that names the token's file."""
     named = {"metrics_token_file": "secrets/prometheus/metrics-token"}
     spec = load_spec(CHECKOUT / "slo.yaml").model_copy(update=named)
     for path, text in scrape(spec).items():

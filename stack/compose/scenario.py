@@ -1,4 +1,4 @@
-"""`stack test-compose`: docker-compose.yml comes up on a real engine, and does what it is for."""
+"""`stack test-compose`: docker-compose.yml starts on a real engine and works end to end."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _JOBS = {
 
 
 class ScenarioError(AssertionError):
-    """Something that must hold does not; the message says what was seen instead."""
+    """A requirement does not hold; the message says what was observed."""
 
 
 def test_compose() -> None:
-    """Bring docker-compose.yml up and see a request, its log line and an alert go through it.
+    """Start docker-compose.yml and check that a request, its log line and an alert pass through.
 
     Raises:
         EngineError: no engine, or an engine's command failed.
-        ScenarioError: the stack came up and does not do what it must.
+        ScenarioError: the stack runs, but a check failed.
     """
     with ExitStack() as undo:
         docker = undo.enter_context(engine())
@@ -81,7 +81,7 @@ def test_compose() -> None:
 
 def _unhealthy(project: Project) -> str | None:
     health = {each["Service"]: each["Health"] for each in project.containers()}
-    # The collector has no check of its own: otel-collector-health is its.
+    # The collector's image has no health check; otel-collector-health checks it.
     waiting = [
         f"{service} is {health.get(service) or 'absent'}"
         for service in project.services
@@ -91,7 +91,7 @@ def _unhealthy(project: Project) -> str | None:
 
 
 def _check_hardening(project: Project) -> None:
-    """No container is root, gains a privilege or writes to its image; ports are loopback's."""
+    """No container is root, gains a privilege or writes to its image; ports are on loopback."""
     running = [each for each in project.containers() if each["State"] == "running"]
     for each in running:
         held = project.inspect(each["ID"])
@@ -114,7 +114,7 @@ def _check_hardening(project: Project) -> None:
 
 
 def _check_scrapes(project: Project) -> None:
-    """Prometheus scrapes every service that runs; the backend, which turns others away, as well."""
+    """Prometheus scrapes every service that runs; also the backend, which rejects other clients."""
     told = httpx.get(f"{project.url('backend')}/metrics", timeout=10).status_code
     if told != httpx.codes.UNAUTHORIZED:
         raise ScenarioError(f"without a token the backend's /metrics answers {told}")
@@ -129,7 +129,7 @@ def _check_scrapes(project: Project) -> None:
 
 
 def _check_answer(project: Project) -> None:
-    """The backend is ready, and what PostgreSQL holds is found: no later fault is its own."""
+    """The backend is ready and finds PostgreSQL's rows: it causes no later failure."""
 
     def missing() -> str | None:
         ready = httpx.get(f"{project.url('backend')}/health/ready", timeout=10)
@@ -169,7 +169,7 @@ def _check_trace(project: Project) -> None:
 
 
 def _check_grafana(project: Project) -> None:
-    """Grafana takes the password from its file, and has its data sources and dashboards."""
+    """Grafana accepts the password of its file and has its data sources and dashboards."""
     password = (project.folder / "secrets/grafana-admin-password").read_text(encoding="utf-8")
     login = httpx.BasicAuth("admin", password)
     grafana = project.url("grafana")
@@ -184,7 +184,7 @@ def _check_grafana(project: Project) -> None:
 
 
 def _check_alert(project: Project) -> None:
-    """The watchdog is in Alertmanager; broken routes bring the page of the availability SLO."""
+    """The watchdog is in Alertmanager; broken routes fire the page of the availability SLO."""
     watchdog = _alert(project, Alert.WATCHDOG)
     _eventually("the watchdog is in Alertmanager", watchdog, _ALERT_TIMEOUT)
     faults = f"{project.url('backend')}{_API}/faults/companies"
@@ -218,7 +218,7 @@ def _search(project: Project, headers: Mapping[str, str]) -> httpx.Response:
 
 
 def _eventually(what: str, missing: Callable[[], str | None], within: float) -> None:
-    """Ask once a second until nothing is `missing`. Raises ScenarioError after `within` seconds."""
+    """Poll each second until nothing is `missing`. Raises ScenarioError after `within` seconds."""
     deadline = time.monotonic() + within
     with Task(what) as task:
         while True:

@@ -34,26 +34,26 @@ _SHIPPED: Final = (
     "loki",
     "tempo",
 )
-"""What of the bundle is written by hand, and belongs to a project as it is."""
+"""The handwritten files of the bundle that a project receives unchanged."""
 
 _OFFERED: Final = {
-    "Of a database: uncomment with setup_observability(app, engine=…).": (
+    "Requires a database: uncomment with setup_observability(app, engine=…).": (
         "db-latency-p95",
         "db-pool-utilisation",
         "db-connections",
     ),
-    "Of a cache: uncomment with @cached functions.": ("cache-hit-ratio",),
-    "Of Redis: uncomment with setup_observability(app, redis=…).": ("cache-eviction",),
-    "Of the machine that runs node-exporter: uncomment where the app runs on it too.": (
+    "Requires a cache: uncomment with @cached functions.": ("cache-hit-ratio",),
+    "Requires Redis: uncomment with setup_observability(app, redis=…).": ("cache-eviction",),
+    "Measures the machine that runs node-exporter: uncomment if the app runs on it too.": (
         "cpu",
         "memory",
         "disk-io",
     ),
 }
-"""SLOs whose signal a new project may lack, under the line that says when it is there."""
+"""SLOs whose signal a new project may lack, under the line that says what provides it."""
 _SLO: Final = re.compile(r"^  - name: ([a-z0-9-]+)\n(?:    .*\n)+\n", re.MULTILINE)
 _LOAD_TEST: Final = "# A load test (`etter-obs slo gate`)"
-"""The line of the shipped slo.yaml above which the SLOs that a project may lack are offered."""
+"""The line of the shipped slo.yaml above which ``init`` puts these SLOs, commented out."""
 
 _HEAD: Final = re.compile(r"\A(?:#.*\n)+name: .*\n")
 _OF_THE_EXAMPLE: Final = re.compile(
@@ -85,17 +85,17 @@ _EXPORTERS: Final[Edits] = (
     ),
 )
 _COMPOSE_HEAD: Final = """\
-# What observes {service}: Prometheus, Alertmanager, the collector, Loki, Tempo, Grafana. By itself:
+# The stack that observes {service}. On its own:
 #   docker compose -f {folder}/docker-compose.yml up --detach --wait
-# or beside the app, in one network with it: two lines in the app's own docker-compose.yml,
+# or in one network with the app: two lines in the app's own docker-compose.yml,
 #   include:
 #     - {folder}/docker-compose.yml
 # Grafana is at http://localhost:3000 (user admin, password in secrets/grafana-admin-password).
 #
-# Ports are published on loopback only; where one is taken, set GRAFANA_PORT, PROMETHEUS_PORT, … in
-# .env beside this file. Your Redis and PostgreSQL are observed on demand: `--profile redis` with
+# Ports are published on loopback only; if one is taken, set GRAFANA_PORT, PROMETHEUS_PORT, … in
+# .env next to this file. Your Redis and PostgreSQL are observed on demand: `--profile redis` with
 # REDIS_ADDR, `--profile postgres` with POSTGRES_ADDR, POSTGRES_USER and the password in
-# secrets/postgres-exporter-password; say in prometheus/targets/ that their exporters run.
+# secrets/postgres-exporter-password; then uncomment their targets in prometheus/targets/.
 name: {service}-observability
 """
 _ON_DEMAND: Final = ("redis", "postgres")
@@ -103,10 +103,10 @@ _ON_DEMAND: Final = ("redis", "postgres")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The files of a project, by path: whose they are decides who may change them.
+    """The files of a project, by path; the owner of a file decides who may change it.
 
-    ``own`` are the user's once written, ``stack`` the stack's configuration as it is shipped, and
-    ``generated`` follow from slo.yaml.
+    ``own`` files belong to the user once written, ``stack`` is the shipped configuration of the
+    stack, and ``generated`` files follow from slo.yaml.
     """
 
     specs: Sequence[Spec]
@@ -116,16 +116,16 @@ class Project:
 
 
 def project(spec_text: str, name: str, folder: str, target: str | None) -> Project:
-    """Return the files of the project whose slo.yaml says ``spec_text``.
+    """Return the files of the project whose slo.yaml contains ``spec_text``.
 
     Args:
         spec_text: the content of slo.yaml; of a new project, ``new_spec``'s.
-        name: what messages call that file.
-        folder: the project's folder, as one names it where one starts docker compose.
+        name: the name of that file in messages.
+        folder: path of the project's folder, relative to where docker compose runs.
         target: host:port of the app; None: an app on the Docker host.
 
     Raises:
-        SpecError: the text says something that cannot be right.
+        SpecError: the text is not a valid spec.
     """
     specs = parse_specs(spec_text, name)
     made = plan(specs)
