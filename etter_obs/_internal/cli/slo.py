@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etter_obs._internal.cli.common import checked_specs, clear_errors, project_options
+from etter_obs._internal.cli.slo_compare import compare
 from etter_obs._internal.cli.slo_gate import gate
 from etter_obs._internal.cli.slo_report import report
 from etter_obs._internal.cli.slo_simulate import simulate
@@ -15,17 +16,18 @@ from etter_obs._internal.conventions import Alert
 
 @click.group()
 def slo() -> None:
-    """Check, simulate and report SLOs.
+    """Check, simulate, report and compare SLOs.
 
     \b
       etter-obs slo check       show which tier fires how soon, and what a change does
       etter-obs slo simulate    show which alerts an outage triggers
       etter-obs slo report      read attainment and budget from a Prometheus
+      etter-obs slo compare     show what changed between two time ranges or load tests
       etter-obs slo gate        judge a locust run by the targets
     """
 
 
-for command in (simulate, report, gate):
+for command in (simulate, report, compare, gate):
     slo.add_command(command)
 
 

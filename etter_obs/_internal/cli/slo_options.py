@@ -21,6 +21,17 @@ def service_options(command: Command) -> Command:
     return project_options(option(command))
 
 
+def prometheus_option(command: Command) -> Command:
+    """Add ``--prometheus``."""
+    return click.option(
+        "--prometheus",
+        "url",
+        default="http://localhost:9090",
+        show_default=True,
+        help="URL of Prometheus.",
+    )(command)
+
+
 def read_spec(root: Path, environment: str | None, service: str | None) -> Spec:
     """Read the spec of one service from ``slo.yaml`` in ``root``.
 

@@ -10,7 +10,12 @@ import click
 from rich import box
 from rich.console import Console
 
-from etter_obs._internal.cli.slo_options import read_spec, refusing, service_options
+from etter_obs._internal.cli.slo_options import (
+    prometheus_option,
+    read_spec,
+    refusing,
+    service_options,
+)
 from etter_obs._internal.slo.analysis import report_text
 from etter_obs._internal.slo.analysis.report import Report, build
 from etter_obs._internal.slo.prometheus.api import Prometheus, PrometheusError
@@ -18,13 +23,7 @@ from etter_obs._internal.slo.prometheus.api import Prometheus, PrometheusError
 
 @click.command("report")
 @service_options
-@click.option(
-    "--prometheus",
-    "url",
-    default="http://localhost:9090",
-    show_default=True,
-    help="URL of Prometheus.",
-)
+@prometheus_option
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]),

@@ -42,11 +42,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One line of the run's history: Unix time, users then, requests until then."""
+    """One line of the run's history: Unix time, users then, requests and failures until then.
+
+    ``percentiles`` maps a share (0.95) to the seconds of the last ten; empty before the first.
+    """
 
     at: int
     users: int
     requests: int
+    failures: int
+    percentiles: Mapping[Decimal, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ class LocustRun:
     throughput: float
     client_errors: int | None
     history: Sequence[Moment]
+
+
+def is_run(path: Path) -> bool:
+    """Return whether ``path`` is the prefix or the JSON report of a run."""
+    return path.is_file() if path.suffix == ".json" else _sibling(path, "stats").is_file()
 
 
 def read_run(path: Path) -> LocustRun:
@@ -89,11 +99,7 @@ def _read_csv(prefix: Path) -> LocustRun:
                 row["Name"],
                 int(row["Request Count"]),
                 int(row["Failure Count"]),
-                percentiles={
-                    Decimal(match[1]) / 100: Decimal(text) / 1000
-                    for column, text in row.items()
-                    if (match := _PERCENTILE.match(column)) and text != "N/A"
-                },
+                percentiles=_percentiles(row),
             )
             if entry.name == _AGGREGATED:
                 total, throughput = entry, float(row["Requests/s"])
@@ -123,14 +129,23 @@ def _history(prefix: Path) -> list[Moment]:
     path = _sibling(prefix, "stats_history")
     if not path.is_file():
         return []
-    return [
-        Moment(*(_number(path, line, row[column]) for column in _HISTORY))
-        for line, row in _rows(path, "Name", *_HISTORY)
-        if row["Name"] == _AGGREGATED
-    ]
+    found = []
+    for line, row in _rows(path, "Name", *_HISTORY):
+        if row["Name"] == _AGGREGATED:
+            at, users, requests, failures = (_number(path, line, row[name]) for name in _HISTORY)
+            found.append(Moment(at, users, requests, failures, _percentiles(row)))
+    return found
 
 
-_HISTORY: Final = ("Timestamp", "User Count", "Total Request Count")
+_HISTORY: Final = ("Timestamp", "User Count", "Total Request Count", "Total Failure Count")
+
+
+def _percentiles(row: Mapping[str, str]) -> dict[Decimal, Decimal]:
+    return {
+        Decimal(match[1]) / 100: Decimal(text) / 1000
+        for column, text in row.items()
+        if (match := _PERCENTILE.match(column)) and text != "N/A"
+    }
 
 
 def _sibling(prefix: Path, what: str) -> Path:

@@ -82,11 +82,7 @@ def build(spec: Spec, prometheus: Prometheus, at: float) -> Report:
     bads = _by_slo(prometheus.instant(_sum(spec, Rule.BAD_INCREASE, seconds), at))
     known = [slo for slo in spec.slos if slo.name in totals and slo.name in bads]
     if not known:
-        raise PrometheusError(
-            f"{prometheus.url}: no recordings of service {spec.service!r} in environment "
-            f"{spec.environment!r}; check that the generated rules are loaded and that the names "
-            "match"
-        )
+        raise no_recordings(spec, prometheus)
     days = _days(spec, prometheus, at)
     reports = []
     for slo in known:
@@ -110,6 +106,15 @@ def build(spec: Spec, prometheus: Prometheus, at: float) -> Report:
             )
         )
     return Report(spec, at, reports, [slo for slo in spec.slos if slo not in known])
+
+
+def no_recordings(spec: Spec, prometheus: Prometheus) -> PrometheusError:
+    """Return the error of a Prometheus that knows none of the SLOs."""
+    return PrometheusError(
+        f"{prometheus.url}: no recordings of service {spec.service!r} in environment "
+        f"{spec.environment!r}; check that the generated rules are loaded and that the names "
+        "match"
+    )
 
 
 def _spent(bad: float, total: float, slo: Slo) -> float:

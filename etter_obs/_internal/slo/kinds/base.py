@@ -165,9 +165,14 @@ def increase(spec: Spec, selector: str) -> str:
 
 def _range(spec: Spec) -> str:
     """Return the range of counters in the base recordings, by the spec's rule form."""
-    if spec.rule_form == "exact":
-        return f"[{duration_text(EVALUATION_INTERVAL)}] anchored"
-    return f"[{duration_text(PORTABLE_RANGE)}]"
+    exact = spec.rule_form == "exact"
+    return counted_range(spec, EVALUATION_INTERVAL if exact else PORTABLE_RANGE)
+
+
+def counted_range(spec: Spec, seconds: Decimal) -> str:
+    """Return the range over which a counter's increase is taken, by the spec's rule form."""
+    anchored = " anchored" if spec.rule_form == "exact" else ""
+    return f"[{duration_text(seconds)}]{anchored}"
 
 
 def or_zero(bad: str, total: str) -> str:

@@ -83,15 +83,7 @@ class LatencySli(SliKind):
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count all events, and those outside the threshold's bucket."""
-        common = [*scraped(spec.service, spec.environment)]
-        if Label.ENDPOINT in self._labels:
-            common.append(differs(Label.ENDPOINT, conventions.UNMATCHED))
-            if spec.streaming_routes:
-                common.append(none_of(Label.ENDPOINT, spec.streaming_routes))
-        if self.routes:
-            common.append(one_of(Label.ENDPOINT, self.routes))
-        if Label.STATUS_CLASS in self._labels:
-            common.append(_WITHOUT_FAILURES)
+        common = self._counted(spec)
         name = full_name(self.metric, spec)
         count = series(f"{name}_count", common)
         within = series(f"{name}_bucket", [*common, self._within])
@@ -104,6 +96,23 @@ class LatencySli(SliKind):
             histogram=(count, within),
             has_routes=Label.ENDPOINT in self._labels,
         )
+
+    def buckets(self, spec: Spec) -> str:
+        """Return the selector of all buckets that the SLI's events fall into."""
+        return series(f"{full_name(self.metric, spec)}_bucket", self._counted(spec))
+
+    def _counted(self, spec: Spec) -> list[str]:
+        """Return the matchers of the series whose events count."""
+        common = [*scraped(spec.service, spec.environment)]
+        if Label.ENDPOINT in self._labels:
+            common.append(differs(Label.ENDPOINT, conventions.UNMATCHED))
+            if spec.streaming_routes:
+                common.append(none_of(Label.ENDPOINT, spec.streaming_routes))
+        if self.routes:
+            common.append(one_of(Label.ENDPOINT, self.routes))
+        if Label.STATUS_CLASS in self._labels:
+            common.append(_WITHOUT_FAILURES)
+        return common
 
     @property
     def _within(self) -> str:
