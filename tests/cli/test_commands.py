@@ -17,7 +17,7 @@ from tests.command_line import run
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("init", "generate", "check", "doctor", "dashboards check"),
-    *("slo check", "slo simulate", "slo report", "slo gate"),
+    *("slo check", "slo simulate", "slo report", "slo compare", "slo gate"),
 )
 NOWHERE = [f"--{name}=http://127.0.0.1:9" for name in ("prometheus", "alertmanager", "loki")]
 UNSET_CACHES = {"ETTER_OBS_CACHE": "", "XDG_CACHE_HOME": ""}

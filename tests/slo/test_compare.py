@@ -62,8 +62,8 @@ def history() -> Iterator[str]:
     scraped = 'job="shop",environment="test",method="GET",endpoint="/a",status_class="2xx"'
     for bound, series in counts.items():
         le = "+Inf" if bound == np.inf else f"{bound}"
-        for at, value in zip(times, series, strict=True):
-            yield f'etter_request_duration_seconds_bucket{{{scraped},le="{le}"}} {value} {at}\n'
+        for at, below in zip(times, series, strict=True):
+            yield f'etter_request_duration_seconds_bucket{{{scraped},le="{le}"}} {below} {at}\n'
     yield "# EOF\n"
 
 

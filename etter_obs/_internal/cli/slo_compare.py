@@ -64,12 +64,13 @@ def compare(
     confidence: float,
     form: str,
 ) -> None:
-    """Show what changed between BEFORE and AFTER: each SLI, and latency at p50, p95 and p99.
+    """Show what changed between two times or load tests.
 
-    Each line has the confidence interval of its difference. A line is better or worse only if its
-    interval excludes zero; otherwise no difference was seen, and the interval shows which
-    differences remain possible. The command compares two times, not two versions: traffic may
-    differ too, so compare like with like, for example the same hour of two days.
+    Shows each SLI, and latency at p50, p95 and p99, in BEFORE and in AFTER. Each line has the
+    confidence interval of its difference. A line is better or worse only if its interval excludes
+    zero; otherwise no difference was seen, and the interval shows which differences remain
+    possible. The command compares two times, not two versions: traffic may differ too, so compare
+    like with like, for example the same hour of two days.
 
     BEFORE and AFTER are time ranges, read from Prometheus, or two load tests, each the prefix given
     to `locust --csv`. A time range is START/END or START/DURATION; a moment is ISO 8601 (UTC unless
