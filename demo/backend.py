@@ -63,7 +63,13 @@ def backend_running(
     metrics = run_dir / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
-    env = {"ETTER_RUN_DIR": str(run_dir), "ETTER_FAULTS": "on", **environment}
+    env = {
+        "ETTER_RUN_DIR": str(run_dir),
+        "ETTER_FAULTS": "on",
+        "RATE_LIMIT_REQUESTS": "1000000",  # all load comes from one address
+        "WEB_CONCURRENCY": str(workers),  # the workers share the database's connections
+        **environment,
+    }
     if workers > 1:
         env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     command = [sys.executable, "-m", "uvicorn", "examples.etter_backend.main:app"]

@@ -12,6 +12,7 @@ from locust import HttpUser, between, task
 API = "/api/etter"
 TERMS = ("ac", "an", "ba", "bo", "ca", "co", "de", "dy", "em", "en", "fj", "fo", "gr", "lo", "re")
 ROLES = ("analyst", "architect", "controller", "designer", "engineer", "planner")
+PEOPLE = tuple(f"user{number}@company{number}.example" for number in range(1, 21))
 TASKS = ("assess", "budget", "forecast", "interview", "migrate", "plan")
 
 
@@ -19,6 +20,16 @@ class Visitor(HttpUser):
     """Mostly searches, reads workflows now and then, seldom changes or simulates."""
 
     wait_time = between(0.4, 1.2)
+
+    def on_start(self) -> None:
+        """Sign in."""
+        address = random.choice(PEOPLE)
+        with self.client.post(
+            f"{API}/auth/token", json={"email": address}, catch_response=True
+        ) as answer:
+            if answer.status_code == 200:
+                token = answer.json()["data"]["token"]
+                self.client.headers["Authorization"] = f"Bearer {token}"
 
     @task(8)
     def search(self) -> None:
@@ -62,6 +73,18 @@ class Visitor(HttpUser):
     def dashboard(self) -> None:
         """Open the CHRO's dashboard."""
         self._get(f"{API}/get_chro_data")
+
+    @task(2)
+    def documents(self) -> None:
+        """Look through documents, and open one's history."""
+        self._get(f"{API}/documents/feed", fields="id,title,status")
+        self._get(f"{API}/workflow_history", page_size=20)
+
+    @task(1)
+    def colleagues(self) -> None:
+        """Find a colleague."""
+        self._get(f"{API}/users/autocomplete", q="user")
+        self._get(f"{API}/users", fields="id,username", page_size=20)
 
     def _get(self, path: str, name: str | None = None, **query: object) -> None:
         self.client.get(path, params=query, name=name or path)

@@ -20,7 +20,7 @@ from demo.processes import ROOT
 from demo.receiver import Receiver
 from etter_obs._internal.secret_files import ensure_secrets
 from etter_obs._internal.slo.loading.loader import load_spec
-from examples.etter_backend.embedded import free_port, redis_server
+from examples.etter_backend.cache.embedded import free_port, redis_server
 from stack.build import binary, ensure
 from stack.layout import Ports, PortTakenError
 from stack.native import running
@@ -104,6 +104,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 OTLP_ENDPOINT=services.otlp_grpc,
                 ENVIRONMENT="production",
                 ADJACENCY_EXPIRATION_SECONDS="60",  # or the model service is called only once
+                ETTER_FEATURES="-eager_loading",  # so that the N+1 warning has something to show
             )
         )
         services.set_targets("etter", [f"127.0.0.1:{port}"])

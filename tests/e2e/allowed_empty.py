@@ -54,8 +54,11 @@ _SOUND: Final = dict.fromkeys(
     (
         "/api/etter/faults",
         "/api/etter/faults/{target}",
-        "/api/etter/model/roles/{name}",
-        "/api/etter/model/tasks/{name}",
+        "/api/etter/auth/token",
+        "/api/etter/features",
+        "/api/etter/features/{feature}",
+        "/api/etter/health",
+        "/api/etter/model/{kind}/{name}",
         "/docs",
         "/docs/oauth2-redirect",
         "/openapi.json",

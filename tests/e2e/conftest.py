@@ -23,7 +23,7 @@ from demo.processes import child
 from demo.receiver import Receiver
 from etter_obs._internal.conventions import REQUESTS, UNMATCHED, Label
 from etter_obs._internal.slo.prometheus.api import Prometheus
-from examples.etter_backend.embedded import redis_server
+from examples.etter_backend.cache.embedded import redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything
 from tests.services import free_port

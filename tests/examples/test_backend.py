@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
-from examples.etter_backend.embedded import redis_server
+from examples.etter_backend.cache.embedded import redis_server
 from tests.services import Postgres, free_port
 from tests.waiting import eventually
 
@@ -111,7 +111,7 @@ def test_a_broken_database_is_seen_by_the_health_check(
     """With the database refusing, its routes fail and /health/ready is 503 before long."""
     backend.break_("database", error_share=1.0)
     try:
-        assert http.get(f"{API}/master_companies").status_code == 500
+        assert http.get(f"{API}/workflows").status_code == 500
         assert _comes_to(http, 503)
     finally:
         backend.mend("database")
@@ -133,7 +133,7 @@ def test_the_management_port_takes_the_metrics_of_all_workers(tmp_path: Path) ->
         apart = f"http://127.0.0.1:{management}"
         eventually(lambda: "etter_workers 2" in httpx.get(f"{apart}/metrics").text, deadline_s=30)
         checks = httpx.get(f"{apart}/health/detailed").json()["checks"]
-        assert set(checks) == {"database", "redis", "search"}
+        assert set(checks) == {"database", "database-sync", "redis", "search"}
 
 
 def test_without_its_variable_there_is_no_switch(tmp_path: Path) -> None:

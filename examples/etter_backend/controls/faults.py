@@ -1,28 +1,30 @@
 """The fault switch: breaks a part of this backend on demand, for the demo and for game days.
 
-It exists only if ETTER_FAULTS=on. Its state is a small file that all workers read.
+It exists only if ETTER_FAULTS=on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import random
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter
+
+from examples.etter_backend.controls.shared_file import SharedFile
 
 
 class Target(StrEnum):
-    """What can be broken: the four groups of routes, and the two servers behind them."""
+    """What can be broken: the groups of routes, and the two servers behind them."""
 
     COMPANIES = "companies"
+    USERS = "users"
     WORKFLOWS = "workflows"
+    DOCUMENTS = "documents"
     SIMULATION = "simulation"
     ADJACENCY = "adjacency"
     DATABASE = "database"
@@ -53,43 +55,37 @@ class FaultSwitch:
 
     def __init__(self, path: Path, *, enabled: bool) -> None:
         self.enabled = enabled
-        self._path = path
-        self._stamp = (0, 0)
-        self._faults = _NONE
+        self._file = SharedFile(path, _FAULTS, _NONE)
 
     def current(self) -> dict[Target, Fault]:
-        """Return the current faults; read the file again only if it has changed."""
-        if not self.enabled:
-            return _NONE
-        try:
-            status = self._path.stat()
-            stamp = status.st_mtime_ns, status.st_ino  # two changes may have the same mtime
-            if stamp != self._stamp:
-                self._faults = _FAULTS.validate_json(self._path.read_bytes())
-                self._stamp = stamp
-        except FileNotFoundError:
-            self._faults, self._stamp = _NONE, (0, 0)
-        return self._faults
+        """Return the current faults."""
+        return self._file.read() if self.enabled else _NONE
 
     def set(self, target: Target, fault: Fault | None) -> None:
         """Break ``target`` in this way; None repairs it. Other workers see it immediately."""
         faults = {**self.current(), target: fault}
-        left = {name: found.model_dump() for name, found in faults.items() if found}
-        new = self._path.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(left), encoding="utf-8")
-        new.replace(self._path)
+        self._file.write({name: found for name, found in faults.items() if found})
 
-    def of(self, target: Target) -> Callable[[], Awaitable[None]]:
-        """Return the dependency that makes a router breakable as ``target``."""
+    async def strike(self, target: Target) -> None:
+        """Delay the call, or fail it, as ``target`` is broken.
 
-        async def dependency() -> None:
-            fault = self.current().get(target)
-            if fault is not None:
-                await asyncio.sleep(fault.latency_seconds)
-                if fault.strikes():
-                    raise BrokenOnPurposeError(f"the {target} routes are broken on purpose")
+        Raises:
+            BrokenOnPurposeError: this call is one of those that fail.
+        """
+        fault = self.current().get(target)
+        if fault is not None:
+            await asyncio.sleep(fault.latency_seconds)
+            if fault.strikes():
+                raise BrokenOnPurposeError(f"the {target} routes are broken on purpose")
 
-        return dependency
+
+def breakable(target: Target) -> Callable[[Request], Awaitable[None]]:
+    """Return the dependency that makes a router breakable as ``target``."""
+
+    async def dependency(request: Request) -> None:
+        await request.app.state.backend.faults.strike(target)
+
+    return dependency
 
 
 def fault_router(switch: FaultSwitch) -> APIRouter:

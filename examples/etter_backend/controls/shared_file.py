@@ -1,0 +1,39 @@
+"""A small value in a file that all workers see: the state of the demo's switches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+class SharedFile(Generic[T]):
+    """A value kept in ``path`` as JSON; ``empty`` where there is no file."""
+
+    def __init__(self, path: Path, adapter: TypeAdapter[T], empty: T) -> None:
+        self._path = path
+        self._adapter = adapter
+        self._empty = self._value = empty
+        self._stamp = (0, 0)
+
+    def read(self) -> T:
+        """Return the value, read again only where the file has changed."""
+        try:
+            status = self._path.stat()
+            stamp = status.st_mtime_ns, status.st_ino  # two changes may fall into one tick
+            if stamp != self._stamp:
+                self._value = self._adapter.validate_json(self._path.read_bytes())
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._value, self._stamp = self._empty, (0, 0)
+        return self._value
+
+    def write(self, value: T) -> None:
+        """Replace the value. Other workers see it at once."""
+        new = self._path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(self._adapter.dump_json(value))
+        new.replace(self._path)

@@ -1,0 +1,95 @@
+"""A rate limit for each client (the guide's section 7.1)."""
+
+from __future__ import annotations
+
+import time
+from math import ceil
+from typing import Final
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from prometheus_client import Counter
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from etter_obs import get_logger
+from examples.etter_backend.common.error_handlers import failure
+from examples.etter_backend.common.exceptions import RateLimitError
+
+logger = get_logger(__name__)
+
+DECISIONS: Final = Counter(
+    "etter_rate_limit_decisions",
+    "Requests that the rate limit let in, refused, or could not count.",
+    ["decision"],
+)
+_REST_SECONDS: Final = 1.0
+"""After a failure of Redis, so that not every request waits for it."""
+_PROBES: Final = ("/health", "/metrics")
+
+
+class RateLimitMiddleware:
+    """Lets each client send so many requests in a window that moves with the time.
+
+    One script in Redis decides and counts, so that two requests cannot take the last place
+    together; a refused request takes none. Where Redis does not answer the request passes, with one
+    warning and a count: a limit protects the service, and must not be what stops it.
+
+    The client is the address in the scope, which the server takes from X-Forwarded-For only behind
+    a proxy that it trusts (uvicorn's --forwarded-allow-ips).
+
+    Args:
+        app: what comes after.
+        pool: connections to Redis.
+        requests: how many a client may send in a window.
+        window: its length in seconds.
+    """
+
+    def __init__(self, app: ASGIApp, *, pool: ConnectionPool, requests: int, window: int) -> None:
+        self._app = app
+        storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix="etter:rate_limit",
+            connection_pool=pool,  # type: ignore[arg-type]
+        )
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._limit = RateLimitItemPerSecond(requests, window)
+        self._is_away = False
+        self._rests_until = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; probes are not counted."""
+        if scope["type"] != "http" or scope["path"].startswith(_PROBES):
+            await self._app(scope, receive, send)
+            return
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        retry_after = await self._refused(client)
+        if retry_after is None:
+            await self._app(scope, receive, send)
+        else:
+            await failure(RateLimitError(retry_after))(scope, receive, send)
+
+    async def _refused(self, client: str) -> int | None:
+        """Return None where the request may pass, else the seconds until the next one may."""
+        if time.monotonic() < self._rests_until:
+            DECISIONS.labels("unavailable").inc()
+            return None
+        try:
+            if await self._limiter.hit(self._limit, client):
+                retry_after = None
+            else:
+                reset, _ = await self._limiter.get_window_stats(self._limit, client)
+                retry_after = max(1, ceil(reset - time.time()))
+        except (RedisError, OSError) as error:
+            if not self._is_away:
+                logger.warning("the rate limit counts nothing", error=type(error).__name__)
+            self._is_away = True
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            DECISIONS.labels("unavailable").inc()
+            return None
+        self._is_away = False
+        DECISIONS.labels("allowed" if retry_after is None else "refused").inc()
+        return retry_after

@@ -1,0 +1,33 @@
+"""Companies."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from examples.etter_backend.common.validators import Line
+
+
+class CompanyOut(BaseModel):
+    """A company."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    industry: str
+
+
+class CompanyPatch(BaseModel):
+    """What may change of a company."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Line | None = None
+    industry: Line | None = None
+
+
+class CompanyDetail(CompanyOut):
+    """A company with the size of what it has."""
+
+    users: int
+    workflows: int

@@ -1,0 +1,6 @@
+"""Fills the tables with invented data: a little at start, the guide's amount by a command."""
+
+from examples.etter_backend.seed.scale import LARGE, SMALL, Scale
+from examples.etter_backend.seed.writer import is_empty, seed
+
+__all__ = ["LARGE", "SMALL", "Scale", "is_empty", "seed"]

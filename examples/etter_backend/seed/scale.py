@@ -1,0 +1,22 @@
+"""How much data there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Rows of each table. Workflows are four for a company, dashboard entries twelve for each."""
+
+    companies: int
+    users: int
+    history: int
+    documents: int
+
+
+SMALL: Final = Scale(companies=64, users=640, history=3_200, documents=1_280)
+"""What the backend fills an empty database with: it takes a second."""
+LARGE: Final = Scale(companies=512, users=20_000, history=200_000, documents=50_000)
+"""Enough for an index to matter. The first company is the largest, with a seventh of all."""
