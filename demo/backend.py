@@ -37,7 +37,7 @@ class Backend:
         fault = {"error_share": error_share, "latency_seconds": latency_seconds}
         httpx.put(self._switch(target), json=fault, timeout=10).raise_for_status()
 
-    def mend(self, target: str) -> None:
+    def repair(self, target: str) -> None:
         """Turn the fault off."""
         httpx.delete(self._switch(target), timeout=10).raise_for_status()
 

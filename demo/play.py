@@ -94,7 +94,7 @@ class Play:
             self._platform.backend.break_(TARGET, error_share=1.0)
             view.event(f"FAULT: {phase.value}", "bold red")
         elif phase is Phase.FIXED:
-            self._platform.backend.mend(TARGET)
+            self._platform.backend.repair(TARGET)
             view.event("FIXED: all routes answer again", "bold green")
 
     def _news(self, view: View) -> list[Delivery]:

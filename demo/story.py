@@ -49,7 +49,7 @@ class Story:
         """Seconds from the fault's end to the page's resolution."""
         self.failure = ""
         self._started = started
-        self._broken_at = self._mended_at = started
+        self._broken_at = self._fixed_at = started
 
     @property
     def over(self) -> bool:
@@ -84,15 +84,15 @@ class Story:
                 self._fail(f"no {PAGE} for {SLO} within {self.pace.page_within:.0f} s of the fault")
                 return
         if self.paged_after is not None and now >= self._broken_at + self.pace.broken:
-            self._mended_at = now
+            self._fixed_at = now
             self.phase = Phase.FIXED
 
     def _await_resolution(self, now: float, deliveries: Iterable[Delivery]) -> None:
-        resolution = _first(deliveries, "resolved", self._mended_at)
+        resolution = _first(deliveries, "resolved", self._fixed_at)
         if resolution is not None:
-            self.resolved_after = resolution.received - self._mended_at
+            self.resolved_after = resolution.received - self._fixed_at
             self.phase = Phase.DONE
-        elif now > self._mended_at + self.pace.resolved_within:
+        elif now > self._fixed_at + self.pace.resolved_within:
             within = self.pace.resolved_within
             self._fail(f"{PAGE} for {SLO} not resolved within {within:.0f} s of the fault's end")
 

@@ -1,4 +1,4 @@
-"""``etter-obs`` as a user runs it: a process of its own."""
+"""``etter-obs`` as a user runs it: in a separate process."""
 
 from __future__ import annotations
 

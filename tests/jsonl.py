@@ -9,7 +9,7 @@ from typing import Any
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the file's whole lines, none where there is no file.
+    """Yield the objects of the file's complete lines, none if there is no file.
 
     The last line may be in the middle of being written, and end there as a whole one would.
     """

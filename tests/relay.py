@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Relay:
-    """Where it listens, and the bytes that clients have sent so far."""
+    """The address, and the bytes that clients have sent so far."""
 
     address: str
     sent: int = 0

@@ -78,7 +78,7 @@ SERVERS: Final[dict[str, Command]] = {
 
 @dataclass
 class Running:
-    """A server process, its output as it comes, and ways to ask and to end it."""
+    """A server process with its output; it can be called and ended."""
 
     name: str
     port: int
@@ -88,7 +88,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it answers, without a path."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -103,11 +103,11 @@ class Running:
         return found
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """Ask it, on a connection of its own."""
+        """Send a request on a new connection."""
         return httpx.get(self.url + path, **{"timeout": 10, **options})
 
     def answers(self) -> bool:
-        """Tell whether it takes connections and answers, whatever it says."""
+        """Return whether it accepts connections and answers."""
         if self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended by itself:\n{self.said()}")
         with suppress(httpx.TransportError):

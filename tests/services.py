@@ -42,10 +42,10 @@ _kept: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses, nor gets while this process lives.
+    """Return a TCP port on loopback that stays reserved while this process runs.
 
-    It stays bound here without anybody listening, so the kernel gives it to no one who asks for
-    any port; whoever names it can bind it all the same, as servers do (SO_REUSEADDR).
+    A socket without a listener stays bound to it, so the kernel gives it to no other process that
+    asks for any port; a server can still bind it by number (SO_REUSEADDR).
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +65,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process; it is not ready yet."""
+        """Start the process and wait until it answers."""
         self._process = subprocess.Popen(
             self._command,
             cwd=self._folder,
@@ -74,9 +74,14 @@ class Server:
             user=self._user,
             group=self._group,
         )
+        eventually(self.answers, deadline_s=30, every_s=0.02)
+
+    def answers(self) -> bool:
+        """Return whether it accepts connections."""
+        raise NotImplementedError
 
     def freeze(self) -> None:
-        """Have it accept connections and never answer."""
+        """Stop answering; connections are still accepted."""
         for process in self._all():
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
@@ -140,13 +145,8 @@ class Postgres(Server):
         """Return SQLAlchemy's URL of the database."""
         return f"postgresql+{driver}://app@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        super().start()
-        eventually(self.answers, deadline_s=30, every_s=0.05)
-
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Return whether it accepts connections."""
         with suppress(psycopg.OperationalError):
             psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
             return True
@@ -172,12 +172,8 @@ class Redis(Server):
         """The URL for redis-py."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        super().start()
-        eventually(self._answers, deadline_s=30, every_s=0.02)
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether it accepts connections."""
         with suppress(redis.ConnectionError), closing(redis.Redis.from_url(self.url)) as client:
             return bool(client.ping())
         return False
@@ -185,7 +181,7 @@ class Redis(Server):
 
 @dataclass
 class Received:
-    """One span as it arrived."""
+    """A received span."""
 
     name: str
     trace_id: str
@@ -213,8 +209,11 @@ class Receiver:
     """Of the last call, names in lower case."""
     release: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        self.release.set()
+
     def take(self, request: ExportTraceServiceRequest) -> None:
-        """Note the spans of a request, once they may be answered."""
+        """Store the spans of a request as soon as ``release`` is set."""
         self.calls += 1
         self.release.wait()
         for resource in request.resource_spans:
@@ -268,7 +267,6 @@ def _received(span: Span, resource: dict[str, Any], scope: str) -> Received:
 def otlp_grpc_receiver() -> Iterator[Receiver]:
     """Run a gRPC server of the OTLP trace service."""
     receiver = Receiver()
-    receiver.release.set()
 
     class Service(TraceServiceServicer):
         def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -291,7 +289,6 @@ def otlp_grpc_receiver() -> Iterator[Receiver]:
 def otlp_http_receiver() -> Iterator[Receiver]:
     """Run an HTTP server that takes OTLP traces as protobuf at /v1/traces."""
     receiver = Receiver()
-    receiver.release.set()
 
     def answer(call: Call) -> tuple[int, bytes]:
         assert call.path == "/v1/traces"
@@ -311,7 +308,7 @@ S = TypeVar("S", bound=Server)
 
 @contextmanager
 def _running(make: Callable[[Path], S]) -> Iterator[S]:
-    """Run a server in a folder of its own."""
+    """Run a server in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="etter-obs-", ignore_cleanup_errors=True) as name:
         server = make(Path(name))
         server.start()
@@ -330,7 +327,7 @@ def shared_postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
-    """The session's PostgreSQL; a test may stop or freeze it, the next one finds it running."""
+    """The session's PostgreSQL; a test may stop or freeze it; it runs again for the next test."""
     yield shared_postgres
     if not shared_postgres.answers():
         shared_postgres.stop()
@@ -339,7 +336,7 @@ def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture
 def redis_server() -> Iterator[Redis]:
-    """Run a Redis (Valkey) of the test's own, empty."""
+    """Run an empty Redis (Valkey) for the test."""
     with _running(Redis) as server:
         yield server
 

@@ -16,7 +16,7 @@ DSN = "https://key@sentry.example/1"
 
 
 class Recording(Mapping[str, str]):
-    """An environment that remembers which names were asked for."""
+    """An environment that records which names were read."""
 
     def __init__(self) -> None:
         self.asked: set[str] = set()
@@ -38,7 +38,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_the_document_names_exactly_the_variables_that_are_read() -> None:
-    """docs/settings.md lists every variable that is asked for, and no other."""
+    """docs/settings.md lists every variable that is read, and no other."""
     environment = Recording()
     Settings.from_env(environment)
     cache_root(environment)
@@ -48,18 +48,18 @@ def test_the_document_names_exactly_the_variables_that_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("guide", "standard", "field", "value"),
+    ("short", "standard", "field", "value"),
     [
         ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint", "collector:4317"),
         ("SERVICE_NAME", "OTEL_SERVICE_NAME", "service_name", "standard"),
     ],
 )
-def test_a_standard_name_wins_over_the_guides(
-    guide: str, standard: str, field: str, value: str
+def test_a_standard_name_wins_over_the_short_one(
+    short: str, standard: str, field: str, value: str
 ) -> None:
-    """Where both names are set, the OTEL_* one counts; alone, the guide's does."""
-    assert getattr(Settings.from_env({guide: "guide", standard: value}), field) == value
-    assert getattr(Settings.from_env({guide: "guide"}), field) == "guide"
+    """If both names are set, the OTEL_* one counts; alone, the short one does."""
+    assert getattr(Settings.from_env({short: "ignored", standard: value}), field) == value
+    assert getattr(Settings.from_env({short: value}), field) == value
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_response_headers_are_named_in_any_case_or_none() -> None:
-    """Both, one or none are asked for as headers are written."""
+    """Both, one or none can be chosen, in any case."""
     for held, names in (
         ("x-response-time , X-REQUEST-ID", ("X-Request-ID", "X-Response-Time")),
         ("x-request-id", ("X-Request-ID",)),
@@ -192,8 +192,8 @@ def test_a_scheme_decides_about_tls(endpoint: str, insecure: bool) -> None:
         assert Settings.from_env(given).otlp_insecure is insecure
 
 
-def test_without_a_scheme_it_is_said_whether_there_is_tls() -> None:
-    """OTEL_EXPORTER_OTLP_INSECURE=false asks for TLS; unsaid, a host and port is without."""
+def test_without_a_scheme_a_variable_turns_tls_on() -> None:
+    """OTEL_EXPORTER_OTLP_INSECURE=false turns TLS on; by default a host and port has none."""
     assert Settings.from_env({"OTLP_ENDPOINT": "c:4317"}).otlp_insecure is True
     said = {"OTLP_ENDPOINT": "c:4317", "OTEL_EXPORTER_OTLP_INSECURE": "false"}
     assert Settings.from_env(said).otlp_insecure is False
@@ -231,7 +231,7 @@ def test_the_batch_processors_standard_names_are_read() -> None:
 
 
 def test_a_batch_is_never_larger_than_the_queue() -> None:
-    """A smaller queue makes the batch smaller; a batch that was asked for is refused instead."""
+    """A smaller queue makes the default batch smaller; a configured batch is refused instead."""
     assert Settings.from_env({"OTEL_BSP_MAX_QUEUE_SIZE": "100"}).span_batch_size == 100
     both = {"OTEL_BSP_MAX_QUEUE_SIZE": "100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "101"}
     with pytest.raises(SettingsError) as refused:

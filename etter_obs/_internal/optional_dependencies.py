@@ -152,7 +152,7 @@ def is_installed(module: str) -> bool:
     """Return whether the module exists, without importing it."""
     try:
         return find_spec(module) is not None
-    except ValueError:  # imported without a spec: a stand-in of a test
+    except ValueError:  # imported without a spec: a fake of a test
         return True
 
 

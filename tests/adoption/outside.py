@@ -1,4 +1,4 @@
-"""A stranger's app from the built wheel, in an environment of its own, looked at from outside."""
+"""A user's app with the built wheel, in its own environment, observed from outside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COUNTED: Final = re.compile(
 
 @dataclass
 class Adopted:
-    """A running app, and what arrives at its collector."""
+    """A running app, and what its collector receives."""
 
     run: Running
     otlp: Receiver

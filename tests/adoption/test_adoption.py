@@ -1,4 +1,4 @@
-"""Six apps as strangers write them, from the built wheel, looked at from outside."""
+"""Six apps as users write them, with the built wheel, observed from outside."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ async def cached() -> Response:
 
 @routes.websocket("/socket/{room}")
 async def socket(websocket: WebSocket, room: str) -> None:
-    """Echo until told to end."""
+    """Echo until the client sends ``end``."""
     await websocket.accept()
     while (text := await websocket.receive_text()) != "end":
         await websocket.send_text(text)

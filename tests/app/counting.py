@@ -12,7 +12,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def work(folder: Path, ready: Event, release: Event) -> None:
-    """Be a worker: count, then wait to be released."""
+    """Act as a worker: count, then wait for the release."""
     registry = MetricsRegistry("etter", multiproc_dir=folder)
     registry.counter(conventions.CACHE_HITS).child("a").inc(10)
     registry.counter(conventions.CACHE_EVICTED).child().set(1000)

@@ -30,7 +30,7 @@ app = FastAPI()
 
 @app.post("/orders")
 async def order() -> int:
-    """Count one, and return which worker did."""
+    """Count one, and return the worker's id."""
     ORDERS.labels("web").inc()
     AMOUNTS.observe(5, {"order": "a"})
     QUEUE.inc()

@@ -170,7 +170,7 @@ async def test_outside_a_request_track_request_metrics_counts_by_itself(
 
 
 async def test_decorated_functions_work_where_nothing_is_observed() -> None:
-    """Without set-up the decorators do nothing but call the function."""
+    """Without set-up the decorators only call the function."""
     assert (
         await use(timed()(counted()(count_exceptions()(track_request_metrics("x")(coroutine)))))
         == 7

@@ -78,7 +78,7 @@ def test_nothing_is_lost_without_a_lifespan(where: str) -> None:
 
 @pytest.mark.parametrize("where", PLACES)
 def test_a_teardown_that_fails_keeps_its_traceback(where: str) -> None:
-    """What the server logs of it comes out, as a JSON line like every other."""
+    """The server's log of it appears as a JSON line."""
     with (
         otlp_grpc_receiver() as receiver,
         ending("uvicorn", where, receiver.endpoint, FAILS="1") as run,
@@ -90,7 +90,7 @@ def test_a_teardown_that_fails_keeps_its_traceback(where: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_collector_that_is_away_holds_up_no_end(number: signal.Signals) -> None:
-    """With nobody at the OTLP endpoint a server ends as fast as without tracing, and as it would.
+    """With no collector a server ends as fast as without tracing, and in the same way.
 
     Its exit code is that of the signal. A second suffices: nobody waits for what is known to be
     down, and the deadline is three.

@@ -227,7 +227,7 @@ def test_the_management_port_opens_without_a_request(
 def test_a_start_that_goes_on_after_set_up_is_not_over(
     server: str, where: str, tmp_path: Path
 ) -> None:
-    """The management port says that the app starts until its lifespan has yielded, not before.
+    """The management port reports "starting" until the app's lifespan has yielded.
 
     A load balancer that believed otherwise would send requests to a port that is still closed.
     """
@@ -250,7 +250,7 @@ def test_a_start_that_goes_on_after_set_up_is_not_over(
 
 
 def test_on_trio_the_app_runs_untouched_and_one_line_says_so() -> None:
-    """Requests are served, nothing of ours answers, and the lines go on being JSON."""
+    """Requests are served, none of our endpoints answers, and the lines are still JSON."""
     with running("hypercorn-trio", f"{APP}:app", environment={"WHERE": "import"}) as run:
         assert run.get("/work").status_code == 200
         assert run.get("/health/live").status_code == 404

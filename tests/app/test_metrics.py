@@ -30,7 +30,7 @@ async def read(registry: MetricsRegistry) -> Metrics:
 
 
 async def test_counters_gauges_and_histograms_are_exposed_as_counted() -> None:
-    """What inc, set and observe were told is what a scraper reads."""
+    """A scraper reads the values that inc, set and observe received."""
     registry = MetricsRegistry("etter", buckets={conventions.REQUEST_DURATION: (0.2, 1.0)})
     registry.counter(conventions.CACHE_HITS).child("a").inc(2)
     registry.gauge(conventions.ACTIVE_REQUESTS).child().set(7)
@@ -238,7 +238,7 @@ async def test_a_token_keeps_strangers_out(given: bytes | None, status: int) -> 
 
 
 async def test_metrics_that_are_switched_off_are_not_served() -> None:
-    """With ENABLE_METRICS=false the app answers for /metrics itself."""
+    """With ENABLE_METRICS=false the app itself answers /metrics."""
     app = FastAPI()
     with observed(app, metrics_enabled=False):
         assert (await request(app, "GET", "/metrics")).status == 404

@@ -21,7 +21,7 @@ OPENMETRICS = [(b"accept", b"application/openmetrics-text")]
 
 
 def guarded(request: Request) -> PlainTextResponse:
-    """Ask for a token, as an app does whose metrics name its customers."""
+    """Require a token, like an app whose metrics name its customers."""
     if request.headers.get("authorization") != "Bearer mine":
         raise HTTPException(401)
     return PlainTextResponse("customers 1")
@@ -70,7 +70,7 @@ DEFINITIONS: list[Callable[[FastAPI], None]] = [route, router, sub_app, slash, c
 async def test_an_authenticated_metrics_route_is_never_opened(
     define: Callable[[FastAPI], None], late: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The app's /metrics says 401 without its token and its own text with it, as without us.
+    """The app's /metrics returns 401 without its token and its own text with it, as without us.
 
     That it has won is a WARNING at start, which names the ways to serve ours elsewhere.
     """
@@ -104,7 +104,7 @@ async def test_prometheus_clients_own_endpoint_stays() -> None:
 
 
 async def test_the_apps_own_readiness_wins_and_our_others_stay() -> None:
-    """Its /health/ready says 503, with its request's id; /health/live, which it lacks, is ours."""
+    """Its /health/ready returns 503 with the request's id; /health/live is ours."""
     app = FastAPI()
     ids: list[str] = []
 

@@ -31,7 +31,7 @@ async def metrics() -> Response:
 
 
 async def not_ready() -> Response:
-    """Say that the app is not ready."""
+    """Report that the app is not ready."""
     return PlainTextResponse("the app's own", status_code=503)
 
 
@@ -116,7 +116,7 @@ def by_plain_routes(app: FastAPI) -> None:
 
 
 def by_the_routers_default(app: FastAPI) -> None:
-    """Hand on what no route answers."""
+    """Pass on what no route answers."""
     app.router.default = opaque
 
 
@@ -155,7 +155,7 @@ def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 async def test_what_the_app_serves_itself_is_answered_as_without_us(
     serve: Callable[[FastAPI], None], late: bool
 ) -> None:
-    """A guarded /metrics stays shut, a /health/ready that says 503 says so, in every way to do it.
+    """A guarded /metrics stays closed, a /health/ready of 503 stays 503, however defined.
 
     That holds for what is there at set-up, and for what is added when ours has answered already.
     """
@@ -178,7 +178,7 @@ async def test_what_the_app_serves_itself_is_answered_as_without_us(
 async def test_what_guards_the_whole_app_guards_the_metrics_too(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A middleware that lets nobody pass keeps /metrics shut, health open, and the log says how on.
+    """A middleware that rejects everyone closes /metrics, not health; the log has the remedy.
 
     With a token of its own /metrics needs no other guard.
     """
@@ -216,7 +216,7 @@ async def test_what_guards_the_whole_app_guards_the_metrics_too(
 async def test_a_path_that_is_chosen_goes_before_a_catch_all_and_never_before_a_route(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever names a path has ours there, unless a route of the app has that very path."""
+    """A configured path serves ours, unless a route of the app has exactly that path."""
     app = FastAPI()
     app.get("/own/live")(not_ready)
 
@@ -277,7 +277,7 @@ def test_metrics_and_health_need_paths_of_their_own() -> None:
 async def test_the_start_says_where_ours_are_and_where_they_gave_way(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One line lists ours; each path that the app has itself is a warning with its way out.
+    """One line lists ours; each path that the app serves itself is a warning with the remedy.
 
     What is added while the app starts is known by then; what is added later is said at the first
     request that meets it.

@@ -1,4 +1,4 @@
-"""What holds for every request, found out by making up thousands of odd ones."""
+"""Properties of every request, checked with thousands of generated ones."""
 
 from __future__ import annotations
 

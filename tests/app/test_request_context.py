@@ -27,7 +27,7 @@ ID = {"X-Request-ID": "the-request"}
 
 @asynccontextmanager
 async def asked(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Observe ``app`` and ask it in this task."""
+    """Observe ``app`` and call it in this task."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     with observed(app):
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:

@@ -202,7 +202,7 @@ async def test_a_client_that_leaves_first_is_a_499(
     leaves: Callable[[], Awaitable[None]] | None,
     refuses_at: int | None,
 ) -> None:
-    """Whether receive or send tells it, before or after the start: 499, in a class of its own."""
+    """Whether receive or send reports it, before or after the start: 499, a class of its own."""
     await request(app, "GET", path, leaves=leaves, refuses_at=refuses_at)
     metrics = await scrape(app)
     ((_, _, status),) = metrics.of("requests_total")
@@ -317,7 +317,7 @@ async def test_every_route_has_its_series_before_its_first_request(app: FastAPI)
 
 
 async def test_track_request_metrics_names_a_request_and_counts_it_once(app: FastAPI) -> None:
-    """Inside an observed request the guide's decorator only gives the endpoint its name."""
+    """Inside an observed request the decorator only names the endpoint."""
     await request(app, "GET", "/named")
     assert (await scrape(app)).of("requests_total") == {("GET", "a-name", "200"): 1.0}
 
@@ -348,7 +348,7 @@ async def test_a_request_context_is_there_inside_and_finished_outside(app: FastA
 
 
 async def conversation(app: FastAPI) -> list[dict[str, Any]]:
-    """Say two things over a WebSocket; return what the app sent."""
+    """Send two messages over a WebSocket; return what the app sent."""
     incoming = iter(
         [
             {"type": "websocket.connect"},

@@ -106,7 +106,7 @@ async def test_a_request_within_a_request_leaves_its_ids_with_itself() -> None:
 @pytest.mark.parametrize("stays", [True, False])
 @pytest.mark.parametrize("path", ["/slow", "/slow-body"])
 async def test_a_client_that_leaves_while_the_app_works_is_a_499(path: str, stays: bool) -> None:
-    """Neither app nor server says so, yet a response that took long is counted as what it was."""
+    """Neither app nor server reports it, yet a slow response is counted as 499."""
     app = FastAPI()
     works, gone = asyncio.Event(), asyncio.Event()
 
@@ -148,7 +148,7 @@ async def test_a_client_that_leaves_while_the_app_works_is_a_499(path: str, stay
 async def test_a_client_that_closes_a_websocket_is_no_error(
     capsys: pytest.CaptureFixture[str], code: int
 ) -> None:
-    """The exception that tells an app so may leave it: we count and log no error."""
+    """The exception that reports it may leave the app: no error is counted or logged."""
     app = FastAPI()
 
     @app.websocket("/echo")

@@ -34,7 +34,7 @@ async def test_a_second_call_returns_the_first_ones_handle() -> None:
 
 
 async def test_shutdown_undoes_everything_and_set_up_works_again() -> None:
-    """Handlers, structlog, httpx and the app's stack are as before; a new set-up observes anew."""
+    """Handlers, structlog, httpx and the app's stack are as before; a new set-up observes again."""
     app = make_app()
     root = logging.getLogger()
     before = (
@@ -136,7 +136,7 @@ async def test_an_engine_is_measured_and_checked() -> None:
 def test_a_bad_environment_is_one_error_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The variable, what it held and what it takes; logging is as it was."""
+    """The error names the variable, its value and the accepted values; logging is as it was."""
     handlers = logging.getLogger().handlers[:]
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
     with pytest.raises(SettingsError, match=r"LOG_LEVEL holds 'LOUD': it takes one of"):
@@ -217,7 +217,7 @@ async def test_a_clients_address_is_read_however_a_proxy_writes_it(
     assert json.loads(line)["client_ip"] == client_ip
 
 
-async def test_whose_targets_are_in_force_is_said_once_at_start(
+async def test_the_source_of_the_targets_is_logged_once_at_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service's own slo.yaml is one INFO line; the package's example is a WARNING and a metric.

@@ -123,7 +123,7 @@ async def _make(engine: Engine, client: FakeRedis) -> weakref.ref[FastAPI]:
 
 
 async def test_apps_that_are_dropped_leave_nothing(engine: Engine) -> None:
-    """Neither memory nor threads nor callbacks grow with apps that nobody shut down."""
+    """Apps dropped without a shutdown leave no memory, threads or callbacks."""
     client = FakeRedis()
     counts = []
     for _ in range(3):
@@ -141,7 +141,7 @@ async def test_apps_that_are_dropped_leave_nothing(engine: Engine) -> None:
 
 
 def test_set_ups_that_are_refused_leave_one_hook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often bad settings are caught, what shows an exception nobody catches stays one."""
+    """However often bad settings are caught, only one excepthook is installed."""
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     monkeypatch.setenv("ETTER_OBS_METRICS_SERIES_CAP", "many")
     hooks = set()

@@ -23,10 +23,10 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9, 198.51.100.1"}
 
 
 @pytest.mark.parametrize("server", SOCKET)
-def test_behind_a_unix_socket_the_trusted_proxy_tells_the_client(
+def test_behind_a_unix_socket_the_trusted_proxy_names_the_client(
     server: str, tmp_path: Path
 ) -> None:
-    """With ``unix:`` among the trusted proxies, X-Forwarded-For counts; alone, nobody is known."""
+    """With ``unix:`` among the trusted proxies, X-Forwarded-For counts; else no client is known."""
     path = tmp_path / "s"
     environment = {"WHERE": "import", "ETTER_OBS_TRUSTED_PROXIES": "10.0.0.0/8, unix:"}
     with running(
@@ -48,7 +48,7 @@ def test_behind_a_unix_socket_the_trusted_proxy_tells_the_client(
 
 @pytest.mark.parametrize("client", [None, ("", "0")], ids=["uvicorn", "granian"])
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)])
-async def test_behind_a_unix_socket_nobody_is_believed_unasked(
+async def test_behind_a_unix_socket_no_proxy_is_trusted_by_default(
     capsys: pytest.CaptureFixture[str], client: tuple[str, str] | None, trusted: tuple[str, ...]
 ) -> None:
     """Without ``unix:`` the header does not count, however the server says that it has no peer."""

@@ -107,7 +107,7 @@ def test_a_closed_registry_gives_its_file_up_at_once(tmp_path: Path) -> None:
 
 
 def test_a_service_that_was_down_starts_afresh(tmp_path: Path) -> None:
-    """Where no worker lives, the next to come resets the counters, as a lone process does."""
+    """If no worker is alive, the next one resets the counters, as a single process does."""
     with worker(tmp_path):
         pass
     registry = MetricsRegistry("etter", multiproc_dir=tmp_path)
@@ -160,7 +160,7 @@ def test_a_forked_child_counts_for_itself(tmp_path: Path, shared: bool) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
-    """PROMETHEUS_MULTIPROC_DIR below a file: the message names the variable and what it held."""
+    """PROMETHEUS_MULTIPROC_DIR below a file: the message names the variable and its value."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(SettingsError) as caught:
@@ -237,7 +237,7 @@ def scrape(url: str) -> Metrics:
 
 
 def use_every_worker(url: str, workers: int) -> tuple[set[int], int]:
-    """Ask until every worker has answered at least once; return their ids and how many asked."""
+    """Send requests until every worker has answered; return their ids and the request count."""
     seen: set[int] = set()
     asked = 0
 
@@ -269,7 +269,7 @@ def pool_size(url: str) -> float:
 def test_uvicorns_workers_find_each_other(
     tmp_path: Path, configured: Callable[[Path], dict[str, str]]
 ) -> None:
-    """Whoever answers the scrape, the sum is right; what a killed worker counted stays."""
+    """Any worker's answer to a scrape has the right sum; a killed worker's counts remain."""
     with server(tmp_path, UVICORN, **configured(tmp_path)) as url:
         workers, asked = use_every_worker(url, 2)
         eventually(lambda: total(url) == asked, deadline_s=60)
@@ -325,7 +325,7 @@ def test_two_apps_of_one_process_each_show_their_own(tmp_path: Path, configured:
 
 @pytest.mark.parametrize("open_to", ["nobody", "others"])
 def test_workers_that_cannot_meet_serve_and_say_so_once_each(tmp_path: Path, open_to: str) -> None:
-    """Without a folder of ours each worker counts for itself, aloud; no worker ends for it."""
+    """Without a usable folder each worker counts for itself, with a warning, and none ends."""
     base = tmp_path / f"etter-obs-{os.getuid()}"
     if open_to == "nobody":
         base.write_text("no folder can be made here")

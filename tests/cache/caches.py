@@ -61,7 +61,7 @@ def not_kept(registry: MetricsRegistry, name: str, reason: NotKept) -> float:
 
 
 def said(value: object) -> str:
-    """Write down all that a function can tell of a value; what is written twice is the same.
+    """Write everything that a function can observe of a value; equal texts mean equal values.
 
     An oracle beside the digest: text in place of bytes, ``vars`` in place of fields.
     """

@@ -37,7 +37,7 @@ ACME = Company(name="Acme", since=datetime(2020, 1, 2, tzinfo=UTC))
 
 
 def failures(caplog: pytest.LogCaptureFixture) -> int:
-    """How often Redis was asked in vain."""
+    """Return how many look-ups in Redis failed."""
     return sum("does not answer" in message for message in caplog.messages)
 
 
@@ -104,10 +104,10 @@ async def test_an_async_function_does_not_block_on_a_sync_client(
 
 
 @pytest.mark.parametrize(("none_ttl", "looked"), [(None, (1, 1)), (5, (1, 1)), (0, (0, 2))])
-def test_none_is_kept_as_long_as_is_said(
+def test_none_is_kept_for_its_ttl(
     client: Any, registry: MetricsRegistry, none_ttl: int | None, looked: tuple[float, float]
 ) -> None:
-    """That there is nothing is a result, for ``ttl``, a time of its own, or not at all."""
+    """None is stored for ``ttl``, for a separate time, or not at all."""
 
     @cached(name="nothing", ttl=60, none_ttl=none_ttl)
     def find() -> str | None:
@@ -135,10 +135,10 @@ def test_a_value_that_an_older_version_stored_is_a_miss(
     assert counts(registry, "versioned") == (0, 2)
 
 
-def test_without_a_client_a_warning_says_once_that_nothing_is_kept(
+def test_without_a_client_one_warning_says_that_nothing_is_kept(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no app has a Redis client, functions run each time and one WARNING names redis=."""
+    """If no app has a Redis client, functions run each time and one WARNING names redis=."""
     monkeypatch.setattr(decorator, "_has_warned", False)
     calls = []
 
@@ -295,7 +295,7 @@ async def test_an_endpoint_leaves_its_session_out_of_the_key(
 def test_outside_of_asyncio_the_function_is_called(
     async_client: Any, registry: MetricsRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Under another kind of event loop nothing is kept, which is said once; nothing breaks."""
+    """Under another event loop nothing is stored, one warning reports it, nothing breaks."""
 
     @cached(name="trio", ttl=60)
     async def answer() -> int:

@@ -103,7 +103,7 @@ async def test_who_leaves_hands_over_to_the_next(async_client: Any, gate: Gate) 
 
 
 async def test_a_failure_is_the_callers_own(async_client: Any, gate: Gate) -> None:
-    """Whoever waited for a caller that failed asks for himself, all at once."""
+    """Callers that waited for a failed call compute for themselves, concurrently."""
     tasks = await waiting(3)
     gate.error = LookupError("away")
     gate.open.set()
@@ -182,7 +182,7 @@ def test_processes_compute_once(redis_server: Redis) -> None:
 
 
 def test_a_process_that_dies_is_waited_for_briefly(redis_server: Redis) -> None:
-    """Killed while it computes, a worker holds the others up for no more than the bound."""
+    """A worker killed while it computes delays the others for at most the timeout."""
     (doomed,) = processes(redis_server, 1, seconds=60)
     with redis.Redis.from_url(redis_server.url) as client:
         eventually(lambda: client.get("ran"), deadline_s=60, every_s=0.01)

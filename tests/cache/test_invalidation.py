@@ -148,10 +148,10 @@ async def test_what_is_being_computed_is_invalidated_too(
     assert RAN == ["old", "new"]
 
 
-def test_what_could_not_be_invalidated_is_told(
+def test_what_could_not_be_invalidated_is_reported(
     client: Any, redis_server: Redis, registry: MetricsRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With Redis away it returns False and warns each time; Redis is asked although it rests."""
+    """With Redis down it returns False and warns each time; it ignores the pause."""
     user(1)
     redis_server.stop()
     assert [user.invalidate(1), invalidate("users"), user(1)] == [False, False, "user 1"]

@@ -171,7 +171,7 @@ def values(draw: st.DrawFn) -> Any:
 
 @cached(name="anything", ttl=600)
 def tell(value: Any) -> str:
-    """Return all that can be told of a value."""
+    """Return everything that distinguishes a value."""
     RAN.append(value)
     return said(value)
 
@@ -223,7 +223,7 @@ def test_ways_to_write_a_call_are_one_call(client: Any, registry: MetricsRegistr
 
 
 class Account:
-    """An object with a connection, say, in it: nobody can say that two are the same."""
+    """An object that contains a connection, for example: two of them cannot be compared."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
@@ -332,10 +332,10 @@ def sized(session: str, n: int) -> str:
     return f"{session} {n}"
 
 
-def test_what_has_no_stable_form_is_not_cached_and_said_once(
+def test_what_has_no_stable_form_is_not_cached_and_logged_once(
     client: Any, registry: MetricsRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The function runs each time; one warning names it, the argument and the way out."""
+    """The function runs each time; one warning names it, the argument and the remedy."""
 
     class Local(BaseModel):
         a: int
@@ -369,7 +369,7 @@ def tell_type(value: Any) -> str:
 def test_a_key_of_ones_own_names_what_tells_results_apart(
     client: Any, registry: MetricsRegistry
 ) -> None:
-    """``key`` takes parameters by name, so a session is left out and a user is his number."""
+    """``key`` takes parameters by name: a session is left out, a user is represented by an id."""
 
     @cached(name="keyed", ttl=60, key=lambda user, page: (user["id"], page))
     def load(session: object, user: dict[str, Any], page: int = 1) -> str:
@@ -401,10 +401,10 @@ def test_a_key_of_ones_own_names_what_tells_results_apart(
         ({"none_ttl": -1}, ValueError, "use whole seconds, 0 or more"),
     ],
 )
-def test_what_cannot_be_right_is_told_at_the_decoration(
+def test_invalid_options_raise_at_the_decoration(
     options: dict[str, Any], error: type[Exception], said: str
 ) -> None:
-    """A wrong option is one message that says what to write, before any call."""
+    """A wrong option raises one message with the correct form, before any call."""
     with pytest.raises(error, match=said):
         cached(**{"name": "x", "ttl": 60, **options})(pow_of)
 
@@ -448,7 +448,7 @@ print(len(RAN))
 
 
 def test_another_process_finds_the_same_keys(redis_server: Redis) -> None:
-    """Whatever its seed of hashes is, a second process computes nothing anew."""
+    """A second process with another hash seed finds every result."""
     ran = [
         subprocess.run(
             [sys.executable, "-c", SCRIPT, redis_server.url],

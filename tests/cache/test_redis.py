@@ -53,7 +53,7 @@ def commands(registry: MetricsRegistry) -> dict[str, tuple[float, float]]:
 def test_commands_are_timed_and_failures_counted(
     client: Any, registry: MetricsRegistry, no_tracing: Tracing
 ) -> None:
-    """Known commands have their series, unknown ones share one, failures count and are raised."""
+    """Known commands have a series each, others share one; failures are counted and raised."""
     instrument_redis(client, registry, no_tracing)
     client.set("text", "x")
     assert client.get("text") == b"x"
@@ -207,7 +207,7 @@ class TestCheck:
         redis_server.start()
         assert check() is HealthReason.OK
 
-    async def test_a_full_pool_is_told_apart(self, redis_server: Redis) -> None:
+    async def test_a_full_pool_has_its_own_reason(self, redis_server: Redis) -> None:
         """A pool without a free connection is named as such."""
         client: Any = redis.asyncio.Redis.from_url(redis_server.url, max_connections=1)
         taken = await client.connection_pool.get_connection()

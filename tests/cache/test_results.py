@@ -1,4 +1,4 @@
-"""A result comes back as it was computed, or is not kept and that is said, on a real Valkey."""
+"""A result comes back as it was computed, or is not stored, with a warning. On a real Valkey."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _empty() -> Iterator[None]:
 
 
 def asked_twice(function: Any, result: object) -> None:
-    """Ask for a result twice: as it is computed, and as it is kept if it is."""
+    """Request a result twice: the computed one, and the stored one if it was stored."""
     BOX[:] = [result]
     RAN.clear()
     number = f"{len(said(result))} {hash(said(result))}"
@@ -236,10 +236,10 @@ def test_whatever_is_returned_comes_back_as_it_was(
     ],
     ids=["secret", "excluded", "subclass", "tuple", "object", "iterator", "large"],
 )
-def test_what_would_not_come_back_is_not_kept_and_said_once(
+def test_what_would_not_come_back_is_not_kept_and_logged_once(
     client: Any, registry: MetricsRegistry, caplog: pytest.LogCaptureFixture, result: Any, why: str
 ) -> None:
-    """One warning names the function and the reason, and nothing of the value; each is counted."""
+    """One warning names the function and the reason but not the value; each is counted."""
 
     @cached(name="changed", ttl=60)
     def change() -> Hiding:
@@ -275,7 +275,7 @@ def test_one_result_that_cannot_be_kept_leaves_the_others(
 def test_an_annotation_that_cannot_be_read_is_named(
     client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A name that only a type checker imports leaves plain JSON, and says so where that fails."""
+    """A name that only a type checker imports means plain JSON; a warning names a failure."""
 
     @cached(name="absent", ttl=60)
     def absent(n: int, other: Absent | None = None) -> Absent:

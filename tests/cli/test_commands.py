@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it writes, what it says, how it exits."""
+"""The command line as users see it: files, output and exit codes."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def test_a_place_that_cannot_be_written_is_named(project: Path) -> None:
     assert (project / "alerts/rules/etter.availability.yml").read_text() == before
 
 
-def test_slo_check_tells_what_can_fire_and_what_a_change_does(project: Path) -> None:
-    """The table, the tiers left out, and the effect on the period behind are all there."""
+def test_slo_check_shows_what_can_fire_and_what_a_change_does(project: Path) -> None:
+    """The output has the table, the skipped tiers, and the effect on the past period."""
     spec = project / "slo.yaml"
     text = spec.read_text()
     assert "change:" not in run("slo", "check", cwd=project)[1]
@@ -217,7 +217,7 @@ def test_check_says_what_it_left_out_and_how_to_get_the_program(project: Path) -
 
 
 def test_check_says_that_promtool_is_too_old(project: Path) -> None:
-    """Of a promtool that does not know the rules' PromQL it says so once, and how to get another.
+    """A promtool that does not support the rules' PromQL is reported once, with the remedy.
 
     The one here says what Debian's 2.42 says, once for each rule.
     """
@@ -239,8 +239,8 @@ def test_a_program_beside_the_project_is_found_by_its_name(project: Path) -> Non
     assert (code, "rules: ok" in said) == (0, True), said
 
 
-def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
-    """Each fault has its remedy; a bad variable is exit code 2, an absent server 1."""
+def test_doctor_reports_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
+    """Each finding has a remedy; a bad variable gives exit code 2, an unreachable server 1."""
     code, said = run("doctor", *NOWHERE, cwd=shipped)
     assert code == 1
     assert "ok   slo.yaml" in said
@@ -253,7 +253,7 @@ def test_doctor_tells_a_bad_variable_and_an_absent_stack(shipped: Path) -> None:
     assert "OTLP endpoint 127.0.0.1:9: no connection" in said
 
 
-def test_doctor_tells_which_spec_the_app_reads(project: Path) -> None:
+def test_doctor_reports_which_spec_the_app_reads(project: Path) -> None:
     """It warns of a slo.yaml here that the app will not read, until ETTER_OBS_SLO_FILE names it."""
     _, said = run("doctor", *NOWHERE, cwd=project)
     assert f"(the package's own): set ETTER_OBS_SLO_FILE={project}" in said
@@ -266,8 +266,8 @@ def test_doctor_tells_which_spec_the_app_reads(project: Path) -> None:
     assert f"ok   the app's slo.yaml is {ROOT / 'slo.yaml'} (the package's own)\n" in said
 
 
-def test_doctor_tells_when_the_app_is_called_otherwise_than_slo_yaml_says(project: Path) -> None:
-    """A name that no log panel here asks for is a fault (1); the same name, or none, is not."""
+def test_doctor_reports_an_app_name_that_differs_from_slo_yaml(project: Path) -> None:
+    """A name that no log panel here queries is a finding (1); the same name, or none, is not."""
     env = {"OTEL_SERVICE_NAME": "shop", "ENVIRONMENT": "staging"}
     _, said = run("doctor", *NOWHERE, cwd=project, env=env)
     told = "BAD  service of the app shop: the generated files are for etter, so log panels and"
@@ -308,8 +308,8 @@ def test_doctor_warns_of_an_address_that_init_wrote(project: Path) -> None:
     assert "own-and-secret" not in said
 
 
-def test_doctor_tells_of_a_token_that_prometheus_does_not_have(project: Path) -> None:
-    """An app that asks for a token, and a spec that names no file with one: a fault, not shown."""
+def test_doctor_reports_a_token_that_prometheus_does_not_have(project: Path) -> None:
+    """An app that requires a token, a spec without a token file: a finding without the token."""
     asks = {"ETTER_OBS_METRICS_TOKEN": "own-and-secret"}
     spec = project / "slo.yaml"
     _, said = run("doctor", *NOWHERE, cwd=project, env=asks)

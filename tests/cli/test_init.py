@@ -81,7 +81,7 @@ def _compose(folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_it_writes_one_folder_for_the_service_that_it_was_told(shipped: Path) -> None:
-    """All lies in etter-obs/, named shop; the compose file that was there is as it was."""
+    """Everything is in etter-obs/, named shop; the existing compose file is unchanged."""
     assert sorted(path.name for path in shipped.iterdir()) == ["docker-compose.yml", "etter-obs"]
     assert (shipped / "docker-compose.yml").read_text() == OWN_COMPOSE
     folder = shipped / "etter-obs"
@@ -139,7 +139,7 @@ def test_slos_without_a_signal_are_offered_as_comments(project: Path) -> None:
 
 
 def test_every_program_of_the_stack_reads_the_project(project: Path) -> None:
-    """promtool, amtool, the collector, Loki and Docker Compose are content with all of it."""
+    """promtool, amtool, the collector, Loki and Docker Compose accept all of it."""
     (project / "etter-obs/.env").write_text("GRAFANA_PORT=3300\n")
     folder = project / "etter-obs"
     # Left out: the tests of the rules, which are those of the shipped slo.yaml under another name.
@@ -166,7 +166,7 @@ def test_its_compose_file_runs_the_stack_alone(shipped: Path) -> None:
                 assert Path(volume["source"]).exists(), volume
 
 
-def test_its_compose_file_stands_beside_the_apps(project: Path) -> None:
+def test_its_compose_file_can_be_included_by_the_apps(project: Path) -> None:
     """Included by the app's own file, as `init` says, it joins the app's network and project.
 
     The app's redis stays the app's, and its networks and volumes are as they were.
@@ -225,7 +225,7 @@ def test_a_second_run_adds_what_is_missing_and_keeps_what_was_changed(project: P
 
 
 def test_force_keeps_what_it_replaces(project: Path) -> None:
-    """Each file that it writes anew is beside it as FILE.bak, and never over an older backup.
+    """Each replaced file is kept next to it as FILE.bak, and never over an older backup.
 
     slo.yaml, targets and notes are the user's: it does not touch them.
     """
@@ -245,8 +245,8 @@ def test_force_keeps_what_it_replaces(project: Path) -> None:
         assert (folder / path).read_text().endswith("# mine\n"), path
 
 
-def test_files_of_somebody_else_are_in_the_way(tmp_path: Path) -> None:
-    """Told to write where a compose file is, it writes nothing, names it, and says where else.
+def test_files_of_another_owner_stop_init(tmp_path: Path) -> None:
+    """If the folder contains a compose file, it writes nothing, names it, and says where to write.
 
     With --force the file that was there is kept.
     """
@@ -297,7 +297,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 def test_without_a_terminal_the_service_is_called_as_the_folder(
     folder: str, service: str, tmp_path: Path
 ) -> None:
-    """Nobody is asked; the output says the name. Where no name can be made, exit code 2."""
+    """It asks nothing; the output names the service. Without a usable name, exit code 2."""
     where = tmp_path / "Parent" / folder
     where.mkdir(parents=True)
     code, said = run("init", cwd=where)
@@ -324,7 +324,7 @@ def test_in_a_terminal_it_asks(tmp_path: Path) -> None:
     assert 'targets: ["host.docker.internal:9001"]' in targets
 
 
-def test_who_stops_at_the_question_has_nothing_written(tmp_path: Path) -> None:
+def test_an_interrupt_at_the_question_writes_nothing(tmp_path: Path) -> None:
     """Ctrl-C at a question: exit code 1 and an empty folder."""
     code, said = _in_a_terminal(tmp_path, INTERRUPT)
     assert code == 1, said
@@ -368,7 +368,7 @@ def _in_a_terminal(cwd: Path, typed: str) -> tuple[int, str]:
     ids=" ".join,
 )
 def test_a_wrong_option_is_named(arguments: list[str], said: str, tmp_path: Path) -> None:
-    """What cannot be right is one message that names the option, exit code 2, nothing written."""
+    """An invalid value is one message that names the option, exit code 2, nothing written."""
     code, text = run("init", *arguments, cwd=tmp_path)
     assert code == 2
     assert said in text

@@ -1,4 +1,4 @@
-"""The wheel in empty environments: what a stranger has installed decides what is observed.
+"""The wheel in empty environments: what a user has installed decides what is observed.
 
 One small app (stranger.py) runs in each: set-up, requests, metrics, log lines, spans, shutdown.
 Everything is switched on by variables, so what is missing shows as left out, never as an error.

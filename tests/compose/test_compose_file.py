@@ -46,7 +46,7 @@ def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]
 
 
 def test_native_and_compose_listen_on_the_same_ports(services: dict[str, dict[str, Any]]) -> None:
-    """What both ways run is found at the same address, whichever runs."""
+    """A component has the same address natively and in compose."""
     ports = Ports()
     published = {
         name: [int(port["published"]) for port in each.get("ports", ())]
@@ -59,7 +59,7 @@ def test_native_and_compose_listen_on_the_same_ports(services: dict[str, dict[st
 
 
 def test_no_container_can_do_more_than_it_must(services: dict[str, dict[str, Any]]) -> None:
-    """Each has a read-only image, no capability, no way to a privilege, a bound on its memory."""
+    """Each has a read-only image, no capability, no new privileges, and a memory limit."""
     for name, each in services.items():
         assert each["read_only"] is True, name
         assert each["cap_drop"] == ["ALL"], name
@@ -83,8 +83,8 @@ def test_no_service_runs_as_root(services: dict[str, dict[str, Any]]) -> None:
     assert not {name for name, user in users.items() if user in ("", "0", "root")}
 
 
-def test_every_service_tells_its_health(services: dict[str, dict[str, Any]]) -> None:
-    """Each has a check by its image's own means; the collector's has none, another asks for it."""
+def test_every_service_has_a_health_check(services: dict[str, dict[str, Any]]) -> None:
+    """Each has a health check of its image; only the collector is checked by another service."""
     without = {name for name, each in services.items() if "healthcheck" not in each}
     assert without == {"otel-collector", _OWNER_OF_VOLUME}
     assert "otel-collector:13133" in str(services["otel-collector-health"]["healthcheck"])
@@ -93,8 +93,8 @@ def test_every_service_tells_its_health(services: dict[str, dict[str, Any]]) -> 
         assert not shells & set(each.get("healthcheck", {}).get("test", ())), name
 
 
-def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
-    """Where a service needs a password, it gets a file, not a value."""
+def test_no_password_is_in_the_file(services: dict[str, dict[str, Any]]) -> None:
+    """A service that needs a password reads it from a file."""
     for name, each in services.items():
         for key, value in (each.get("environment") or {}).items():
             if "PASS" in key:
@@ -129,7 +129,7 @@ def test_tokens_are_where_the_scrape_jobs_look_for_them() -> None:
 
 
 def test_only_an_image_that_a_registry_has_is_pulled(services: dict[str, dict[str, Any]]) -> None:
-    """The image that is built here is asked of no registry, by whichever service it runs."""
+    """The image built here is pulled from no registry, whichever service runs it."""
     built = {each["image"] for each in services.values() if "build" in each}
     for name, each in services.items():
         if each["image"] in built:

@@ -29,7 +29,7 @@ def test_the_same_spec_gives_the_same_bytes(spec: Spec, texts: dict[str, str]) -
 
 
 def test_the_first_line_says_that_the_file_is_generated(texts: dict[str, str]) -> None:
-    """Whoever opens a generated dashboard reads in its first line not to edit it."""
+    """The first line of a generated dashboard says not to edit it."""
     for text in texts.values():
         assert GENERATED in text.splitlines()[0]
         assert text.endswith("}\n")
@@ -57,7 +57,7 @@ def test_what_an_slo_is_now_is_asked_for_now(which: Dashboard, boards: list[Boar
 def test_a_changed_threshold_changes_its_lines_and_nothing_else(
     tmp_path: Path, texts: dict[str, str]
 ) -> None:
-    """500 ms to 700 ms in slo.yaml moves exactly the threshold steps that stood at 500 ms."""
+    """500 ms to 700 ms in slo.yaml moves exactly the threshold steps at 500 ms."""
     root = Path(__file__).parents[2]
     other = tmp_path / "slo.yaml"
     other.write_text(
@@ -81,7 +81,7 @@ def test_a_changed_threshold_changes_its_lines_and_nothing_else(
 
 
 def test_a_spec_without_targets_gives_dashboards_without_red(tmp_path: Path) -> None:
-    """Where slo.yaml promises nothing of a value, its panel has no limit and no red."""
+    """If slo.yaml has no target for a value, its panel has no limit and no red."""
     small = tmp_path / "slo.yaml"
     small.write_text(
         "version: 1\nservice: shop\nenvironment: test\nteam: web\nmetric_prefix: shop\n"

@@ -1,4 +1,4 @@
-"""Each rule of the linter: silent on the generated dashboards, loud on the fault that it names."""
+"""Each rule of the linter passes the generated dashboards and reports the fault it names."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_every_value_is_of_the_models_type(board: Json) -> None:
 
 
 def test_what_the_model_does_not_know_is_found(board: Json) -> None:
-    """A misspelt option of a panel, a word that is no choice and a text for a number stand out."""
+    """A misspelt option, a value that is not a choice and a text in place of a number are found."""
     panel = next(panel for panel in board["panels"] if panel["type"] == "timeseries")
     panel["options"]["legend"]["displayMod"] = "list"
     assert _pruned(_written(models.Dashboard.from_json(board))) != _pruned(board)

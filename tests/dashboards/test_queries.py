@@ -41,7 +41,7 @@ def test_prometheus_parses_every_query(boards: list[BoardView], tmp_path: Path) 
 
 
 def test_no_variable_is_left_in_a_filled_query(boards: list[BoardView]) -> None:
-    """What a data source is asked holds values only, for every data source."""
+    """Queries sent to a data source contain only values, for every data source."""
     queries = every_query(boards)
     assert {query.datasource for query in queries} == {"prometheus", "loki", "tempo"}
     # ${1} is a regular expression's group, which Grafana leaves alone.
@@ -78,14 +78,14 @@ def test_a_variable_tells_what_it_lists() -> None:
 
 
 def test_panels_of_collapsed_rows_are_listed_too() -> None:
-    """A query hidden in a closed row is asked by the tests all the same."""
+    """A query in a collapsed row is tested as well."""
     inner = {"title": "P", "datasource": {"type": "loki"}, "targets": [{"expr": "{a=~`.+`}"}]}
     board = {"title": "T", "panels": [{"type": "row", "title": "R", "panels": [inner]}]}
     assert [query.panel for query in panel_queries(board)] == ["P"]
 
 
 def test_every_metric_of_the_app_is_looked_at(boards: list[BoardView], spec: Spec) -> None:
-    """Nothing is measured for nobody: each metric is in a dashboard or a rule."""
+    """Each metric of the app is read by a dashboard or a rule."""
     seen: set[str] = set()
     for query in every_query(boards):
         if query.datasource == "prometheus":

@@ -110,7 +110,7 @@ def test_the_pool_is_read_at_scrape(
 def test_waiting_for_a_connection_is_timed_and_giving_up_counted(
     engine: Engine, registry: MetricsRegistry, no_tracing: Tracing
 ) -> None:
-    """A caller that waits in vain is counted, and its wait is in the histogram."""
+    """A caller that times out is counted, and its wait is in the histogram."""
     instrument_engine(engine, registry, no_tracing)
     wait = registry.histogram(conventions.DB_POOL_WAIT).child("default")
     with engine.connect(), engine.connect(), pytest.raises(PoolTimeoutError):
@@ -210,7 +210,7 @@ class TestCheck:
         assert database_check(engine)() is HealthReason.OK
         engine.dispose()
 
-    def test_a_full_pool_is_told_from_a_database_that_is_away(self, postgres: Postgres) -> None:
+    def test_a_full_pool_differs_from_an_unreachable_database(self, postgres: Postgres) -> None:
         """With all connections taken it is the pool; with the server gone it is the server."""
         engine = create_engine(postgres.url(), pool_size=1, max_overflow=0)
         check = database_check(engine, patience=0.1)
@@ -224,7 +224,7 @@ class TestCheck:
             check()
 
     def test_a_pool_that_is_full_for_a_moment_is_healthy(self, postgres: Postgres) -> None:
-        """A connection that comes back within the check's patience is enough."""
+        """A connection that is returned within the check's timeout is enough."""
         engine = create_engine(postgres.url(), pool_size=1, max_overflow=0)
         taken = engine.connect()
         threading.Timer(0.2, taken.close).start()
@@ -293,10 +293,10 @@ def repeating_app(engine: Engine) -> FastAPI:
     return app
 
 
-async def test_n_plus_one_is_counted_and_told_once(
+async def test_n_plus_one_is_counted_and_logged_once(
     otlp: Receiver, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A statement repeated up to the threshold makes one warning, without its values."""
+    """A statement repeated up to the threshold gives one warning, without its values."""
     async with observed(
         repeating_app(engine), otlp, engine=engine, n_plus_one_threshold=5
     ) as client:

@@ -63,7 +63,7 @@ def test_the_kind_is_what_the_statement_does(sql: str, kind: str) -> None:
     ],
 )
 def test_values_are_not_shown(sql: str, shown: str) -> None:
-    """Texts and numbers become question marks, comments go; names and parameters stay."""
+    """Strings and numbers become question marks, comments vanish; names and parameters remain."""
     assert describe(sql).shown == shown
 
 

@@ -1,4 +1,4 @@
-"""The demo's Docker way: a project apart, and one clear sentence where it cannot be had."""
+"""The demo under Docker: a separate project, and one clear sentence if Docker is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _name(*arguments: str) -> str:
 
 
 def test_the_demo_removes_no_volume_of_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its project bears another name than the shipped one, whatever the environment calls that."""
+    """Its project name differs from the shipped one, whatever the environment sets."""
     shipped = _name("--file", "docker-compose.yml")
     assert _name(*compose.ARGUMENTS) not in ("", shipped)
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", shipped)

@@ -1,4 +1,4 @@
-"""The webhook receiver keeps what Alertmanager posts and shrugs off what is not that."""
+"""The webhook receiver stores what Alertmanager posts and rejects everything else."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NOTIFICATION = {
 }
 
 
-def test_every_alert_of_a_notification_is_told_again() -> None:
-    """What was posted comes back over GET, one delivery an alert, in order."""
+def test_every_alert_of_a_notification_is_returned() -> None:
+    """GET returns what was posted, one delivery per alert, in order."""
     with Receiver() as receiver:
         assert httpx.post(receiver.url, json=NOTIFICATION).status_code == 200
         told = deliveries_at(receiver.url)

@@ -27,7 +27,7 @@ def broken() -> Story:
     return story
 
 
-def mended() -> tuple[Story, list[Delivery]]:
+def fixed_story() -> tuple[Story, list[Delivery]]:
     """A story that was paged at 100 and whose fault ended at 240."""
     story, deliveries = broken(), [delivery(100)]
     assert story.advance(239, deliveries) is Phase.BROKEN
@@ -37,7 +37,7 @@ def mended() -> tuple[Story, list[Delivery]]:
 
 def test_the_page_and_its_resolution_make_it_good() -> None:
     """A story that is paged during the fault and resolved after it ends well, with its times."""
-    story, deliveries = mended()
+    story, deliveries = fixed_story()
     assert story.advance(500, [*deliveries, delivery(490, "resolved")]) is Phase.DONE
     assert (story.paged_after, story.resolved_after) == (40, 250)
 
@@ -72,7 +72,7 @@ def test_another_alert_is_not_the_page(other: Delivery) -> None:
 )
 def test_another_resolution_is_not_the_pages(other: Delivery) -> None:
     """Without the page's own resolution in time the story fails."""
-    story, deliveries = mended()
+    story, deliveries = fixed_story()
     assert story.advance(840, [*deliveries, other]) is Phase.FIXED
     assert story.advance(841, [*deliveries, other]) is Phase.FAILED
     assert "not resolved" in story.failure

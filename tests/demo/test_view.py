@@ -22,8 +22,8 @@ MEASURED = Measurements(
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_both_views_tell_of_traffic_burn_and_events(terminal: bool) -> None:
-    """The request rate, the burning SLO and the event are on the screen in either form."""
+def test_both_views_show_traffic_burn_and_events(terminal: bool) -> None:
+    """Both views show the request rate, the burning SLO and the event."""
     out = io.StringIO()
     with view_for(Console(file=out, force_terminal=terminal, width=120)) as view:
         view.event("FAULT: broken")

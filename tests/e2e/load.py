@@ -36,7 +36,7 @@ def use_everything(backend: Backend) -> None:
         for target in _TARGETS:
             backend.break_(target, error_share=1.0)
             _everything(http)
-            backend.mend(target)
+            backend.repair(target)
         for feature in ("eager_loading", "async_database"):  # N+1; the pool of the sync engine
             _flip(http, feature, enabled=False)
             _reads(http)
@@ -44,7 +44,7 @@ def use_everything(backend: Backend) -> None:
         backend.break_("simulation", latency_seconds=1.2)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: http.post(f"{API}/simulation/run", json={}), range(16)))
-        backend.mend("simulation")
+        backend.repair("simulation")
         _reads(http)
     progress = f"{backend.base_url.replace('http', 'ws', 1)}{API}/simulation/progress"
     with connect(progress) as socket, suppress(ConnectionClosed):

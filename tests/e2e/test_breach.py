@@ -1,4 +1,4 @@
-"""The app breaks; the right page is delivered for the right SLO, and its own resolution too."""
+"""The app breaks; the right page is delivered for the right SLO, and so is its resolution."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ down when it has looked for those of its last run: after the second."""
 
 
 @pytest.mark.timeout(900)
-def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
+def test_a_breach_is_paged_and_its_end_is_delivered(tmp_path: Path) -> None:
     """A group of routes that fails pages for availability alone, by the fast tier, and resolves.
 
     Dashboards mark where it began, once. The rules and the routing are the shipped ones, on the
@@ -64,10 +64,10 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
         assert page.labels["team"] == "etter-backend"
         assert page.annotations["runbook"]
 
-        mended_at = time.time()
-        observed.backend.mend("companies")
+        fixed_at = time.time()
+        observed.backend.repair("companies")
         resolution = eventually(
-            lambda: fast("resolved", mended_at),
+            lambda: fast("resolved", fixed_at),
             deadline_s=480,
             every_s=1,
             tell=lambda: receiver.deliveries,
@@ -75,7 +75,7 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
         assert resolution.labels == page.labels
         assert resolution.starts_at == page.starts_at
         # 5 minutes of exact events, one evaluation and one group interval; with averaged rates 10.
-        assert resolution.received - mended_at < 420
+        assert resolution.received - fixed_at < 420
         assert {each.slo for each in pages("firing", broken_at)} == {"availability"}
         written = first_written(observed)
         fired = datetime.fromisoformat(page.starts_at).timestamp()
@@ -85,7 +85,7 @@ def test_a_breach_is_paged_and_its_end_is_told(tmp_path: Path) -> None:
 
 
 def first_written(observed: Observed) -> float:
-    """When Prometheus first wrote down that the page fires."""
+    """Return when Prometheus first stored that the page fires."""
     written = f'ALERTS{{alertname="{PAGE}",alertstate="firing"}}[20m]'
     [series] = Prometheus(observed.stack.prometheus).instant(written, time.time())
     return min(series.values)

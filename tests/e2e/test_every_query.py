@@ -1,4 +1,4 @@
-"""After a load, every query of every rule and panel is answered by the real stack."""
+"""After a load, the real stack returns data for every query of every rule and panel."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Asked:
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether a list says so, with its reason."""
+        """Whether it is listed, with a reason."""
         panel = self.query.dashboard, self.query.panel
         return panel in PANELS or self.value in VALUES.get(panel, ())
 
@@ -130,7 +130,7 @@ class Sources:
         return any(math.isfinite(float(value)) for one in series for _, value in one["values"])
 
     def values(self, variable: Json, opened: dict[str, str]) -> list[str]:
-        """What a variable offers: a label's values, or the id of some request."""
+        """Return what a variable offers: a label's values, or the id of a request."""
         if variable["type"] == "textbox":
             ids = {stream["stream"][log_fields.REQUEST_ID] for stream in self.log(self.REQUESTS)}
             return [min(ids)[:12]]

@@ -1,4 +1,4 @@
-"""With everything that the app talks to away, the app starts, answers, and says so."""
+"""With every back end unreachable, the app starts, answers, and reports it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def away(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_the_app_starts_answers_and_says_what_is_away(away: int, tmp_path: Path) -> None:
-    """Collector, Sentry, Redis and database away: what needs none answers, the rest soon fails.
+    """Collector, Sentry, Redis and database down: routes without them answer, the others fail soon.
 
     /health/detailed names each that is away, ready is 503, and SIGTERM still ends the process.
     """

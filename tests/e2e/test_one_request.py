@@ -29,7 +29,7 @@ def spans(traces_file: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_one_request_is_found_in_five_places(observed: Observed) -> None:
-    """Response header, stdout, Loki, exported trace and exemplar all tell of one request."""
+    """Response header, stdout, Loki, exported trace and exemplar all show the same request."""
     request_id = f"e2e-{uuid.uuid4().hex}"
     started = time.time()
 

@@ -14,7 +14,7 @@ from tests.errors.sentry_receiver import sentry_receiver
 
 
 class DatabaseError(HTTPException):
-    """An error of the app's that has a status, as the guide writes them."""
+    """An error of the app that has a status."""
 
     def __init__(self, status: int = 500) -> None:
         super().__init__(status, "the database failed")

@@ -122,7 +122,7 @@ def test_an_error_arrives_with_its_request(receiver: SentryReceiver) -> None:
     assert "publickey" in receiver.authorizations[0]
 
 
-def test_the_guides_call(receiver: SentryReceiver) -> None:
+def test_a_handled_error_is_reported_with_its_context(receiver: SentryReceiver) -> None:
     """capture_exception(exception, context) reports a handled error with the context's values."""
     with tracking(receiver.dsn) as tracked:
         token = current_request.set(a_request())
@@ -176,7 +176,7 @@ def test_no_secret_is_reported(receiver: SentryReceiver, text: str, secret: str)
 def test_no_half_of_a_secret_is_reported(
     receiver: SentryReceiver, tmp_path: Path, where: str
 ) -> None:
-    """What is too long to be sent is not cut within a secret, whose half no rule would know."""
+    """A long text is not cut within a secret, of which no rule would recognise a half."""
     secret = "half-a-" + "secret"
     text = f"see postgresql://etter:{secret * 2_000}@db/etter"
     module = tmp_path / "long_line.py"
@@ -250,7 +250,7 @@ def test_nothing_of_the_users_is_touched(receiver: SentryReceiver) -> None:
 
 
 def test_a_dead_sentry_slows_nothing() -> None:
-    """With nobody listening, and with one that hangs, a storm costs microseconds and is counted."""
+    """Without a server, or with one that hangs, an error storm costs little and is counted."""
     error = raised(lambda: ValueError("x"))
     with hanging_receiver() as address:
         for host in ("127.0.0.1:9", address):
@@ -269,7 +269,7 @@ def test_a_dead_sentry_slows_nothing() -> None:
 
 
 def test_an_event_that_the_network_loses_is_counted() -> None:
-    """An event counts as dropped when nobody takes it."""
+    """An event that no server accepts counts as dropped."""
     with tracking("http://key@127.0.0.1:9/42") as tracked:
         tracked.tracker.capture(raised(lambda: ValueError("x")))
         tracked.tracker.flush(5.0)

@@ -101,7 +101,7 @@ def test_the_switch_breaks_both_workers_and_mends_them(backend: Backend) -> None
     assert statuses() == {200}
     backend.break_("workflows", error_share=1.0)
     assert statuses() == {500}
-    backend.mend("workflows")
+    backend.repair("workflows")
     assert statuses() == {200}
 
 
@@ -114,7 +114,7 @@ def test_a_broken_database_is_seen_by_the_health_check(
         assert http.get(f"{API}/workflows").status_code == 500
         assert _comes_to(http, 503)
     finally:
-        backend.mend("database")
+        backend.repair("database")
     assert _comes_to(http, 200)
 
 

@@ -1,4 +1,4 @@
-"""Asks health endpoints by HTTP semantics, without a server between."""
+"""Calls health endpoints with HTTP semantics, without a server."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ health.add("database", lambda: False, critical=False)
 
 
 async def metrics(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Stand for the exposition: one line."""
+    """Return one line in place of the exposition."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"up 1\n"})
 

@@ -20,7 +20,7 @@ GUNICORN = ("gunicorn", APP, "--worker-class", "asgi", "--log-level", "warning",
 
 
 def answer(url: str) -> httpx.Response | None:
-    """The response, or None where nobody answers yet or any more."""
+    """Return the response, or None if nothing answers yet or any more."""
     with suppress(httpx.TransportError):
         return httpx.get(url, timeout=5)
     return None

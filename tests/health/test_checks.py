@@ -1,4 +1,4 @@
-"""Checks: at once, bounded in time, never twice at the same moment, and silent about details."""
+"""Checks run concurrently, within a timeout, never twice at once, and reveal no details."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "postgresql://etter:hunter2@db.internal/etter"
 
 
 def health(**settings: float) -> Health:
-    """A started Health without cache, unless told otherwise."""
+    """A started Health, by default without a cache."""
     made = Health(Settings(**{"health_max_age": 0.0, **settings}))  # type: ignore[arg-type]
     made.mark_started()
     return made
@@ -127,7 +127,7 @@ async def test_a_hanging_check_times_out_and_recovers(kind: str) -> None:
 
 
 class Hastened(BaseException):
-    """What a library ends a call with that nobody should catch, as gevent's timeout does."""
+    """A BaseException with which a library ends a call, like gevent's timeout."""
 
 
 @pytest.mark.parametrize("error", [Hastened(), SystemExit(1), KeyboardInterrupt()])
@@ -241,7 +241,7 @@ async def test_a_check_leaves_no_span_and_belongs_to_no_request() -> None:
 
 
 async def test_a_failure_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells of the change to a failure, with its error, and of the change back."""
+    """The log reports the change to a failure, with its error, and the change back."""
     broken = True
 
     def check() -> None:
@@ -263,7 +263,7 @@ async def test_a_failure_is_logged_once_and_its_end_too(caplog: pytest.LogCaptur
 
 
 def test_checks_survive_a_change_of_event_loop() -> None:
-    """A process that runs one event loop after another asks the same checks in both."""
+    """A process that runs one event loop after another runs the same checks in both."""
     checks = health()
     checks.add("sync", lambda: None)
     checks.add("async", lambda: asyncio.sleep(0))

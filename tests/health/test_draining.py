@@ -37,7 +37,7 @@ def test_sigterm_turns_ready_to_503_while_requests_are_served() -> None:
 
 
 def is_draining(port: int) -> bool:
-    """Whether the server says that it will end."""
+    """Whether the server reports that it is draining."""
     response = answer(f"http://127.0.0.1:{port}/health/ready")
     return response is not None and response.json().get("reason") == "draining"
 
@@ -68,17 +68,17 @@ def test_without_a_drain_time_the_server_ends_as_ever(
 
 
 def test_gunicorns_own_worker_ends_without_the_drain_time() -> None:
-    """It takes its signals from the event loop, so it does not wait: what the docs say of it."""
+    """It receives signals from the event loop, so it does not wait, as the docs say."""
     with served(free_port(), server=GUNICORN, ETTER_OBS_DRAIN_SECONDS="600") as process:
         process.send_signal(signal.SIGTERM)
         process.wait(20)  # gunicorn itself would end a worker that waits, after 30 s
 
 
 @pytest.mark.parametrize(("delay", "warnings"), [(60.0, 1), (0.0, 0)])
-def test_a_drain_time_that_a_server_cannot_heed_is_told(
+def test_a_drain_time_without_effect_is_reported(
     caplog: pytest.LogCaptureFixture, delay: float, warnings: int
 ) -> None:
-    """Where the event loop hears of SIGTERM beside us, a wanted delay is a warning at start."""
+    """If the event loop handles SIGTERM too, a configured delay is a warning at start."""
 
     async def life() -> None:
         ended = asyncio.Event()
@@ -121,7 +121,7 @@ def test_close_puts_the_former_handler_back() -> None:
 
 
 def test_the_default_action_still_ends_a_process() -> None:
-    """Where nobody handled SIGTERM, the process still dies of it, as its parent can see."""
+    """Without another handler, SIGTERM still ends the process, and its parent can see that."""
     code = (
         "import asyncio, signal\n"
         "from etter_obs._internal.health import Health\n"

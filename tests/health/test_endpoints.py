@@ -30,7 +30,7 @@ def health(**settings: object) -> Health:
     return made
 
 
-async def test_detailed_has_the_guides_shape() -> None:
+async def test_detailed_has_the_plain_format() -> None:
     """The answer is status, timestamp in UTC, and one word or reason for each check."""
     response = await ask(health(), "/health/detailed")
     body = response.json()
@@ -62,7 +62,7 @@ async def test_health_json_is_given_to_those_who_ask_for_it() -> None:
 
 
 async def test_a_type_that_is_refused_is_not_given() -> None:
-    """q=0 refuses the draft's type, so the guide's shape comes."""
+    """q=0 refuses the draft's type, so the plain format comes."""
     response = await ask(
         health(), "/health/live", headers={"accept": "application/health+json;q=0, */*"}
     )
@@ -94,7 +94,7 @@ VOCABULARY = {"healthy"} | {f"unhealthy: {reason}" for reason in HealthReason}
 async def test_whatever_a_check_says_the_answer_is_of_the_vocabulary(
     text: str, error: type[Exception], answer: object, raises: bool
 ) -> None:
-    """No returned value and no exception brings a word of its own into the answer."""
+    """No returned value and no exception adds text to the answer."""
 
     def check() -> object:
         if raises:
@@ -109,7 +109,7 @@ async def test_whatever_a_check_says_the_answer_is_of_the_vocabulary(
 
 
 async def test_the_public_answers_name_no_check() -> None:
-    """live, ready and startup tell the state of the whole, and of no part."""
+    """live, ready and startup show the state of the whole app, and of no part."""
     checks = health()
     checks.add("orders", broken)
     for path in ("live", "ready", "startup"):
@@ -162,7 +162,7 @@ async def test_head_has_the_headers_without_the_body() -> None:
 
 
 async def test_other_methods_are_refused() -> None:
-    """POST is 405 and told what is allowed."""
+    """POST returns 405 with the allowed methods."""
     response = await ask(health(), "/health/live", method="POST")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
 

@@ -1,4 +1,4 @@
-"""The management port: the detail and the metrics, apart from the app's port."""
+"""The management port: details and metrics, separate from the app's port."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_it_serves_detail_and_metrics_without_a_token() -> None:
 
 
 def test_the_first_worker_serves_it_and_another_takes_over() -> None:
-    """With two workers the port answers; when the worker that holds it dies, the other takes it."""
+    """With two workers the port answers; when the serving worker ends, the other takes over."""
     port, management = free_port(), free_port()
     url = f"http://127.0.0.1:{management}/health/live"
     with served(port, "--workers", "2", ETTER_OBS_MANAGEMENT_PORT=str(management)) as process:
@@ -77,7 +77,7 @@ async def opened(caplog: pytest.LogCaptureFixture, **settings: object) -> tuple[
 
 
 async def told(caplog: pytest.LogCaptureFixture, number: int) -> str:
-    """The log's message of this number, once it is there."""
+    """Return the log's message of this number, once it exists."""
     for _ in range(1_000):
         if len(caplog.records) > number:
             return caplog.records[number].getMessage()
@@ -144,7 +144,7 @@ async def test_a_port_in_use_is_waited_for(caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_close_frees_the_port(caplog: pytest.LogCaptureFixture) -> None:
-    """After close() nobody listens any more."""
+    """After close() the port is closed."""
     health, port = await opened(caplog)
     health.close()
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Every check's outcome is in the metrics, also when nobody probes."""
+"""Every check's outcome is in the metrics, also without a probe."""
 
 from __future__ import annotations
 

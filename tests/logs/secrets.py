@@ -1,4 +1,4 @@
-"""Secrets of every shape that the rules know, all made up."""
+"""Invented secrets of every shape that the rules recognise."""
 
 from __future__ import annotations
 

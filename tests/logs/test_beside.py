@@ -61,7 +61,7 @@ def file() -> Iterator[io.StringIO]:
 
 @pytest.mark.parametrize("first", ["sentry", "us"])
 def test_sentrys_own_integration_gets_each_line_once(tmp_path: Path, first: str) -> None:
-    """Errors that structlog and logging tell reach the app's own Sentry, in either order, once."""
+    """Errors logged by structlog and logging reach the app's own Sentry, in either order, once."""
     kept = Kept()
 
     def start_sentry() -> None:

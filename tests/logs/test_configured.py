@@ -101,8 +101,10 @@ def test_loguru_files_keep_their_own_format(outputs: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["alembic", "dictConfig that disables"])
-def test_a_configuration_that_disables_loggers_is_told(outputs: dict[str, Path], name: str) -> None:
-    """What is lost by the app's own configuration is not lost in silence: one warning names it."""
+def test_a_configuration_that_disables_loggers_is_reported(
+    outputs: dict[str, Path], name: str
+) -> None:
+    """One warning names what the app's own logging configuration discards."""
     (told,) = [
         line for line in lines_of(outputs[name]) if "configuration disabled" in line["message"]
     ]
@@ -122,6 +124,6 @@ def test_a_configuration_that_disables_loggers_is_told(outputs: dict[str, Path],
 def test_handlers_that_are_silent_are_named(
     outputs: dict[str, Path], name: str, loggers: list[str]
 ) -> None:
-    """No handler of the app's is silenced in silence: one line names its logger, once."""
+    """One line names the logger of each handler of the app that becomes silent."""
     told = [line["message"] for line in lines_of(outputs[name]) if "silenced" in line["message"]]
     assert [message.rpartition(": ")[2] for message in told] == loggers

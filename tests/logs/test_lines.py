@@ -1,4 +1,4 @@
-"""What a line says, wherever it comes from."""
+"""The content of a line, whatever its source."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_lines_are_compressed_where_asked(tmp_path: Path, protocol: OtlpProtocol
 
 
 def test_a_dead_collector_feeds_no_loop(tmp_path: Path) -> None:
-    """With nobody listening there is one complaint, on stdout, and the lines count as lost."""
+    """Without a collector there is one warning, on stdout, and the lines count as lost."""
     with Logged(tmp_path / "log", to("127.0.0.1:9")) as logged:
         logger.info("lost")
         eventually(lambda: logged.dropped("otlp_failed") >= 1, deadline_s=20)

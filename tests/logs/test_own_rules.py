@@ -1,4 +1,4 @@
-"""What an app adds to the rules of redaction holds in lines, spans and error reports alike."""
+"""An app's own redaction rules apply to lines, spans and error reports."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_ids_and_numbers_of_ours_are_no_secrets_of_the_apps(tmp_path: Path) -> N
 def test_a_rule_that_cannot_be_used_is_one_clear_error(
     variable: str, held: str, takes: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The variable, what it held, and what it takes; the argument is checked like it."""
+    """The error names the variable, its value and what it accepts; so does the argument's."""
     with pytest.raises(SettingsError, match=variable) as raised:
         Settings.from_env({variable: held})
     assert takes in str(raised.value)
@@ -184,7 +184,7 @@ def test_a_rule_that_cannot_be_used_is_one_clear_error(
 
 
 def test_without_its_package_a_pattern_stops_the_start(tmp_path: Path) -> None:
-    """To go on would let out what the pattern is to hide: one line says what to install."""
+    """Continuing would expose what the pattern hides: one line says what to install."""
     (tmp_path / "re2.py").write_text("raise ModuleNotFoundError('no re2', name='re2')\n")
     code = "from fastapi import FastAPI; from etter_obs import *; setup_observability(FastAPI())"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What holds for every input."""
+"""Properties that hold for every input."""
 
 from __future__ import annotations
 

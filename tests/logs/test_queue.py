@@ -45,7 +45,7 @@ def run(script: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_blocked_reader_blocks_no_caller(tmp_path: Path) -> None:
-    """With a pipe that nobody reads, calls stay quick, memory bounded, drops counted and told."""
+    """With an unread pipe, calls stay fast, memory is bounded, drops are counted and logged."""
     reading, writing = os.pipe()
     capacity = 1000
     with (
@@ -101,7 +101,7 @@ def test_close_keeps_its_deadline_when_the_reader_is_stuck(tmp_path: Path) -> No
 
 
 def test_a_process_with_a_blocked_stdout_ends() -> None:
-    """A process whose stdout nobody reads exits by itself within the shutdown deadline, cleanly."""
+    """A process whose stdout has no reader exits cleanly within the shutdown deadline."""
     reading, writing = os.pipe()
     try:
         began = time.monotonic()
@@ -248,7 +248,7 @@ def test_a_signal_handler_may_log() -> None:
 
 
 def test_an_idle_writer_sleeps() -> None:
-    """Without lines the writer takes no processor time, and the next line still comes at once."""
+    """Without lines the writer uses no processor time; the next line is written immediately."""
     script = (
         "logger.info('one')\n"
         "pipeline.flush(5)\n"
@@ -265,7 +265,7 @@ def test_an_idle_writer_sleeps() -> None:
 
 
 def test_lines_come_without_a_flush(logged: Logged) -> None:
-    """A line is in the stream shortly after the call, though nobody flushes."""
+    """A line is in the stream shortly after the call, without a flush."""
     for number in range(3):
         logger.info("soon", number=number)
         eventually(

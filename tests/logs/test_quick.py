@@ -62,7 +62,7 @@ def test_both_ways_give_the_same_line(
     span: SpanIds | None,
     line: int,
 ) -> None:
-    """For any entry the quick renderer's line says exactly what the full one's does."""
+    """For any entry the fast renderer writes exactly the line of the full one."""
     site = Site("/srv/app.py", "place", line)
     entry: Entry = (10**18, "INFO", "shop", message, site, request, span, fields, None, False)
     full = Renderer("shop", "test", Redactor(), MAX_BYTES).render(entry)

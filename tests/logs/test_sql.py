@@ -1,4 +1,4 @@
-"""What SQLAlchemy tells of a statement: in its errors and, where it is asked to, in its log."""
+"""What SQLAlchemy shows of a statement: in its errors and, if enabled, in its log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAYS: dict[str, Callable[[Connection], Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_parameter_of_a_failed_statement_is_shown(tmp_path: Path, way: str) -> None:
-    """However parameters are given, the error's text is logged without them and tells the rest."""
+    """However parameters are passed, the error's text is logged complete, but without them."""
     engine = create_engine("sqlite://")
     with Logged(tmp_path / "log", Settings()) as logged, engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE u (name TEXT UNIQUE, password TEXT)")

@@ -30,7 +30,7 @@ def runtime(registry: MetricsRegistry) -> Iterator[Runtime]:
 
 @pytest.fixture
 def only_asked_for() -> Iterator[None]:
-    """No collection but those that the test asks for."""
+    """Only the collections that the test triggers run."""
     gc.disable()
     yield
     gc.enable()

@@ -142,7 +142,7 @@ _blanks = st.one_of(
         lambda comment: f" #{comment}\n"
     ),
 )
-"""What may stand between any two tokens of PromQL."""
+"""Text that PromQL allows between any two tokens."""
 
 
 @st.composite
@@ -183,7 +183,7 @@ def _saturation(draw: st.DrawFn) -> dict[str, Any]:
     return {"saturation": {**what, side: share, "slice": slice_}}
 
 
-# Built anew for each example: a test that takes a key out must not take it from the next one's.
+# Built for each example: a test that removes a key must not remove it from the next example.
 _raw = st.builds(
     lambda: {
         "promql": {

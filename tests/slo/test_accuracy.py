@@ -169,7 +169,7 @@ HISTORIES = [uneven, gaps, resets, half_restarts, single_error, one_disappears, 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the rules say of a run. ``ratios`` are by SLO, window and moment; NaN: no value."""
+    """The rules' results for a run. ``ratios`` are by SLO, window and moment; NaN: no value."""
 
     run: Run
     total: dict[str, float]

@@ -49,7 +49,7 @@ ENDED = "[RESOLVED] shop · availability (production)"
 
 
 def fire_and_resolve(root: Path, arrived: Sequence[object], **environment: str) -> None:
-    """Fire the page, which must be told, and resolve it, which must be too.
+    """Fire and resolve the page; both must be delivered.
 
     The project's resolutions follow within a minute; this one does not wait so long for them.
     """
@@ -172,7 +172,7 @@ def _part(mail: EmailMessage, kind: str) -> str:
 
 
 def test_teams_and_a_webhook_get_the_same_page(tmp_path: Path) -> None:
-    """A receiver may have several ways at once; each carries the alert."""
+    """A receiver may have several channels; each delivers the alert."""
     with receiving() as (url, posts):
         both = "{ teams: { url_file: secrets/url }, webhook: { url_file: secrets/url } }"
         project(tmp_path, both, f"{url}/both")

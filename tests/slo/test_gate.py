@@ -110,7 +110,7 @@ def test_a_run_within_every_target_holds(run: Path, tmp_path: Path) -> None:
 def test_one_target_missed_fails_the_gate(
     run: Path, tmp_path: Path, target: dict[str, object], missed: str
 ) -> None:
-    """Whichever target is missed, the exit code is 1 and that target alone is said to be missed."""
+    """Whichever target is missed, the exit code is 1 and only that target is reported."""
     result = gate(tmp_path, run, "--format", "json", **target)
     assert result.exit_code == 1, result.output
     verdicts = json.loads(result.output)["targets"]
@@ -151,7 +151,7 @@ def test_a_route_is_judged_by_its_own_requests(run: Path, tmp_path: Path) -> Non
 def test_a_run_of_streaming_routes_alone_shows_no_latency(
     run: Path, tmp_path: Path, suffix: str
 ) -> None:
-    """Where every route streams, one line says so, exit code 2; others are judged by themselves."""
+    """If every route streams, one line says so, exit code 2; other targets are judged alone."""
     path, more = run.with_suffix(suffix), ("--users", str(USERS))
     alone = gate(tmp_path, path, *more, streaming="[/good, /missing]")
     assert alone.exit_code == 2, alone.output

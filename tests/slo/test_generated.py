@@ -75,7 +75,7 @@ def test_the_rules_of_every_kind_pass_their_generated_tests(form: str, tmp_path:
 
 
 def test_the_same_spec_gives_the_same_bytes() -> None:
-    """Two runs, and a file whose keys stand in another order, make no difference."""
+    """Two runs, and a file with its keys in another order, give the same files."""
     text = SHIPPED.read_text(encoding="utf-8")
     again = yaml.safe_dump(yaml.safe_load(text), sort_keys=True)
     assert generated(parse_specs(text, "a")) == generated(parse_specs(text, "b"))
@@ -102,7 +102,7 @@ def test_every_generated_file_says_so_in_its_first_line() -> None:
 
 
 def test_no_budget_is_a_binary_fraction() -> None:
-    """Thresholds and objectives stand as exact decimals: no 0.9990000000000001."""
+    """Thresholds and objectives are written as exact decimals: no 0.9990000000000001."""
     slos = [
         f"{{ name: s{i}, description: S., objective: {objective}, sli: "
         "{ requests: { bad_status: 5xx } } }"
@@ -146,7 +146,7 @@ def test_a_persons_part_of_a_runbook_is_kept(tmp_path: Path) -> None:
 
 
 def test_files_of_a_removed_slo_go_and_a_persons_stay(tmp_path: Path) -> None:
-    """What no spec asks for any more is removed if it was generated, and only then."""
+    """A file that no spec needs any more is removed if it was generated, and only then."""
     write(tmp_path, plan(load_specs(SHIPPED)).changes(tmp_path))
     mine = tmp_path / "alerts/rules/mine.yml"
     mine.write_text("groups: []\n", encoding="utf-8")
@@ -201,7 +201,7 @@ def test_a_scrape_brings_a_token_only_where_its_file_is_named() -> None:
 
 
 def test_the_shipped_targets_are_those_that_generate_begins_with() -> None:
-    """So a project of `init` is known by them as one whose targets nobody has changed."""
+    """So `generate` recognises the unchanged targets of an `init` project."""
     shipped = (ROOT / "prometheus/targets/etter.yml").read_text(encoding="utf-8")
     assert scrape.starters(load_specs(SHIPPED)[0]) == {"prometheus/targets/etter.yml": shipped}
 

@@ -78,10 +78,10 @@ def measured(query: str, folder: Path) -> list[float]:
         *("comments", "group", "named", "sign"),
     ],
 )
-def test_what_stands_within_quotes_is_kept_and_comments_are_not(
+def test_quoted_text_is_kept_and_comments_are_not(
     query: str, values: list[float], tmp_path: Path
 ) -> None:
-    """Strings with white space, # and $ in them select what they say; a comment takes no code."""
+    """Strings with white space, # and $ are kept; a comment removes no code."""
     assert measured(query, tmp_path) == values
 
 
@@ -248,8 +248,8 @@ def test_an_override_whose_promql_does_not_parse_is_told_with_its_own_line(
     assert reason in said
 
 
-def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Path) -> None:
-    """Generating needs no promtool; whoever checks later with one still gets the line."""
+def test_without_promtool_the_rules_are_written_with_a_notice(tmp_path: Path) -> None:
+    """Generating needs no promtool; a later check with one still reports the line."""
     (tmp_path / "slo.yaml").write_text(text_of(slo_of("maxx(up{$selector})")))
     nowhere = {"PATH": str(tmp_path / "none"), "HOME": str(tmp_path)}
     code, said = run("generate", cwd=tmp_path, env=nowhere)
@@ -260,7 +260,7 @@ def test_where_no_promtool_is_the_rules_are_written_and_it_is_said(tmp_path: Pat
 
 
 def test_a_promtool_that_is_too_old_for_the_rules_judges_nothing(tmp_path: Path) -> None:
-    """One whose PromQL lacks `anchored` would refuse what is right; it stops nobody."""
+    """A promtool without `anchored` would refuse valid rules; it stops nothing."""
     slo = f"{{ name: a, description: d, objective: 99%, sli: {COUNTED} }}"
     (tmp_path / "slo.yaml").write_text(text_of(slo))
     older = f'sed s/anchored/unheard-of/ | {binary("promtool")} "$@"'

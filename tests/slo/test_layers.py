@@ -38,7 +38,7 @@ def promised(text: str, environment: str | None = None) -> dict[str, dict[str, s
 
 
 def test_what_a_service_took_away_an_environment_may_take_away_too() -> None:
-    """Both say `remove: true` for one SLO; it is away in both, and that is no slip."""
+    """Both have `remove: true` for one SLO; it is removed in both, without an error."""
     text = layered("{ name: b, remove: true }", "{ name: b, remove: true }")
     assert promised(text) == {"shop": {"a": "0.99", "b": "0.98"}, "billing": {"a": "0.99"}}
     assert promised(text, "staging") == {"shop": {"a": "0.99"}, "billing": {"a": "0.99"}}
@@ -165,7 +165,7 @@ def test_a_combination_that_is_left_without_slos_is_told_at_the_layer() -> None:
 
 
 def test_an_alias_is_taken_and_a_merge_key_is_not() -> None:
-    """`*name` repeats a whole value; `<<` is one error that says so, with no others behind it."""
+    """`*name` repeats a whole value; `<<` is exactly one error, which names the alternative."""
     sli = "{ name: b, description: B., objective: 98%, sli: *sli }"
     aliased = text_of(A.replace("sli: {", "sli: &sli {"), sli)
     assert [slo.sli.name for slo in parse_specs(aliased, "slo.yaml")[0].slos] == ["requests"] * 2

@@ -169,8 +169,8 @@ def test_without_a_prometheus_there_is_no_verdict(url: str, said: str, tmp_path:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": {"result": [1]}}'])
-def test_what_is_no_prometheus_is_told_from_one(body: bytes, tmp_path: Path) -> None:
-    """A server that answers something else is said not to be a Prometheus; exit code 2."""
+def test_a_server_that_is_not_a_prometheus_is_reported(body: bytes, tmp_path: Path) -> None:
+    """A server that answers something else is reported as not a Prometheus; exit code 2."""
     with http_server(lambda _: (200, body)) as url:
         result = report(tmp_path, url)
     assert result.exit_code == 2, result.output

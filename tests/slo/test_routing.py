@@ -68,7 +68,7 @@ def test_what_silences_what(
 
 
 def test_the_heartbeat_is_repeated_and_never_resolved(tmp_path: Path) -> None:
-    """The watchdog's receiver hears the heartbeat at once; nobody else hears of it."""
+    """Only the watchdog's receiver gets the heartbeat, immediately."""
     with receiving() as (url, posts):
         project(tmp_path, "{ webhook: { url_file: secrets/url } }", url)
         with alertmanager(tmp_path) as address:

@@ -50,7 +50,7 @@ def test_the_schema_accepts_what_the_loader_accepts(tree: dict[str, Any]) -> Non
     ],
 )
 def test_the_schema_refuses_what_an_editor_can_know(old: str, new: str) -> None:
-    """A misspelt key or a quantity without its unit is red before the loader is asked."""
+    """An editor marks a misspelt key or a quantity without its unit, before the loader runs."""
     text = SHIPPED.read_text(encoding="utf-8")
     assert old in text
     assert not VALIDATOR.is_valid(yaml.safe_load(text.replace(old, new, 1)))

@@ -116,14 +116,14 @@ def test_a_wrong_argument_is_said(tmp_path: Path, arguments: list[str], said: st
 
 
 def test_an_slo_that_does_not_alert_cannot_be_played(tmp_path: Path) -> None:
-    """With alerting off there is nothing to play; that is said, not shown as quiet."""
+    """With alerting off there is nothing to simulate; the output says so."""
     result = simulate(tmp_path, "--error-rate", "5%", "--for", "5m", alerting="off")
     assert result.exit_code == 2
     assert "alerting is off" in result.output
 
 
 def test_a_program_that_is_no_promtool_is_an_error(tmp_path: Path) -> None:
-    """What answers nothing is not taken for silence of the alerts."""
+    """No output is an error, not silent alerts."""
     result = simulate(tmp_path, "--error-rate", "5%", "--for", "5m", promtool=Path("/bin/true"))
     assert result.exit_code == 2
     assert "gave no result" in result.output

@@ -1,4 +1,4 @@
-"""What slo.yaml may say, and what is said when it says something else."""
+"""What slo.yaml may contain, and the errors for anything else."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SLI = "requests: { bad_status: 5xx }"
 GOOD = f"{{ name: up, description: It answers., objective: 99.9%, sli: {{ {SLI} }} }}"
 
 
-def test_the_shipped_spec_holds_every_target_of_the_guide() -> None:
-    """Objectives and thresholds are those of the guide's "Monitoring Success"."""
+def test_the_shipped_spec_has_every_required_target() -> None:
+    """Objectives and thresholds are the required ones."""
     spec = load_spec(SHIPPED)
     assert {slo.name: slo.objective for slo in spec.slos} == {
         "availability": Decimal("0.999"),
@@ -291,7 +291,7 @@ def test_environments_and_services_differ_only_in_what_they_say(tmp_path: Path) 
 
 
 def test_a_slip_in_an_override_is_found_whatever_environment_is_read() -> None:
-    """Staging's wrong objective is an error with its own line when production is asked for."""
+    """Staging's wrong objective is an error with its own line, also when production is read."""
     text = text_of(GOOD, FAST, more=OVERRIDES.replace("objective: 99% }", "objective: 100% }"))
     error = error_of(text)
     assert error is not None

@@ -1,4 +1,4 @@
-"""Builds: once, whole, whoever asks and whatever happens."""
+"""A build runs once and is complete, with concurrent callers and failures too."""
 
 from __future__ import annotations
 

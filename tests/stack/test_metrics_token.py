@@ -1,4 +1,4 @@
-"""A token for /metrics: the app asks for it, and the real Prometheus brings it."""
+"""A token for /metrics: the app requires it, and the real Prometheus sends it."""
 
 from __future__ import annotations
 

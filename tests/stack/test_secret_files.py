@@ -1,4 +1,4 @@
-"""Passwords that nobody knows beforehand."""
+"""Passwords are random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A FastAPI app with traces on, asked in-process, each request in a task of its own."""
+"""A FastAPI app with traces on, called in-process, each request in its own task."""
 
 from __future__ import annotations
 

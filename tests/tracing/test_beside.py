@@ -121,7 +121,7 @@ def server_spans(spans: tuple[ReadableSpan, ...]) -> list[ReadableSpan]:
 async def test_a_request_has_one_span_in_whatever_order_it_is_instrumented(
     order: Order, path: str, otlp: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With APM on, ours is the only span; their hook and the app reach it; one warning says so."""
+    """With APM on, ours is the only span; hooks and the app reach it; one warning reports it."""
     made: list[Any] = []
     app = order(lambda app: made.append(setup_observability(app, settings=settings_for(otlp))))
     await request(app, "GET", path)

@@ -163,7 +163,7 @@ def test_closing_keeps_its_deadline_when_the_collector_hangs(otlp: Receiver) -> 
 
 
 def test_no_collector_costs_the_spans_and_says_so(otlp: Receiver) -> None:
-    """Spans that nobody takes are counted as not exported."""
+    """Spans that no collector accepts are counted as not exported."""
     with otlp_grpc_receiver() as gone:
         address = gone.endpoint
     registry = MetricsRegistry("etter")

@@ -52,7 +52,7 @@ def peer() -> Iterator[Peer]:
 
 
 def calling_app(url: str) -> FastAPI:
-    """Return an app that asks the peer, with either kind of client."""
+    """Return an app that calls the peer, with either kind of client."""
     app = FastAPI()
 
     @app.get("/sync")
@@ -372,7 +372,7 @@ async def test_the_users_own_instrumentation_stays(
 async def test_an_unsampled_request_enters_no_instrumentation(
     otlp: Receiver, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Statements, commands and calls of an unsampled request do not even ask for a span."""
+    """Statements, commands and calls of an unsampled request create no span."""
     asked: list[str] = []
     start_span = Tracer.start_span
 

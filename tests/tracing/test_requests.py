@@ -157,7 +157,7 @@ async def test_a_secret_in_a_long_exception_does_not_outlive_its_cut(
 
 
 async def test_an_unmatched_path_is_no_span_name(otlp: Receiver) -> None:
-    """What scanners ask for names no span."""
+    """Paths of scanners never become span names."""
     async with observed(an_app(), otlp) as client:
         await client.get("/.env")
     assert otlp.named("GET").attributes["url.path"] == "/.env"
@@ -172,7 +172,7 @@ async def test_an_unsampled_request_leaves_no_span_and_no_child(otlp: Receiver) 
 
 @pytest.mark.parametrize("path", ["/boom/7", "/busy"])
 async def test_an_unsampled_failure_leaves_one_span_afterwards(otlp: Receiver, path: str) -> None:
-    """A request that nobody sampled and that failed has a span under its own trace id."""
+    """An unsampled request that failed has a span under its own trace id."""
     async with observed(an_app(), otlp) as client:
         before = time.time_ns()
         response = await client.get(path, NOT_SAMPLED_PARENT)
@@ -420,7 +420,7 @@ async def test_a_websocket_has_one_span(otlp: Receiver, sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", ["always_on", "always_off"])
 async def test_a_websocket_that_the_client_closes_is_no_error(otlp: Receiver, sampler: str) -> None:
-    """What tells the app so leaves no error on the span, nor a span afterwards."""
+    """The exception that reports it leaves no error on the span and makes no late span."""
     app = FastAPI()
 
     @app.websocket("/echo")

@@ -68,7 +68,7 @@ def _ask(execute: Callable[..., Any]) -> ServerState:
     for section in _SECTIONS:
         try:
             sections.append(execute("INFO", section))
-        except ResponseError:  # a stand-in that lacks this section
+        except ResponseError:  # a compatible server without this section
             sections.append({})
     return _state(*sections)
 
@@ -85,7 +85,7 @@ async def _ask_async(client: Any) -> ServerState:
         for section in _SECTIONS:
             try:
                 sections.append(await execute("INFO", section))
-            except ResponseError:  # a stand-in that lacks this section
+            except ResponseError:  # a compatible server without this section
                 sections.append({})
     finally:
         await own.disconnect()

@@ -65,7 +65,7 @@ def _histogram(suffix: str, help_: str, *labels: str) -> Metric:
     return Metric(suffix, MetricKind.HISTOGRAM, labels, help_)
 
 
-# -- the guide's six ------------------------------------------------------------------------------
+# -- the basic six: requests, database and cache --------------------------------------------------
 REQUESTS: Final = _counter(
     "requests_total", "Requests answered.", Label.METHOD, Label.ENDPOINT, Label.STATUS
 )

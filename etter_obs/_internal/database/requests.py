@@ -24,7 +24,13 @@ _LOG: Final = logging.getLogger("etter_obs.database")
 
 
 def note(context: RequestContext, statement: str, seconds: float) -> None:
-    """Count one execution of ``statement`` (its text without values) for the request."""
+    """Count one execution of a statement for the request.
+
+    Args:
+        context: the request.
+        statement: the statement's text without values.
+        seconds: its duration.
+    """
     context.queries += 1
     context.query_seconds += seconds
     seen = context.statements

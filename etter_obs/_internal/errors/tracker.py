@@ -115,7 +115,7 @@ class ErrorTracker:
     def capture_exception(
         self, exception: BaseException, context: Mapping[str, Any] | None = None
     ) -> None:
-        """Report an exception that the app handled, with its own contexts (the guide, section 6.3).
+        """Report an exception that the app handled, with its own contexts.
 
         Args:
             exception: the exception.

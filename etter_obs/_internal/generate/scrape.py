@@ -42,7 +42,7 @@ def targets_path(spec: Spec) -> str:
 
 
 def scrape(spec: Spec) -> dict[str, str]:
-    """Return the scrape file; it names where the addresses stand and none itself."""
+    """Return the scrape file; it names the file of the addresses and no address."""
     samples = sample_limit(spec)
     job: dict[str, object] = {
         "job_name": spec.service,

@@ -1,7 +1,8 @@
 """A health endpoint as a plain ASGI app: no route, no schema, no middleware of the app.
 
-The answer has two formats: the guide's (section 9.2), and ``application/health+json`` if the
-client's Accept header names it (draft-inadarei-api-health-check-06).
+The answer has two formats: plain JSON with ``status`` and ``checks``, and
+``application/health+json`` (draft-inadarei-api-health-check-06) if the client's Accept header names
+it.
 """
 
 from __future__ import annotations

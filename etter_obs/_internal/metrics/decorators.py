@@ -37,11 +37,11 @@ def bind(registry: MetricsRegistry, requests: RequestMetrics) -> Callable[[], No
 
 
 def track_request_metrics(endpoint: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Name the endpoint of the requests that a function serves (the guide's section 9.1).
+    """Name the endpoint of the requests that a function serves.
 
     Inside a request that the middleware observes, the decorator only names the endpoint, so that
     nothing is counted twice. Elsewhere, such as in a job or a consumer, each call counts as a
-    request: method ``POST`` as in the guide, status 200, or 500 if the function raises.
+    request: method ``POST``, status 200, or 500 if the function raises.
 
     Raises:
         TypeError: The decorator is used without parentheses.

@@ -34,7 +34,7 @@ def client_text(
     """Return the exposition of prometheus_client's default registry, without an end mark.
 
     It runs on a thread beside the event loop, and lets the loop run every millisecond. Families
-    with a name of ours are skipped: the guide's metrics, if the app still declares them, must not
+    with a name of ours are skipped: metrics that the app still declares under these names must not
     make the page invalid.
 
     Args:

@@ -15,7 +15,7 @@ NAME_OF: Final = itemgetter(0)
 """Return the name of a header, which ASGI represents as a pair."""
 _RESPONSE_TIME: Final = Header.RESPONSE_TIME.lower().encode()
 _TIMES: Final = tuple(b"0.%03ds" % milliseconds for milliseconds in range(1000))
-"""Response times in the guide's format; a look-up is faster than formatting a number."""
+"""Response times such as ``0.123s``; a look-up is faster than formatting a number."""
 
 
 class ResponseHeaders:

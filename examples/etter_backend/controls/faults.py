@@ -102,7 +102,7 @@ def fault_router(switch: FaultSwitch) -> APIRouter:
         return fault
 
     @router.delete("/{target}", status_code=204)
-    async def mend(target: Target) -> None:
+    async def repair(target: Target) -> None:
         switch.set(target, None)
 
     return router

@@ -40,7 +40,7 @@ P = TypeVar(
 )
 
 _BY_VALUE: Final = models.FieldColorModeId.CONTINUOUS_YL_BL
-"""Yellow to blue: series stand apart to any eye, and none looks alarming by its colour alone."""
+"""Yellow to blue: series differ for any colour vision, and no colour alone looks alarming."""
 
 
 def lines(

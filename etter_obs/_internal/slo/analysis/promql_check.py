@@ -28,7 +28,7 @@ def promql_checker(promtool: Path) -> PromqlChecker:
     reasons: dict[str, str | None] = {}
 
     def problems(spec: Spec) -> Iterator[Problem]:
-        # The same names for all, so that a query is not asked about for each service anew.
+        # The same names for all services, so that each query is checked once.
         plain = spec.model_copy(update={"service": "service", "environment": "environment"})
         asked = {
             ("slos", index, "sli", slo.sli.name, field): expression
