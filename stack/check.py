@@ -15,6 +15,7 @@ from stack.versions import BUILDS
 _COLLECTOR_PROFILES = (
     ("to-tempo",),
     ("to-file",),
+    ("to-gateway",),
     ("to-tempo", "tail-sampling"),
     ("to-file", "tail-sampling"),
 )

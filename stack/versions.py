@@ -90,9 +90,28 @@ BUILDS = (
         {"docker-compose": "github.com/docker/compose/v2/cmd"},
         stamp="github.com/docker/compose/v2/internal.Version",
     ),
+    Build("etcd", "3.7.3", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
+    Build(
+        "prometheus-operator",
+        "0.93.0",
+        "github.com/prometheus-operator/prometheus-operator",
+        {"operator": "github.com/prometheus-operator/prometheus-operator/cmd/operator"},
+        stamp=_PROMETHEUS_STAMP,
+    ),
+    Build(
+        "kubernetes",
+        "1.37.2",
+        "k8s.io/kubernetes",
+        {
+            "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+            "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+        },
+        stamp="k8s.io/component-base/version.gitVersion",
+    ),
 )
 
-#: The components that `stack up` runs; `compose` is a tool of the checks and of test-compose.
+#: The components that `stack up` runs. `compose` is a tool of the checks and of test-compose; etcd,
+#: the operator and Kubernetes judge the generated manifests (`make test-kubernetes`).
 NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter")
 
 #: The image of each service in docker-compose.yml.

@@ -11,7 +11,8 @@ from typing import Any, Final
 import click
 
 from etter_obs._internal.bundle import PROJECT_FOLDER, project_root
-from etter_obs._internal.slo.loading.loader import SpecError, load_specs
+from etter_obs._internal.slo.loading.loader import SpecError, load_environments, load_specs
+from etter_obs._internal.slo.loading.validation import PromqlChecker
 from etter_obs._internal.slo.spec.models import Spec
 from etter_obs._internal.tool_lookup import find_program
 
@@ -119,8 +120,17 @@ def checked_specs(
     Raises:
         SpecError: see ``load_specs``; also where promtool refuses an expression.
     """
+    return load_specs(root / "slo.yaml", environment, _promql_checker(promtool))
+
+
+def checked_environments(root: Path) -> dict[str, tuple[Spec, ...]]:
+    """Read the specs of every environment of ``slo.yaml``, its own first; see ``checked_specs``."""
+    return load_environments(root / "slo.yaml", _promql_checker(None))
+
+
+def _promql_checker(promtool: Path | None) -> PromqlChecker | None:
     # Imported here: --help needs no rules.
     from etter_obs._internal.slo.analysis.promql_check import promql_checker
 
     program = promtool or find_program("promtool")
-    return load_specs(root / "slo.yaml", environment, promql_checker(program) if program else None)
+    return promql_checker(program) if program else None

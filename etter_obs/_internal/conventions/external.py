@@ -9,6 +9,9 @@ from typing import Final
 
 from etter_obs._internal.conventions.constants import constants_of
 
+COLLECTOR_IMAGE: Final = "otel/opentelemetry-collector-contrib:0.161.0"
+"""The collector's image; docker-compose.yml runs the same."""
+
 
 class Job:
     """Scrape jobs in prometheus/prometheus.yml other than the service's own."""

@@ -28,8 +28,9 @@ _OWNED: Final = (
     ("alerts/runbooks", "*.md"),
     ("grafana/dashboards", "*.json"),
 )
-"""Folders in which a generated file that no spec asks for any more is stale."""
+"""What ``Plan.owned`` is for the files form."""
 _HEAD: Final = 400
+"""Characters of a file within which its generated-line is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,15 @@ class Change:
 class Plan:
     """``files`` follow from the specs byte by byte, ``starters`` belong to the user once written.
 
-    ``kept`` are runbooks: their generated part follows, the rest is the user's.
+    ``kept`` are runbooks: their generated part follows, the rest is the user's. ``owned`` are
+    folders, each with a pattern of the files in which a generated one that no spec asks for any
+    more is stale.
     """
 
     files: Mapping[str, str]
     starters: Mapping[str, str]
     kept: Mapping[str, str]
+    owned: Sequence[tuple[str, str]] = _OWNED
 
     def changes(self, root: Path) -> list[Change]:
         """Compare with the project in ``root``.
@@ -77,9 +81,9 @@ class Plan:
         A runbook with a person's notes stays, and so do targets that a person has changed.
         """
         stale = []
-        for folder, pattern in _OWNED:
+        for folder, pattern in self.owned:
             for file in sorted((root / folder).glob(pattern)):
-                path = f"{folder}/{file.name}"
+                path = file.relative_to(root).as_posix()
                 if path in self.files or path in self.kept or not file.is_file():
                     continue
                 held = _held(file) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -19,6 +20,17 @@ _BYTES_PER_SAMPLE: Final = 300
 """A line of OpenMetrics with its labels, and here and there an exemplar."""
 APP: Final = "host.docker.internal:8000"
 """An app on the Docker host, as a container reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What Prometheus refuses of a scrape; a scrape over a limit is lost whole."""
+
+    samples: int
+    body_size: str
+    labels: int = 16
+    label_name_length: int = 64
+    label_value_length: int = 512
 
 
 def starter(address: str) -> str:
@@ -43,14 +55,14 @@ def targets_path(spec: Spec) -> str:
 
 def scrape(spec: Spec) -> dict[str, str]:
     """Return the scrape file; it names the file of the addresses and no address."""
-    samples = sample_limit(spec)
+    most = limits(spec)
     job: dict[str, object] = {
         "job_name": spec.service,
-        "sample_limit": samples,
-        "label_limit": 16,
-        "label_name_length_limit": 64,
-        "label_value_length_limit": 512,
-        "body_size_limit": f"{-(-samples * _BYTES_PER_SAMPLE // 1_000_000)}MB",
+        "sample_limit": most.samples,
+        "label_limit": most.labels,
+        "label_name_length_limit": most.label_name_length,
+        "label_value_length_limit": most.label_value_length,
+        "body_size_limit": most.body_size,
         **_authorization(spec),
         "file_sd_configs": [{"files": [f"../targets/{spec.service}.yml"]}],
         "relabel_configs": [{"target_label": Label.ENVIRONMENT, "replacement": spec.environment}],
@@ -69,6 +81,12 @@ def _authorization(spec: Spec) -> dict[str, object]:
         return {}
     token = PurePosixPath("../..", spec.metrics_token_file)
     return {"authorization": {"credentials_file": str(token)}}
+
+
+def limits(spec: Spec) -> Limits:
+    """Return the limits of the service's scrape job."""
+    samples = sample_limit(spec)
+    return Limits(samples, f"{-(-samples * _BYTES_PER_SAMPLE // 1_000_000)}MB")
 
 
 def sample_limit(spec: Spec) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -25,7 +25,7 @@ _UNPRINTABLE: Final = re.compile(
 """What a YAML reader refuses, or takes for the end of a line, unless it is escaped."""
 
 
-def yaml_document(value: Mapping[str, object], *comments: str) -> str:
+def yaml_document(value: Mapping[str, object] | Sequence[object], *comments: str) -> str:
     """Write a YAML document under the generated-line and ``comments``."""
     lines = [f"# {line}\n" for line in (GENERATED, *comments)]
     _block(value, "", lines)

@@ -6,7 +6,7 @@ project's folder.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.spec.models import Spec
@@ -26,15 +26,19 @@ _WATCHDOG_TIMES: Final = {"group_wait": "0s", "group_interval": "1m", "repeat_in
 
 
 def alertmanager(spec: Spec) -> dict[str, str]:
+    """Return the file with Alertmanager's configuration."""
+    return {PATH: yaml_document(configuration(spec))}
+
+
+def configuration(spec: Spec) -> dict[str, Any]:
     """Return Alertmanager's configuration; every service of the file shares the receivers."""
-    content: dict[str, object] = {
+    return {
         "global": {"resolve_timeout": "5m"},
         "templates": ["templates/*.tmpl"],
         "route": _route(spec),
         "inhibit_rules": _inhibitions(),
         "receivers": _receivers(spec),
     }
-    return {PATH: yaml_document(content)}
 
 
 def _route(spec: Spec) -> dict[str, object]:

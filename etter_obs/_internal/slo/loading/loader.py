@@ -74,6 +74,21 @@ def load_specs(
     return _specs(_read(path), str(path), environment, check_promql)
 
 
+def load_environments(
+    path: Path, check_promql: PromqlChecker | None = None
+) -> dict[str, tuple[Spec, ...]]:
+    """Read the specs of every environment that the file names, its own first.
+
+    Args:
+        path: the file.
+        check_promql: yields what else is wrong with a spec whose fields are right.
+
+    Raises:
+        SpecError: the file cannot be read or says something that cannot be right.
+    """
+    return _by_environment(_read(path), str(path), None, check_promql)
+
+
 def parse_specs(text: str, name: str, environment: str | None = None) -> tuple[Spec, ...]:
     """Like ``load_specs``, from text; messages call the file ``name``.
 
@@ -107,6 +122,13 @@ def _read(path: Path) -> str:
 def _specs(
     text: str, name: str, environment: str | None, check_promql: PromqlChecker | None = None
 ) -> tuple[Spec, ...]:
+    return next(iter(_by_environment(text, name, environment, check_promql).values()))
+
+
+def _by_environment(
+    text: str, name: str, environment: str | None, check_promql: PromqlChecker | None
+) -> dict[str, tuple[Spec, ...]]:
+    """Return the specs of each environment, those of ``environment`` (None: the file's) first."""
     if environment:
         _check_asked(environment, name)
     try:
@@ -114,15 +136,14 @@ def _specs(
     except YamlError as error:
         raise SpecError(f"{name}:{error.line}:{error.column}: {error.message}") from None
     faults: list[_Fault] = []
+    specs: dict[str, list[Spec]] = {}
     try:
         layers = split(root)
-        chosen = environment or layers.base.text("environment")
-        wanted: list[Spec] = []
         for service, env in layers.combinations(environment):
             spec, found = _validate(layers.resolve(service, env), check_promql)
             faults += found
-            if spec is not None and env == chosen:
-                wanted.append(spec)
+            if spec is not None:
+                specs.setdefault(env, []).append(spec)
     except YamlError as error:
         faults.append(_Fault(error.line, error.column, error.message))
     if faults:
@@ -131,7 +152,10 @@ def _specs(
         raise SpecError(
             "\n".join(lines[:_MAX_SHOWN] + ([f"… and {more} more"] if more > 0 else []))
         )
-    return tuple(wanted) if len(wanted) == 1 else tuple(spec.among_others() for spec in wanted)
+    return {
+        env: tuple(found) if len(found) == 1 else tuple(spec.among_others() for spec in found)
+        for env, found in specs.items()
+    }
 
 
 def _check_asked(environment: str, name: str) -> None:

@@ -18,6 +18,7 @@ from etter_obs._internal.text.near_miss import did_you_mean
 
 NOT_FOR_SERVICES: Final = (
     *("version", "environment", "metric_prefix", "receivers", "teams", "links", "load_test"),
+    "kubernetes",
 )
 """What services share: one Alertmanager tells people, one set of dashboards asks for metrics."""
 NOT_FOR_ENVIRONMENTS: Final = ("version", "service", "environment")

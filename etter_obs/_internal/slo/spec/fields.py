@@ -245,6 +245,27 @@ SecretFile = Annotated[
         "the path of the file with the secret, relative to the project's folder",
     ),
 ]
+Image = Annotated[
+    str,
+    *_matching(
+        r"^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$",
+        "an image, such as registry.example.org/shop:1.4.2",
+    ),
+]
+LabelKey = Annotated[
+    str,
+    *_matching(
+        r"^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
+        "a Kubernetes label, such as release or example.org/team",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    *_matching(
+        r"^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$",
+        "the value of a Kubernetes label, at most 63 letters, digits, dashes, dots, underscores",
+    ),
+]
 Smarthost = Annotated[str, *_matching(r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$", "host:port")]
 Status = Annotated[
     int,

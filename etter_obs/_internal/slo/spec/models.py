@@ -31,6 +31,7 @@ from etter_obs._internal.slo.spec.fields import (
     Throughput,
     TierName,
 )
+from etter_obs._internal.slo.spec.platform import Deployment, Kubernetes
 from etter_obs._internal.slo.spec.policy import TIERS, Tier
 from etter_obs._internal.slo.spec.receivers import Links, Receivers, TeamReceivers
 
@@ -123,6 +124,8 @@ class Spec(Model):
     )
     slos: tuple[Slo, ...] = Field(json_schema_extra={"minItems": 1})
     load_test: LoadTest | None = None
+    kubernetes: Kubernetes = Kubernetes()
+    deployment: Deployment | None = None
 
     _is_alone: bool = PrivateAttr(default=True)
 
