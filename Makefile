@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-fast test-compose mutation bench check format generate frontend docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench check format generate frontend docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,10 +40,18 @@ test: venv stack check  ## every test, on real servers
 	@$(BIN)/python -m stack check
 	@$(BIN)/python -m frontend check
 	@$(BIN)/python -m frontend chromium
-	@echo "==> tests, two at once: about twenty minutes"
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone"
+	@echo "==> tests, two at once, and beside them those that wait for rules and alerts: about twenty minutes"
+	@$(MAKE) --no-print-directory --jobs=2 test-busy test-waiting
 	@echo "==> tests that compare times, one after the other"
 	@$(BIN)/pytest -m alone
+
+# The two halves of `make test` that run at the same time.
+test-busy:
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits"
+
+test-waiting:
+	@mkdir -p .run
+	@$(BIN)/pytest -m waits >.run/waiting-tests.log 2>&1; code=$$?; cat .run/waiting-tests.log; exit $$code
 
 test-fast: venv  ## the tests that start no server of the stack and end within seconds
 	@$(BIN)/pytest -m "not e2e and not slow"

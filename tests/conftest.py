@@ -31,9 +31,9 @@ settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits longest; where tests run two at once, those of one stack stay together.
+    """Start with the tests that wait longest; keep tests of one stack in one process.
 
-    The order is otherwise the files' own.
+    Otherwise the order is that of the files.
     """
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     for item in items:

@@ -17,7 +17,7 @@ from etter_obs._internal.slo.prometheus.api import Prometheus
 from tests.e2e.conftest import Observed, load, observing
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.waits]
 
 PAGE = Alert.burn_rate("page", "1h")
 STEP_S = 60

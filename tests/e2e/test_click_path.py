@@ -36,7 +36,7 @@ from tests.jsonl import json_lines
 from tests.slo.alerting import receiving
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 ROOT = Path(__file__).parents[2]
 PAGE = Alert.burn_rate("page", "1h")

@@ -27,7 +27,7 @@ from tests.e2e.allowed_empty import PANELS, SELECTORS, VALUES
 from tests.e2e.conftest import Observed
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 ALL_RULES_RAN_S = 420
 """The rules over 30 days run every four minutes; until then their series have no sample."""

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Observed
 from tests.jsonl import json_lines
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 ROUTE = "/api/etter/companies/search"
 

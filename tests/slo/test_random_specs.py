@@ -31,7 +31,7 @@ _HARD = "\0\t\x7f\x80\x85\u2028\u2029\ufeff\ufffd\ufffe\uffff'\"\\{}#: "
 _relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(_relaxed, max_examples=40)
+@settings(_relaxed, max_examples=25)
 @given(spec_trees())
 def test_promtool_accepts_the_rules_of_any_valid_spec(tree: dict[str, Any]) -> None:
     """Rules and tests of a random valid spec load and lint clean, and no two rules are alike."""
@@ -40,7 +40,7 @@ def test_promtool_accepts_the_rules_of_any_valid_spec(tree: dict[str, Any]) -> N
         promtool("check", "rules", "--lint=all", "--lint-fatal", *rules)
 
 
-@settings(_relaxed, max_examples=60)
+@settings(_relaxed, max_examples=25)
 @given(spec_trees())
 def test_what_is_written_reads_back_as_it_was_meant(tree: dict[str, Any]) -> None:
     """The small YAML writer gives, for any spec, text that a YAML reader takes for YAML."""
@@ -55,7 +55,7 @@ def test_what_is_written_reads_back_as_it_was_meant(tree: dict[str, Any]) -> Non
                     assert all(isinstance(value, str) for value in rule["labels"].values())
 
 
-@settings(_relaxed, max_examples=100)
+@settings(_relaxed, max_examples=40)
 @given(
     st.text(st.one_of(st.sampled_from(_HARD), st.characters(codec="utf-8")), min_size=1, max_size=2)
 )
@@ -106,7 +106,7 @@ def _places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(_relaxed, max_examples=300)
+@settings(_relaxed, max_examples=120)
 @given(st.data())
 def test_a_spoilt_spec_gives_an_error_with_a_line_or_is_still_valid(data: st.DataObject) -> None:
     """Whatever is put, renamed or taken away in a spec, the loader names a place or takes it."""
@@ -130,7 +130,7 @@ def test_a_spoilt_spec_gives_an_error_with_a_line_or_is_still_valid(data: st.Dat
         assert _PLACED.match(error), error
 
 
-@settings(_relaxed, max_examples=300)
+@settings(_relaxed, max_examples=120)
 @given(st.data())
 def test_damaged_text_gives_an_error_with_a_line_or_is_still_valid(data: st.DataObject) -> None:
     """Text cut, doubled or spoilt anywhere never ends in a traceback."""
