@@ -1,237 +1,210 @@
-"""What observing a request costs: the bare app, the peers and this package, side by side.
+r"""What observing a request costs in steady load: the bare app, the peers and etter-obs.
 
-    python -m benchmarks.overhead [--rounds 60] [--requests 200] [--only etter-10,assembly-10]
+Every subject runs in a process of its own, with receivers on loopback for spans, log lines and
+errors; all take turns, round by round. The clock of a round runs from the first request until the
+subject has counted, rendered and sent everything: work that a subject puts off is inside. "added"
+is what a request costs more than in the bare app's round of the same turn; figures are medians
+over the rounds, with the quartiles in brackets.
 
-Every subject runs in a process of its own; all take turns, round by round, so that whatever else
-the machine does hits all alike. Two measures: at the ASGI call (one request after the other, as a
-server would make them), and behind uvicorn over one kept-alive connection. A figure is the lower
-quartile over the rounds of the mean of a round, since other work on the machine only ever adds to
-it; "added" is what a request costs more than with the bare app.
-CPU time is the whole process's, the threads that write and export included.
+\b
+Two loads:
+  ASGI call       requests one after the other, each in a task; CPU time of all threads
+  behind uvicorn  requests at a fixed rate over 8 connections; CPU time and latency
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import contextlib
-import multiprocessing
-import os
-import socket
 import statistics
-import time
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
+import click
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.sinks import forgetful_servers
-from benchmarks.subjects import SUBJECTS, Sinks, make_app
+from benchmarks.apps import Shape, paths
+from benchmarks.http_load import at_fixed_rate
+from benchmarks.processes import Runner, runners
+from benchmarks.subjects import SUBJECTS
 
-PATH = "/api/companies/7"
-HEADERS = [
-    (b"host", b"127.0.0.1:8000"),
-    (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-    (b"accept", b"application/json, text/plain, */*"),
-    (b"accept-language", b"en-GB,en;q=0.5"),
-    (b"accept-encoding", b"gzip, deflate"),
-    (b"referer", b"http://127.0.0.1:8000/"),
-    (b"connection", b"keep-alive"),
-    (b"cookie", b"theme=dark"),
-]
-BASELINE = "bare"
-PAIRS = (
-    ("etter-10", "assembly-10", 0.20),
+BASELINE: Final = "bare"
+PAIRS: Final = (
+    ("etter-10", "assembly-10", 0.15),
+    ("etter-100", "assembly-100", 0.30),
     ("etter-metrics", "instrumentator", 0.25),
     ("etter-headers", "instrumentator", None),
-    ("etter-100", "assembly-100", 0.50),
 )
-"""The compared subjects, and the target share of the other's added time, if any."""
+"""The compared subjects, and the target share of the other's added CPU time, if any."""
+P99_TARGET: Final = 1.1
+"""The target of the 99th percentile behind uvicorn, as a multiple of the bare app's."""
 
 
 class Round(NamedTuple):
-    """One round: seconds per request of wall and CPU time at the ASGI call, wall over HTTP."""
+    """One round of one subject; all times in seconds, per request."""
 
-    wall: float
     cpu: float
-    http: float
+    wall: float
+    instructions: float
+    served_cpu: float
+    p50: float
+    p99: float
 
 
-async def _asgi(app: Any, count: int) -> tuple[float, float]:
-    """Call the app ``count`` times; return wall and CPU seconds for each."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        pass
-
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(count):
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": ("127.0.0.1", 8000),
-            "client": ("127.0.0.1", 50000),
-            "scheme": "http",
-            "method": "GET",
-            "root_path": "",
-            "path": PATH,
-            "raw_path": PATH.encode(),
-            "query_string": b"",
-            "headers": HEADERS,
-            "state": {},
-        }
-        await asyncio.create_task(app(scope, receive, send))
-    return (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
+Rounds = dict[str, list[Round]]
 
 
-async def _subject(name: str, sinks: Sinks, pipe: Connection) -> None:
-    """Serve rounds of one subject, for as long as the other end asks for them."""
-    import uvicorn
-
-    app = make_app()
-    SUBJECTS[name].set_up(app, sinks)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=0,
-            access_log=False,
-            log_level="warning",
-            timeout_keep_alive=3600,
-        )
+def measure(runner: Runner, shape: Shape, requests: int, rate: float, seconds: float) -> Round:
+    """Run one round of one subject."""
+    called = runner.call(requests)
+    if not seconds:
+        return Round(called.cpu, called.wall, called.instructions, 0.0, 0.0, 0.0)
+    targets = paths(shape, int(rate * seconds))
+    runner.start()
+    latencies = at_fixed_rate(runner.port, targets, rate)
+    served = runner.finish(len(targets))
+    centiles = statistics.quantiles(latencies, n=100)
+    return Round(
+        called.cpu, called.wall, called.instructions, served.cpu, centiles[49], centiles[98]
     )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    pipe.send(server.servers[0].sockets[0].getsockname()[1])
-    while (count := await asyncio.to_thread(pipe.recv)) is not None:
-        pipe.send(await _asgi(app, count))
-    server.should_exit = True
-    await serving
 
 
-def _run(name: str, sinks: Sinks, pipe: Connection) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    asyncio.run(_subject(name, sinks, pipe))
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the lower quartile, the median and the upper quartile."""
+    if len(values) < 2:
+        return (values[0],) * 3
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
 
 
-def _over_http(connection: socket.socket, count: int) -> float:
-    lines = b"".join(b"%s: %s\r\n" % header for header in HEADERS)
-    request = b"GET %s HTTP/1.1\r\n%s\r\n" % (PATH.encode(), lines)
-    start = time.perf_counter()
-    for _ in range(count):
-        connection.sendall(request)
-        received = b""
-        while not received.endswith(b"}"):
-            part = connection.recv(4096)
-            if not part:
-                raise ConnectionError("the server closed the connection")
-            received += part
-    return (time.perf_counter() - start) / count
+def shown(values: Sequence[float], form: str = "{:.0f}", scale: float = 1e6) -> str:
+    """Return the median with the quartiles in brackets."""
+    if not any(values):
+        return "–"
+    low, middle, high = (form.format(value * scale) for value in quartiles(values))
+    return f"{middle} ({low}–{high})"
 
 
-class Runner:
-    """The process of one subject, seen from here."""
-
-    def __init__(self, name: str, sinks: Sinks) -> None:
-        self.rounds: list[Round] = []
-        self._pipe, theirs = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_run, args=(name, sinks, theirs), daemon=True)
-        self._process.start()
-        port = self._pipe.recv()
-        self._connection = socket.create_connection(("127.0.0.1", port))
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def round(self, count: int) -> None:
-        """Run one round."""
-        self._pipe.send(count)
-        wall, cpu = self._pipe.recv()
-        self.rounds.append(Round(wall, cpu, _over_http(self._connection, count)))
-
-    def typical(self, measure: str) -> float:
-        """Return the lower quartile of a measure in µs."""
-        values: list[float] = [getattr(r, measure) for r in self.rounds]
-        return statistics.quantiles(values, n=4)[0] * 1e6
-
-    def close(self) -> None:
-        """End the process."""
-        self._connection.close()
-        self._pipe.send(None)
-        self._process.join(10)
-        self._process.terminate()
+def added(rounds: Rounds, name: str, measure: Callable[[Round], float]) -> list[float]:
+    """Return what each round of a subject costs more than the bare app's of the same turn."""
+    pairs = zip(rounds[name], rounds[BASELINE], strict=True)
+    return [measure(one) - measure(bare) for one, bare in pairs]
 
 
-@contextlib.contextmanager
-def runners(names: list[str]) -> Iterator[dict[str, Runner]]:
-    """Run a process for every subject."""
-    with forgetful_servers() as sinks:
-        made: dict[str, Runner] = {}
-        try:
-            for name in names:
-                made[name] = Runner(name, sinks)
-            yield made
-        finally:
-            for runner in made.values():
-                runner.close()
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead")
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--requests", type=int, default=200, help="in a round")
-    parser.add_argument("--only", default="", help="subjects, comma-separated")
-    options = parser.parse_args()
-    names = [n for n in options.only.split(",") if n] or list(SUBJECTS)
-    names = [BASELINE, *[name for name in names if name != BASELINE]]
-    with runners(names) as found:
-        for runner in found.values():  # warm
-            runner.round(options.requests)
-            runner.rounds.clear()
-        for _ in track(range(options.rounds), description="rounds"):
-            for runner in found.values():
-                runner.round(options.requests)
-        console = Console(width=110)
-        console.print(_table(found))
-        console.print(_ratios(found))
-
-
-def _table(found: dict[str, Runner]) -> Table:
-    table = Table(title="µs per request (in brackets: added to the bare app)")
-    table.add_column("subject")
-    for title in ("ASGI call", "CPU, all threads", "behind uvicorn"):
-        table.add_column(title, justify="right")
-    for name, runner in found.items():
-        cells = []
-        for measure in ("wall", "cpu", "http"):
-            value, base = runner.typical(measure), found[BASELINE].typical(measure)
-            added = "" if name == BASELINE else f" (+{value - base:.0f})"
-            cells.append(f"{value:.0f}{added}")
+def costs(rounds: Rounds, title: str, *, over_http: bool) -> Table:
+    """Return the table of all subjects."""
+    table = Table(title=title)
+    table.add_column("µs per request")
+    headings = ["CPU", "added CPU", "added instructions", "added wall"]
+    headings += ["uvicorn: added CPU", "p50", "p99"] if over_http else []
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for name, own in rounds.items():
+        bare = name == BASELINE
+        cells = [
+            shown([one.cpu for one in own]),
+            "" if bare else shown(added(rounds, name, lambda r: r.cpu)),
+            "" if bare else shown(added(rounds, name, lambda r: r.instructions), "{:,.0f}", 1),
+            "" if bare else shown(added(rounds, name, lambda r: r.wall)),
+        ]
+        if over_http:
+            cells += [
+                "" if bare else shown(added(rounds, name, lambda r: r.served_cpu)),
+                shown([one.p50 for one in own]),
+                shown([one.p99 for one in own]),
+            ]
         table.add_row(SUBJECTS[name].title, *cells)
     return table
 
 
-def _ratios(found: dict[str, Runner]) -> Table:
-    table = Table(title="what this package adds, as a share of what the other adds")
-    for title in ("this", "the other", "target", "ASGI call", "CPU, all threads", "behind uvicorn"):
-        table.add_column(title, justify="left" if title in ("this", "the other") else "right")
+def shares(rounds: Rounds, *, over_http: bool) -> Table:
+    """Return the table of what etter-obs adds, as a share of what the peers add."""
+    table = Table(title="what etter-obs adds, as a share of what the other adds")
+    table.add_column("etter-obs")
+    table.add_column("the other")
+    measures: list[Callable[[Round], float]] = [lambda r: r.cpu, lambda r: r.instructions]
+    measures += [lambda r: r.wall, lambda r: r.served_cpu] if over_http else [lambda r: r.wall]
+    headings = ["target", "CPU", "instructions", "wall"]
+    for heading in headings + (["uvicorn: CPU", "p99 / bare's"] if over_http else []):
+        table.add_column(heading, justify="right")
     for ours, theirs, target in PAIRS:
-        if ours not in found or theirs not in found:
+        if ours not in rounds or theirs not in rounds:
             continue
-        shares = []
-        for measure in ("wall", "cpu", "http"):
-            base = found[BASELINE].typical(measure)
-            share = (found[ours].typical(measure) - base) / (found[theirs].typical(measure) - base)
-            shares.append(f"{share:.2f}")
-        table.add_row(ours, theirs, f"≤ {target:.2f}" if target else "–", *shares)
+        cells = [SUBJECTS[ours].title, SUBJECTS[theirs].title, f"≤ {target:.2f}" if target else "–"]
+        for measure in measures:
+            pairs = zip(added(rounds, ours, measure), added(rounds, theirs, measure), strict=True)
+            cells.append(shown([one / other for one, other in pairs if other], "{:.2f}", 1))
+        if over_http:
+            pairs_of_rounds = zip(rounds[ours], rounds[BASELINE], strict=True)
+            ratios = [one.p99 / bare.p99 for one, bare in pairs_of_rounds]
+            cells.append(shown(ratios, "{:.2f}", 1))
+        table.add_row(*cells)
     return table
+
+
+def compare(
+    names: Sequence[str], shape: Shape, rounds: int, requests: int, rate: float, seconds: float
+) -> Rounds:
+    """Measure subjects in turns.
+
+    Args:
+        names: The subjects; the bare app first.
+        shape: The app's routes.
+        rounds: Rounds of each subject.
+        requests: Requests of a round at the ASGI call.
+        rate: Requests per second behind uvicorn.
+        seconds: Length of a round behind uvicorn; 0 leaves it out.
+
+    Returns:
+        The rounds of each subject.
+    """
+    measured: Rounds = {name: [] for name in names}
+    with runners(names, shape) as found:
+        for runner in found.values():  # warm
+            measure(runner, shape, min(requests, 2_000), rate, min(seconds, 1.0))
+        turns = track(range(rounds), description=str(shape), console=Console(stderr=True))
+        for turn in turns:
+            order = list(found.items())
+            for name, runner in order if turn % 2 else reversed(order):
+                measured[name].append(measure(runner, shape, requests, rate, seconds))
+    return measured
+
+
+def subjects(text: str) -> list[str]:
+    """Return the named subjects, or all, with the bare app first.
+
+    Raises:
+        click.BadParameter: There is no such subject.
+    """
+    names = [name for name in text.split(",") if name] or list(SUBJECTS)
+    for name in names:
+        if name not in SUBJECTS:
+            raise click.BadParameter(f"no subject {name!r}; there are {', '.join(SUBJECTS)}")
+    return [BASELINE, *[name for name in names if name != BASELINE]]
+
+
+@click.command(help=__doc__)
+@click.option("--routes", default="61", show_default=True, help="Routes; several with commas.")
+@click.option("--direct", is_flag=True, help="Add the routes to the app, not by a router.")
+@click.option("--rounds", default=10, show_default=True, help="Rounds of every subject.")
+@click.option("--requests", default=3_000, show_default=True, help="Requests at the ASGI call.")
+@click.option("--rate", default=200.0, show_default=True, help="Requests/s behind uvicorn.")
+@click.option("--seconds", default=4.0, show_default=True, help="Of a round; 0 leaves it out.")
+@click.option("--only", default="", help="Subjects, with commas.")
+def main(
+    routes: str, direct: bool, rounds: int, requests: int, rate: float, seconds: float, only: str
+) -> None:
+    """Measure and print."""
+    names = subjects(only)
+    console = Console(width=150)
+    for count in routes.split(","):
+        shape = Shape(int(count), included=not direct)
+        measured = compare(names, shape, rounds, requests, rate, seconds)
+        title = f"{shape}; {rounds} rounds of {requests:,} requests"
+        if seconds:
+            title += f", and of {seconds:g} s at {rate:g}/s behind uvicorn"
+        console.print(costs(measured, title, over_http=seconds > 0))
+        console.print(shares(measured, over_http=seconds > 0))
 
 
 if __name__ == "__main__":

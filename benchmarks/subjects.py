@@ -1,7 +1,8 @@
-"""The apps that are compared: one bare FastAPI app, and what teams put around it.
+"""The ways of observing an app that are compared, each as its own documentation sets it up.
 
-Each function takes the app and where telemetry may go, and changes the app in place. They are set
-up as their own documentation says.
+Each function takes the app and where telemetry may go, changes the app in place, and returns a
+function that finishes the work that the subject has put off: it returns when everything is
+counted, written and sent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
@@ -21,37 +23,37 @@ class Sinks(NamedTuple):
     dsn: str
 
 
+Finish = Callable[[], object]
+"""Waits until everything that the subject has put off is counted, written and sent."""
+_TIMEOUT: Final = 30.0
+"""Seconds that a subject may take to finish."""
+
+
 class Subject(NamedTuple):
-    """One way of observing an app; ``modes`` names the shares of traces kept it is measured at."""
+    """One way of observing an app."""
 
     title: str
-    set_up: Callable[[FastAPI, Sinks], None]
+    set_up: Callable[[FastAPI, Sinks], Finish]
 
 
-def make_app() -> FastAPI:
-    """Return the bare app: one route with a parameter, that returns JSON."""
-    app = FastAPI()
-
-    @app.get("/api/companies/{company_id}")
-    async def company(company_id: int) -> dict[str, Any]:
-        return {"id": company_id, "name": "Acme Analytics", "industry": "Analytics"}
-
-    return app
+def _nothing() -> None:
+    """Return at once: the subject puts nothing off."""
 
 
-def bare(app: FastAPI, sinks: Sinks) -> None:
-    """Nothing."""
+def bare(app: FastAPI, sinks: Sinks) -> Finish:
+    """Observe nothing."""
+    return _nothing
 
 
-def correlation_id(app: FastAPI, sinks: Sinks) -> None:
-    """asgi-correlation-id as its README sets it up."""
+def _correlation_id(app: FastAPI) -> None:
+    """Set up asgi-correlation-id as its README does."""
     from asgi_correlation_id import CorrelationIdMiddleware
 
     app.add_middleware(CorrelationIdMiddleware)
 
 
-def access_log(app: FastAPI, sinks: Sinks) -> None:
-    """An access log by structlog in its fastest set-up: orjson, BytesLogger, cached, filtering."""
+def _access_log(app: FastAPI) -> None:
+    """Set up an access log by structlog at its fastest: orjson, BytesLogger, cached, filtering."""
     import time
 
     import orjson
@@ -112,14 +114,15 @@ def access_log(app: FastAPI, sinks: Sinks) -> None:
     app.add_middleware(AccessLog)
 
 
-def instrumentator(app: FastAPI, sinks: Sinks) -> None:
+def instrumentator(app: FastAPI, sinks: Sinks) -> Finish:
     """prometheus-fastapi-instrumentator as its README sets it up."""
     from prometheus_fastapi_instrumentator import Instrumentator
 
     Instrumentator().instrument(app).expose(app)
+    return _nothing
 
 
-def _otel(app: FastAPI, sinks: Sinks, ratio: float) -> None:
+def _otel(app: FastAPI, sinks: Sinks, ratio: float) -> Finish:
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -133,44 +136,52 @@ def _otel(app: FastAPI, sinks: Sinks, ratio: float) -> None:
     )
     trace.set_tracer_provider(provider)
     FastAPIInstrumentor.instrument_app(app)
+    return provider.force_flush
 
 
-def otel_tenth(app: FastAPI, sinks: Sinks) -> None:
+def otel_tenth(app: FastAPI, sinks: Sinks) -> Finish:
     """OpenTelemetry's FastAPI instrumentation, 10 % of the traces kept."""
-    _otel(app, sinks, 0.1)
+    return _otel(app, sinks, 0.1)
 
 
-def otel_all(app: FastAPI, sinks: Sinks) -> None:
+def otel_all(app: FastAPI, sinks: Sinks) -> Finish:
     """OpenTelemetry's FastAPI instrumentation, every trace kept and exported over OTLP."""
-    _otel(app, sinks, 1.0)
+    return _otel(app, sinks, 1.0)
 
 
-def sentry(app: FastAPI, sinks: Sinks) -> None:
+def sentry(app: FastAPI, sinks: Sinks) -> Finish:
     """sentry-sdk with its defaults."""
     import sentry_sdk
 
     sentry_sdk.init(dsn=sinks.dsn)
+    return lambda: sentry_sdk.flush(_TIMEOUT)
 
 
-def assembly_tenth(app: FastAPI, sinks: Sinks) -> None:
+def assembly_tenth(app: FastAPI, sinks: Sinks) -> Finish:
     """What a careful team assembles of these, 10 % of the traces kept."""
-    _assembly(app, sinks, 0.1)
+    return _assembly(app, sinks, 0.1)
 
 
-def assembly_all(app: FastAPI, sinks: Sinks) -> None:
+def assembly_all(app: FastAPI, sinks: Sinks) -> Finish:
     """What a careful team assembles of these, every trace kept."""
-    _assembly(app, sinks, 1.0)
+    return _assembly(app, sinks, 1.0)
 
 
-def _assembly(app: FastAPI, sinks: Sinks, ratio: float) -> None:
-    sentry(app, sinks)
+def _assembly(app: FastAPI, sinks: Sinks, ratio: float) -> Finish:
+    flush_errors = sentry(app, sinks)
     instrumentator(app, sinks)
-    access_log(app, sinks)
-    correlation_id(app, sinks)
-    _otel(app, sinks, ratio)
+    _access_log(app)
+    _correlation_id(app)
+    flush_spans = _otel(app, sinks, ratio)
+
+    def finish() -> None:
+        flush_spans()
+        flush_errors()
+
+    return finish
 
 
-def _etter(app: FastAPI, sinks: Sinks, **changes: Any) -> None:
+def _etter(app: FastAPI, sinks: Sinks, **changes: Any) -> Finish:
     from etter_obs import Settings, setup_observability
 
     settings = Settings(
@@ -179,19 +190,18 @@ def _etter(app: FastAPI, sinks: Sinks, **changes: Any) -> None:
         error_tracking_enabled=True,
         sentry_dsn=sinks.dsn,
     )
-    from dataclasses import replace
+    obs = setup_observability(app, settings=replace(settings, **changes))
+    return lambda: obs.flush(_TIMEOUT)
 
-    setup_observability(app, settings=replace(settings, **changes))
 
-
-def etter_tenth(app: FastAPI, sinks: Sinks) -> None:
+def etter_tenth(app: FastAPI, sinks: Sinks) -> Finish:
     """etter-obs with everything on, logs over OTLP too; 10 % of the traces kept, its default."""
-    _etter(app, sinks)
+    return _etter(app, sinks)
 
 
-def etter_all(app: FastAPI, sinks: Sinks) -> None:
+def etter_all(app: FastAPI, sinks: Sinks) -> Finish:
     """etter-obs with everything on and every trace kept."""
-    _etter(app, sinks, sampler="parentbased_always_on")
+    return _etter(app, sinks, sampler="parentbased_always_on")
 
 
 _METRICS_ALONE: Final = {
@@ -201,24 +211,17 @@ _METRICS_ALONE: Final = {
 }
 
 
-def etter_metrics(app: FastAPI, sinks: Sinks) -> None:
+def etter_metrics(app: FastAPI, sinks: Sinks) -> Finish:
     """etter-obs with metrics alone: no traces, access log, error reports, response headers."""
-    _etter(app, sinks, **_METRICS_ALONE, response_headers=())
+    return _etter(app, sinks, **_METRICS_ALONE, response_headers=())
 
 
-def etter_headers(app: FastAPI, sinks: Sinks) -> None:
+def etter_headers(app: FastAPI, sinks: Sinks) -> Finish:
     """etter-obs with metrics, and a request id and the time in every response."""
-    _etter(app, sinks, **_METRICS_ALONE)
+    return _etter(app, sinks, **_METRICS_ALONE)
 
 
-def guide(app: FastAPI, sinks: Sinks) -> None:
-    """Hand-written instrumentation, an example: see ``guide_code``."""
-    from benchmarks.guide_code import set_up
-
-    set_up(app, sinks.otlp, sinks.dsn)
-
-
-SUBJECTS = {
+SUBJECTS: Final = {
     "bare": Subject("bare FastAPI", bare),
     "etter-metrics": Subject("etter-obs, metrics alone", etter_metrics),
     "etter-headers": Subject("etter-obs, metrics and response headers", etter_headers),
@@ -230,5 +233,4 @@ SUBJECTS = {
     "sentry": Subject("sentry-sdk", sentry),
     "assembly-10": Subject("the peers' assembly, traces 10 %", assembly_tenth),
     "assembly-100": Subject("the peers' assembly, traces 100 %", assembly_all),
-    "guide": Subject("hand-written instrumentation", guide),
 }
