@@ -155,7 +155,8 @@ class Runner:
 
     def call(self, count: int, at_once: int = 1) -> Cost:
         """Make ``count`` requests at the ASGI call, ``at_once`` of them at a time."""
-        return self._ask(_CALL, count, at_once)
+        cost: Cost = self._ask(_CALL, count, at_once)
+        return cost
 
     def start(self) -> None:
         """Start the clock for requests that arrive over HTTP."""
@@ -163,7 +164,8 @@ class Runner:
 
     def finish(self, count: int) -> Cost:
         """Return the cost of the ``count`` requests since ``start``."""
-        return self._ask(_FINISH, count, 0)
+        cost: Cost = self._ask(_FINISH, count, 0)
+        return cost
 
     def _ask(self, command: str, count: int, at_once: int) -> Any:
         self._pipe.send((command, count, at_once))

@@ -25,5 +25,4 @@ def no_tracing(registry: MetricsRegistry) -> Tracing:
         environment="test",
         registry=registry,
         redactor=Redactor(),
-        endpoint=lambda scope: None,
     )

@@ -93,15 +93,7 @@ TRACES: Final = {
     protocol: Part(
         "traces",
         "otlp",
-        (
-            _SDK,
-            ("opentelemetry-instrumentation-asgi", "opentelemetry.instrumentation.asgi"),
-            (
-                "opentelemetry-exporter-otlp-proto-common",
-                "opentelemetry.exporter.otlp.proto.common.trace_encoder",
-            ),
-            *more,
-        ),
+        (_SDK, ("opentelemetry-util-http", "opentelemetry.util.http"), *more),
         _OTLP_OFF,
     )
     for protocol, more in _GRPC.items()

@@ -88,7 +88,6 @@ class Parts:
                 version=settings.service_version,
                 registry=self.metrics,
                 redactor=self.logs.redactor,
-                endpoint=lambda scope: self.routes.endpoint(scope),
             )
             undo.callback(lambda: self.tracing.close(deadline.left()))
             self.runtime = instrument_runtime(self.metrics, settings.service_version)

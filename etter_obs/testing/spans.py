@@ -10,20 +10,20 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from etter_obs._internal.logs import Redactor
 from etter_obs._internal.tracing.export import BoundedSpans
-from etter_obs._internal.tracing.redaction import redacted
+from etter_obs._internal.tracing.redaction import SpanRedactor
 
 
 class SpanRecorder:
     """The spans of one test, as exported, in the order in which they ended."""
 
     def __init__(self) -> None:
-        self._redact = Redactor().value
+        self._redactor = SpanRedactor(Redactor())
         self.spans: list[ReadableSpan] = []
 
     def record(self, span: ReadableSpan) -> None:
         """Keep a span without its secrets."""
         if span.context is not None and span.context.trace_flags.sampled:
-            self.spans.append(redacted(span, self._redact))
+            self.spans.append(self._redactor.redacted(span))
 
     def where(
         self, name: str | None = None, attributes: Mapping[str, Any] | None = None

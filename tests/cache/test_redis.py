@@ -155,7 +155,6 @@ def test_undo_leaves_the_client_as_it_was(
         environment="test",
         registry=registry,
         redactor=Redactor(),
-        endpoint=lambda scope: None,
     )
     before = dict(vars(client))
     undo = instrument_redis(client, registry, tracing)

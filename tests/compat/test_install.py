@@ -32,7 +32,7 @@ LIBRARIES: Final = {
     ),
 }
 """Library → what is left out without our extra, whose spans they are, its metric's first words."""
-SERVER: Final = "opentelemetry.instrumentation.asgi"
+SERVER: Final = "etter_obs"
 UNTRACED: Final = {"traces", "log lines over OTLP"}
 
 

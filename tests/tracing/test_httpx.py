@@ -271,7 +271,6 @@ def test_undo_gives_the_transports_their_methods_back(
         environment="test",
         registry=registry,
         redactor=Redactor(),
-        endpoint=lambda scope: None,
     )
     undo = instrument_httpx(registry, tracing)
     assert httpx.HTTPTransport.handle_request is not before[0]

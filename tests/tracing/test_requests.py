@@ -310,7 +310,7 @@ async def test_fastapis_own_telemetry_makes_no_second_server_span(
         await client.get(path)
     assert sorted((span.kind, span.scope) for span in otlp.spans) == [
         ("internal", "user"),
-        ("server", "opentelemetry.instrumentation.asgi"),
+        ("server", "etter_obs"),
     ]
 
 
@@ -487,3 +487,26 @@ async def test_a_probe_of_a_mounted_app_leaves_no_span(otlp: Receiver) -> None:
         for path in ("/api/health/ready", "/api/metrics", "/api/items/1"):
             assert (await client.get(path)).status_code == 200
     assert {span.name for span in otlp.spans} == {"GET /api/items/{item}", "look up"}
+
+
+async def test_the_headers_that_the_environment_names_are_on_the_span(
+    otlp: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry's variables choose headers of request and response; secrets stay hidden."""
+    prefix = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS"
+    monkeypatch.setenv(f"{prefix}_SERVER_REQUEST", "x-tenant,authorization,x-private")
+    monkeypatch.setenv(f"{prefix}_SERVER_RESPONSE", "content-type")
+    monkeypatch.setenv(f"{prefix}_SANITIZE_FIELDS", "x-private")
+    headers = {"X-Tenant": "acme", "Authorization": "Bearer s3cr3t", "X-Private": "mine"}
+    async with observed(an_app(), otlp) as client:
+        await client.get("/items/7", headers)
+    attributes = otlp.named("GET /items/{item}").attributes
+    shown = {
+        name.partition(".header.")[2]: [each.string_value for each in value.values]
+        for name, value in attributes.items()
+        if ".header." in name
+    }
+    assert shown["x_tenant"] == ["acme"]
+    assert shown["x_private"] == ["[REDACTED]"]
+    assert shown["content_type"] == ["application/json"]
+    assert "s3cr3t" not in repr(otlp.spans)

@@ -28,7 +28,6 @@ def tracing(otlp: Receiver) -> Iterator[None]:
         environment="test",
         registry=MetricsRegistry("etter"),
         redactor=Redactor(),
-        endpoint=lambda scope: None,
     )
     yield
     tracing.close(10)

@@ -12,8 +12,6 @@ class SpanAttribute:
     REQUEST_ID: Final = "etter.request_id"
     MADE_AFTERWARDS: Final = "etter.made_afterwards"
     REASON: Final = "etter.kept_because"
-    PROBE: Final = "etter.probe"
-    """On the span of a request that turned out to be a probe; the span is not sent."""
 
 
 class KeptBecause(StrEnum):

@@ -16,7 +16,8 @@ from etter_obs._internal.conventions import log_fields
 from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs.encoding import encode, is_printable_ascii
 from etter_obs._internal.logs.record import Entry, SpanIds
-from etter_obs._internal.logs.render import CONTAINERS, HARMLESS, NUMBERS, Line, Renderer
+from etter_obs._internal.logs.render import CONTAINERS, Line, Renderer
+from etter_obs._internal.redaction.redactor import HARMLESS, NUMBERS
 
 _Head = tuple[bytes, dict[str, Any], object]
 

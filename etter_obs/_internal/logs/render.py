@@ -13,12 +13,9 @@ from etter_obs._internal.logs import fields as names
 from etter_obs._internal.logs.encoding import encode, encode_value
 from etter_obs._internal.logs.record import Entry, Site
 from etter_obs._internal.redaction.plain_values import cut
-from etter_obs._internal.redaction.redactor import CleanTexts, Redactor
+from etter_obs._internal.redaction.redactor import HARMLESS, NUMBERS, CleanTexts, Redactor
 
 CONTAINERS: Final = frozenset({dict, list, tuple})
-NUMBERS: Final = frozenset({int, float})
-HARMLESS: Final = 10**12 - 1
-"""Numbers between this and its negative have too few digits for a card number: no rule applies."""
 _HEX: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _OUR_ID: Final = re.compile(r"[0-9a-f]{32}")
 """An id of this package, which is not a card number."""

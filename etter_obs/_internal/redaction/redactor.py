@@ -16,7 +16,11 @@ from etter_obs._internal.redaction.patterns import Rules
 from etter_obs._internal.redaction.secret_names import SecretNames
 from etter_obs._internal.redaction.user_pattern import UserPattern
 
-__all__ = ["REDACTED", "Redactor"]
+__all__ = ["HARMLESS", "NUMBERS", "REDACTED", "CleanTexts", "Redactor"]
+
+NUMBERS: Final = frozenset({int, float})
+HARMLESS: Final = 10**12 - 1
+"""Numbers between this and its negative have too few digits for a card number: no rule applies."""
 
 _MAX_DEPTH: Final = 12
 _MAX_REMEMBERED: Final = 4096
@@ -27,7 +31,7 @@ _ENCODED: Final = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*?%[0-7][0-9A-Fa-f][^\s\
 _NAMING: Final = ("name", "key")
 _INVALID: Final = {"loc", "msg", "input"}
 """Keys of an error in which Pydantic and FastAPI report rejected input."""
-_CARDS: Final = range(10**12, 10**19)
+_CARDS: Final = range(HARMLESS + 1, 10**19)
 """Whole numbers with as many digits as a card number."""
 
 

@@ -6,6 +6,7 @@ import logging
 from time import perf_counter, time_ns
 from typing import Final
 
+from opentelemetry.trace import Span
 from starlette.types import Message, Receive, Scope, Send
 
 from etter_obs._internal.context import RequestContext
@@ -58,6 +59,8 @@ class Connection(RequestContext):
         self._messages: Counter | None = None
         self._status = 403  # the server's answer if the app closes before it accepts
         self.decision = decision
+        self.span: Span | None = None
+        """The server span, if one was started; the end of the connection ends it."""
         super().__init__(
             request_id,
             decision.trace_id,
@@ -103,6 +106,14 @@ class Connection(RequestContext):
         try:
             recorder.requests.websockets.dec()
             endpoint = self.endpoint = self._endpoint()
+            if self.span is not None:
+                recorder.tracing.end(
+                    self.span,
+                    self._scope,
+                    route=None if endpoint == UNMATCHED else endpoint,
+                    status=None,
+                    exception=error,
+                )
             kept = self.sampled
             if isinstance(error, Exception):
                 kept = kept or self._keep(endpoint, duration, error)

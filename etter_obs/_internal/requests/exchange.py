@@ -9,6 +9,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, Protocol
 
+from opentelemetry.trace import Span
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
@@ -94,6 +95,7 @@ class Exchange(RequestContext):
         "error",
         "first_byte",
         "scope",
+        "span",
         "start",
         "status",
     )
@@ -115,6 +117,7 @@ class Exchange(RequestContext):
         self._left = self._has_trailers = False
         self._held: list[Message] = []
         self.scope = scope
+        self.span: Span | None = None
         self.decision = decision
         self._ledger = ledger
         self._receive = receive
@@ -191,6 +194,7 @@ class Exchange(RequestContext):
         self._ledger.in_flight -= 1
         unrecorded.in_flight += 1
         self._ledger = unrecorded
+        self.span = None
 
     async def answer_for(self, error: BaseException) -> None:
         """Send a 500 if the app raised before it sent anything.

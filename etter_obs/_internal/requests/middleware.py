@@ -10,8 +10,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection
-from contextvars import Context, copy_context
-from typing import Final, Protocol
+from contextvars import Context, Token, copy_context
+from typing import Any, Final, Protocol
 
 from opentelemetry.context import get_current
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -142,19 +142,16 @@ class ObservabilityMiddleware:
         )
         scope[_SEEN] = True  # not ``watched``, which would make a reference cycle
         token = current_request.set(watched)
+        carried: Token[Any] | None = None
         try:
             if decision is UNTRACED or around is not None:
                 await self.app(scope, watched.receive, watched.send)
             elif decision.sampled:
-                await tracing.serve(
-                    self.app, scope, watched.receive, watched.send, decision, request_id
-                )
+                watched.span, carried = tracing.start(decision, scope, request_id)
+                await self.app(scope, watched.receive, tracing.sender(watched.span, watched.send))
             else:
                 carried = tracing.attach(decision, scope)
-                try:
-                    await self.app(scope, watched.receive, watched.send)
-                finally:
-                    tracing.detach(carried)
+                await self.app(scope, watched.receive, watched.send)
         except BaseException as error:
             if isinstance(watched, Exchange):
                 await watched.answer_for(error)
@@ -163,6 +160,8 @@ class ObservabilityMiddleware:
         else:
             watched.abandon(None)
         finally:
+            if carried is not None:
+                tracing.detach(carried)
             # A server runs each request in its own task and may log about it after this call, so
             # the ids stay set. An in-process client continues in the same task, so its context is
             # restored.
@@ -175,7 +174,6 @@ class ObservabilityMiddleware:
         if isinstance(outer, Exchange):
             # A probe of a mounted app does not count as a request of the outer app.
             outer.forget(self._unrecorded)
-            self._tracing.forget()
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

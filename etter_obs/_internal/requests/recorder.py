@@ -130,6 +130,10 @@ class Recorder:
             route = None
         endpoint = exchange.endpoint if exchange.endpoint and route else route
         exchange.endpoint = endpoint = endpoint or UNMATCHED
+        if exchange.span is not None:
+            self.tracing.end(
+                exchange.span, scope, route=route, status=status, exception=exchange.error
+            )
         kept = exchange.sampled or (
             (status >= _SERVER_ERROR or duration > self.slow) and self._keep(exchange, endpoint)
         )

@@ -18,14 +18,13 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from etter_obs._internal.batch_worker import BatchWorker
-from etter_obs._internal.conventions import SpanAttribute
 from etter_obs._internal.otlp.delivery import Delivery
-from etter_obs._internal.otlp.resource import INSTANCE_ID, id_now
 from etter_obs._internal.otlp.transport import NotSent
-from etter_obs._internal.tracing.redaction import LENGTHS, Lengths, Redact, redacted
+from etter_obs._internal.tracing.otlp_wire import request
+from etter_obs._internal.tracing.redaction import SpanRedactor
 
 if TYPE_CHECKING:
-    from etter_obs._internal.settings import Settings
+    from etter_obs._internal.settings import OtlpTarget, Settings
 
 _TIMEOUT: Final = 10.0
 """Timeout of an export with its retries, in seconds, unless the settings set another."""
@@ -38,42 +37,30 @@ DropCounter = Callable[[str, int], None]
 """Accepts the reason (from a closed set) and the number of dropped spans."""
 
 
-def otlp_exporter_factory(settings: Settings) -> Callable[[], SpanExporter]:
-    """Return a function that creates the OTLP exporter of the settings.
+class OtlpSpans(SpanExporter):
+    """Sends spans by OTLP.
 
-    The imports happen here, so that a broken package fails at start. The exporting process opens
-    the connection, because a gRPC channel does not survive a fork.
+    Args:
+        target: the receiver.
 
-    Raises:
-        ImportError: the encoder is not installed.
+    The process that exports creates it, because a gRPC channel does not survive a fork.
     """
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-    target = settings.otlp_target("traces")
+    def __init__(self, target: OtlpTarget) -> None:
+        self.delivery = Delivery(target, path=_PATH, method=_METHOD, timeout=_TIMEOUT)
 
-    class OtlpSpans(SpanExporter):
-        """Sends spans by OTLP in the official encoding."""
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send the spans; return whether the receiver accepted them."""
+        try:
+            self.delivery.send(request(spans))
+        except NotSent as error:
+            _log.debug("spans were not sent: %s", error)
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
 
-        def __init__(self) -> None:
-            self.delivery = Delivery(target, path=_PATH, method=_METHOD, timeout=_TIMEOUT)
-
-        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            request = encode_spans(spans)
-            for group in request.resource_spans:
-                for attribute in group.resource.attributes:
-                    if attribute.key == INSTANCE_ID:
-                        attribute.value.string_value = id_now(attribute.value.string_value)
-            try:
-                self.delivery.send(request.SerializeToString())
-            except NotSent as error:
-                _log.debug("spans were not sent: %s", error)
-                return SpanExportResult.FAILURE
-            return SpanExportResult.SUCCESS
-
-        def shutdown(self) -> None:
-            self.delivery.close()
-
-    return OtlpSpans
+    def shutdown(self) -> None:
+        """Close the connection and cancel a running call."""
+        self.delivery.close()
 
 
 class BoundedSpans(SpanProcessor):
@@ -82,24 +69,22 @@ class BoundedSpans(SpanProcessor):
     Args:
         settings: sizes and delays of the queue.
         make_exporter: creates the exporter, in the thread that exports.
-        redact: removes secrets from an attribute.
+        redactor: removes secrets from spans.
         dropped: counts dropped spans.
-        lengths: the longest texts, in characters.
     """
 
     def __init__(
         self,
         settings: Settings,
         make_exporter: Callable[[], SpanExporter],
-        redact: Redact,
+        redactor: SpanRedactor,
         dropped: DropCounter,
-        lengths: Lengths = LENGTHS,
     ) -> None:
         self._capacity = settings.span_queue_size
         self._dropped = dropped
         self._lock = threading.Lock()
         self._under_way = 0
-        self._exporter = RedactingExporter(make_exporter, redact, dropped, lengths)
+        self._exporter = RedactingExporter(make_exporter, redactor, dropped)
         self._worker: BatchWorker[ReadableSpan] = BatchWorker(
             "etter-obs-spans",
             capacity=settings.span_queue_size,
@@ -117,8 +102,6 @@ class BoundedSpans(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, or drop and count it; never wait."""
         if span.context is None or not span.context.trace_flags.sampled:
-            return
-        if span.attributes and SpanAttribute.PROBE in span.attributes:
             return
         with self._lock:
             admitted = self._under_way < self._capacity
@@ -175,22 +158,19 @@ class RedactingExporter(SpanExporter):
 
     Args:
         make_exporter: creates the exporter.
-        redact: removes secrets from an attribute.
+        redactor: removes secrets from spans.
         dropped: counts dropped spans.
-        lengths: the longest texts, in characters.
     """
 
     def __init__(
         self,
         make_exporter: Callable[[], SpanExporter],
-        redact: Redact,
+        redactor: SpanRedactor,
         dropped: DropCounter,
-        lengths: Lengths,
     ) -> None:
         self._make_exporter = make_exporter
-        self._redact = redact
+        self._redactor = redactor
         self._dropped = dropped
-        self._lengths = lengths
         self._exporter: SpanExporter | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -200,7 +180,7 @@ class RedactingExporter(SpanExporter):
         try:
             if self._exporter is None:
                 self._exporter = self._make_exporter()
-            shown = [redacted(span, self._redact, self._lengths) for span in spans]
+            shown = [self._redactor.redacted(span) for span in spans]
             result = self._exporter.export(shown)
         except Exception as error:  # noqa: BLE001  # the thread must survive
             _log.debug("spans could not be exported", exc_info=error)

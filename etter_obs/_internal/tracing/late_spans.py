@@ -14,23 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.semconv.attributes.client_attributes import CLIENT_ADDRESS
-from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.exception_attributes import (
     EXCEPTION_ESCAPED,
     EXCEPTION_MESSAGE,
     EXCEPTION_STACKTRACE,
     EXCEPTION_TYPE,
 )
-from opentelemetry.semconv.attributes.http_attributes import (
-    HTTP_REQUEST_METHOD,
-    HTTP_RESPONSE_STATUS_CODE,
-    HTTP_ROUTE,
-)
-from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.util.http import sanitize_method
-from opentelemetry.util.types import AttributeValue
 from starlette.types import Scope
 
 from etter_obs._internal.conventions import UNMATCHED, KeptBecause, SpanAttribute
@@ -38,7 +28,13 @@ from etter_obs._internal.redaction.plain_values import cut, cut_start
 from etter_obs._internal.tracing.propagation import parse_tracestate
 from etter_obs._internal.tracing.redaction import LENGTHS
 from etter_obs._internal.tracing.sampling import Decision
-from etter_obs._internal.tracing.server import span_name
+from etter_obs._internal.tracing.server import (
+    failed,
+    outcome_attributes,
+    request_attributes,
+    span_name,
+    type_name,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -110,24 +106,12 @@ class LateSpans:
             self._dropped("late_rate", 1)
             return False
         route = None if endpoint == UNMATCHED else endpoint
-        attributes: dict[str, AttributeValue] = {
+        attributes = {
             SpanAttribute.MADE_AFTERWARDS: True,
             SpanAttribute.REASON: reason.value,
-            SpanAttribute.REQUEST_ID: request_id,
-            HTTP_REQUEST_METHOD: sanitize_method(scope.get("method", "GET")),
-            URL_SCHEME: str(scope.get("scheme", "http")),
-            URL_PATH: str(scope.get("path", "")),
+            **request_attributes(scope, request_id),
+            **outcome_attributes(route, status, exception),
         }
-        if route:
-            attributes[HTTP_ROUTE] = route
-        if status is not None:
-            attributes[HTTP_RESPONSE_STATUS_CODE] = status
-        client = scope.get("client")
-        if client and client[0]:
-            attributes[CLIENT_ADDRESS] = str(client[0])
-        failed = exception is not None or (status is not None and status >= 500)
-        if failed:
-            attributes[ERROR_TYPE] = _type_name(exception) if exception else str(status)
         trace_id = int(decision.trace_id, 16)
         sampled = TraceFlags(TraceFlags.SAMPLED)
         state = parse_tracestate(decision.tracestate)
@@ -142,7 +126,7 @@ class LateSpans:
                 attributes=attributes,
                 events=[_event(exception, end_ns)] if exception else [],
                 kind=SpanKind.SERVER,
-                status=Status(StatusCode.ERROR) if failed else Status(),
+                status=Status(StatusCode.ERROR) if failed(status, exception) else Status(),
                 start_time=start_ns,
                 end_time=end_ns,
                 instrumentation_scope=self._scope,
@@ -161,15 +145,6 @@ class LateSpans:
             return True
 
 
-def _type_name(exception: BaseException) -> str:
-    kind = type(exception)
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
-
-
 def _message(exception: BaseException) -> str:
     try:
         return cut(str(exception), LENGTHS.taken.other)
@@ -184,7 +159,7 @@ def _event(exception: BaseException, at_ns: int) -> Event:
     return Event(
         "exception",
         {
-            EXCEPTION_TYPE: _type_name(exception),
+            EXCEPTION_TYPE: type_name(exception),
             EXCEPTION_MESSAGE: _message(exception),
             EXCEPTION_STACKTRACE: stack,
             EXCEPTION_ESCAPED: "true",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
@@ -10,22 +11,20 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.util._once import Once
 
 from etter_obs._internal.newest_app import Newest
-from etter_obs._internal.redaction.sql import describe
-from etter_obs._internal.tracing.export import BoundedSpans, DropCounter, otlp_exporter_factory
+from etter_obs._internal.tracing.captured_headers import CapturedHeaders
+from etter_obs._internal.tracing.export import BoundedSpans, DropCounter, OtlpSpans
 from etter_obs._internal.tracing.ids import PresetIds
 from etter_obs._internal.tracing.late_spans import LateSpans
-from etter_obs._internal.tracing.redaction import LENGTHS, Lengths, Redact
+from etter_obs._internal.tracing.redaction import LENGTHS, Lengths, SpanRedactor
 from etter_obs._internal.tracing.sampling import official_sampler
-from etter_obs._internal.tracing.server import Endpoint, ServerSpans
+from etter_obs._internal.tracing.server import ServerSpans
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from etter_obs._internal.redaction.redactor import Redactor
     from etter_obs._internal.settings import Settings
-
-_STATEMENTS: Final = ("db.query.text", "db.statement")  # older OpenTelemetry lacks the constants
-"""Attributes with a statement's text: in the stable conventions, and in the old ones."""
 
 
 class Pipeline:
@@ -35,9 +34,8 @@ class Pipeline:
         settings: sampling, queue and OTLP settings.
         resource: the resource of the spans.
         make_exporter: creates the exporter; None uses OTLP.
-        redact: removes secrets from an attribute.
+        redactor: removes secrets from spans.
         dropped: counts dropped spans.
-        endpoint: returns a scope's route template.
     """
 
     def __init__(
@@ -46,18 +44,16 @@ class Pipeline:
         *,
         resource: Resource,
         make_exporter: Callable[[], SpanExporter] | None,
-        redact: Redact,
+        redactor: Redactor,
         dropped: DropCounter,
-        endpoint: Endpoint,
     ) -> None:
         lengths = _lengths()
         ids = PresetIds()
         self.spans = BoundedSpans(
             settings,
-            make_exporter or otlp_exporter_factory(settings),
-            without_sql_values(redact),
+            make_exporter or partial(OtlpSpans, settings.otlp_target("traces")),
+            SpanRedactor(redactor, lengths),
             dropped,
-            lengths,
         )
         self.provider = TracerProvider(
             sampler=official_sampler(settings.sampler, settings.sampler_ratio),
@@ -70,7 +66,7 @@ class Pipeline:
             ),
         )
         self.provider.add_span_processor(self.spans)
-        self.server = ServerSpans(self.provider, ids, endpoint)
+        self.server = ServerSpans(self.provider, ids, CapturedHeaders.from_environment())
         self.late = LateSpans(resource, self.spans.on_end, dropped)
         self._undo_global = install_globally(self.provider)
         self._closed = False
@@ -90,21 +86,6 @@ def _lengths() -> Lengths:
     other, span = wanted.max_attribute_length, wanted.max_span_attribute_length
     other = LENGTHS.other if other is None else other
     return Lengths(other if span is None else span, other)
-
-
-def without_sql_values(redact: Redact) -> Redact:
-    """Return ``redact`` extended to remove the values from a statement's text.
-
-    The instrumentation records the text as sent, which lacks only bound parameters. OpenTelemetry's
-    database conventions require a sanitised ``db.query.text``.
-    """
-
-    def redact_value(key: str, value: object) -> object:
-        if key in _STATEMENTS and isinstance(value, str):
-            value = describe(value).shown
-        return redact(key, value)
-
-    return redact_value
 
 
 _providers: Final[Newest[trace.TracerProvider]] = Newest()

@@ -83,6 +83,11 @@ def attach(decision: Decision, span: trace.Span | None) -> Token[Context]:
 
     Pass the returned token to ``detach()``.
     """
+    return context.attach(context_of(decision, span))
+
+
+def context_of(decision: Decision, span: trace.Span | None) -> Context:
+    """Return the current context with the request's baggage, and with ``span`` if given."""
     if span is None:
         current = context.get_current() if decision.context is None else decision.context
     elif decision.context is None and not context.get_current():
@@ -91,7 +96,7 @@ def attach(decision: Decision, span: trace.Span | None) -> Token[Context]:
         current = trace.set_span_in_context(span, decision.context)
     if decision.baggage is not None:
         current = _BAGGAGE.extract({"baggage": decision.baggage.decode("latin-1")}, current)
-    return context.attach(current)
+    return current
 
 
 def detach(token: Token[Context]) -> None:

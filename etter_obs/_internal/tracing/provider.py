@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from etter_obs._internal.conventions import TELEMETRY_DROPPED, KeptBecause, SpanAttribute
+from etter_obs._internal.conventions import TELEMETRY_DROPPED, KeptBecause
 from etter_obs._internal.optional_dependencies import TRACES
 from etter_obs._internal.tracing.fastapi_instrumentor import settle
 from etter_obs._internal.tracing.fastapi_native import SCOPE_KEY, silence_native_spans
@@ -32,13 +32,12 @@ from etter_obs._internal.tracing.sampling import (
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Scope, Send
 
     from etter_obs._internal.metrics.registry import MetricsRegistry
     from etter_obs._internal.redaction.redactor import Redactor
     from etter_obs._internal.settings import Settings
     from etter_obs._internal.tracing.pipeline import Pipeline
-    from etter_obs._internal.tracing.server import Endpoint
 
 _SIGNAL: Final = "span"
 
@@ -56,7 +55,6 @@ class Tracing:
         environment: ``deployment.environment.name``.
         registry: counts dropped spans.
         redactor: removes secrets from spans, in the exporter's thread.
-        endpoint: returns a scope's route template after routing; None if no route matched.
         version: ``service.version``, if known.
         make_exporter: creates the exporter, in the process and thread that export; default: OTLP.
     """
@@ -69,7 +67,6 @@ class Tracing:
         environment: str,
         registry: MetricsRegistry,
         redactor: Redactor,
-        endpoint: Endpoint,
         version: str | None = None,
         make_exporter: Callable[[], SpanExporter] | None = None,
     ) -> None:
@@ -87,9 +84,8 @@ class Tracing:
                     settings,
                     resource=_resource_of_the_app() or resource_of(service, environment, version),
                     make_exporter=make_exporter,
-                    redact=redactor.value,
+                    redactor=redactor,
                     dropped=lambda reason, spans: dropped.child(_SIGNAL, reason).inc(spans),
-                    endpoint=endpoint,
                 )
 
             pipeline = TRACES[settings.otlp_target("traces").protocol].attempt(make_pipeline)
@@ -143,36 +139,50 @@ class Tracing:
         return attach(decision, CallersSpan(decision) if decision.parent_id else None)
 
     def detach(self, token: Token[Context] | None) -> None:
-        """Restore the context that ``attach()`` replaced."""
+        """Restore the context that ``attach()`` or ``start()`` replaced."""
         if token is not None:
             detach(token)
 
-    async def serve(
-        self,
-        app: ASGIApp,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        decision: Decision,
-        request_id: str,
-    ) -> None:
-        """Call ``app`` for a sampled request, inside the official ASGI instrumentation.
+    def start(
+        self, decision: Decision, scope: Scope, request_id: str
+    ) -> tuple[trace.Span | None, Token[Context]]:
+        """Start the span of a sampled request and make it current.
 
         Args:
-            app: the app.
-            scope: the request's ASGI scope.
-            receive: receives a message from the server.
-            send: sends a message to the server.
             decision: the request's ids.
+            scope: the request's ASGI scope.
             request_id: the request's id, for the span.
+
+        Returns:
+            The span, if it could start, and the token for ``detach()``.
         """
         if self._is_global:
             scope.setdefault(SCOPE_KEY, None)
-        await self._pipeline.server.serve(app, scope, receive, send, decision, request_id)
+        return self._pipeline.server.start(decision, scope, request_id)
 
-    def forget(self) -> None:
-        """Discard the span of the current request."""
-        trace.get_current_span().set_attribute(SpanAttribute.PROBE, True)
+    def sender(self, span: trace.Span | None, send: Send) -> Send:
+        """Return ``send``, extended to add the wanted headers of the response to ``span``."""
+        return send if span is None else self._pipeline.server.sender(span, send)
+
+    def end(
+        self,
+        span: trace.Span,
+        scope: Scope,
+        *,
+        route: str | None,
+        status: int | None,
+        exception: BaseException | None,
+    ) -> None:
+        """End the span of a request.
+
+        Args:
+            span: the span from ``start()``.
+            scope: the request's ASGI scope.
+            route: the route template; None if no route matched.
+            status: the HTTP status; None for a WebSocket.
+            exception: the exception that ended the request, if any.
+        """
+        self._pipeline.server.end(span, scope, route=route, status=status, exception=exception)
 
     def keep(
         self,
