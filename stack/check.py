@@ -21,6 +21,7 @@ _COLLECTOR_PROFILES = (
 )
 _COMPOSE_FILES = (
     ("docker-compose.yml",),
+    ("docker-compose.yml", "docker-compose.thanos.yml"),
     ("docker-compose.yml", "docker-compose.demo.yml"),
     ("docker-compose.yml", "docker-compose.demo.yml", "demo/docker-compose.yml"),
 )
@@ -53,6 +54,9 @@ class Check:
 def checks(root: Path) -> Iterator[Check]:
     """Return every check of the project in `root`. Raises FileNotFoundError without rules."""
     yield Check("Prometheus", "promtool", ("check", "config", "prometheus/prometheus.yml"))
+    if (root / "prometheus/replica.yml").exists():  # not in a user's project
+        syntax = ("check", "config", "--syntax-only", "prometheus/replica.yml")
+        yield Check("Prometheus as a replica", "promtool", syntax)
     rules = _files(root, "prometheus/rules") + _files(root, "alerts/rules")
     yield Check("rules", "promtool", ("check", "rules", "--lint=all", "--lint-fatal", *rules))
     tests = _files(root, "alerts/tests")

@@ -48,6 +48,19 @@ class Instance:
             down = at >= self.died or (since >= 0 and at < since + self.boot)
             yield at, None if down or number in self.missed else since
 
+    def counted(
+        self, counts: Callable[[Request], bool], end: int
+    ) -> Iterator[tuple[int, int | None]]:
+        """Each scrape's time and a counter's value; None where the scrape failed: stale, once."""
+        times = [request.at for request in self.requests if counts(request)]
+        alive = True
+        for at, since in self.scrapes(end):
+            if since is not None:
+                yield at, bisect.bisect_right(times, at) - bisect.bisect_right(times, since)
+            elif alive:
+                yield at, None
+            alive = since is not None
+
 
 @dataclass(slots=True)
 class Run:
@@ -116,19 +129,12 @@ COUNTERS: dict[str, Callable[[Request], bool]] = {
 
 
 def _samples(instance: Instance, counted: Callable[[Request], bool], end: int) -> Iterator[str]:
-    times = [request.at for request in instance.requests if counted(request)]
-    last, alive = -1, True
-    for at, since in instance.scrapes(end):
-        gap = at - last - 1
-        if since is None and not alive:
-            continue  # one stale marker, then nothing
-        if gap:
+    last = -1
+    for at, value in instance.counted(counted, end):
+        if gap := at - last - 1:
             yield f"_x{gap}"
-        if since is None:
-            yield "stale"
-        else:
-            yield str(bisect.bisect_right(times, at) - bisect.bisect_right(times, since))
-        last, alive = at, since is not None
+        yield "stale" if value is None else str(value)
+        last = at
 
 
 def steady(

@@ -149,5 +149,5 @@ def _advice_on_age(binary: Path, name: str) -> str:
     return (
         f"{binary}: too old for rule_form: exact. Install a newer one with one of these:\n"
         f"{install_commands(name)}\n"
-        "  or set `rule_form: portable` in slo.yaml, if your Prometheus is this old"
+        "  or set `engine: thanos` in slo.yaml: its rules also run on a Prometheus this old"
     )

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["files", "prometheusrule", "kubernetes"]),
+    type=click.Choice(["files", "prometheusrule", "kubernetes", "cluster", "ruler"]),
     default="files",
     show_default=True,
     help="files: write files. prometheusrule: print resources for the Prometheus Operator. "
-    "kubernetes: write a Kustomize base and an overlay for each environment into --output.",
+    "kubernetes: write a Kustomize base and an overlay for each environment into --output. "
+    "cluster: print the recordings of each cluster's Prometheus. ruler: print the rules of a ruler "
+    "above them.",
 )
 @click.option(
     "--output",
@@ -61,10 +63,12 @@ def generate(
       etter-obs generate --format prometheusrule | kubectl apply -f -
       etter-obs generate --format kubernetes --output deploy
       kubectl apply --server-side -k deploy/overlays/production
+      etter-obs generate --format ruler > slo-rules.yml
     """
     if (form == "kubernetes") != (output is not None):
         raise BadInput("--format kubernetes and --output DIR belong together; give both or neither")
     # Imported here: --help and the other commands need no dashboards.
+    from etter_obs._internal.generate.clusters import cluster_rules, ruler_rules
     from etter_obs._internal.generate.plan import plan
     from etter_obs._internal.generate.prometheus_rule import prometheus_rules
     from etter_obs._internal.generate.writer import write
@@ -75,8 +79,13 @@ def generate(
             _kubernetes(root, environment, output, only_check)
             return
         specs = checked_specs(root, environment)
-        if form == "prometheusrule":
-            click.echo(prometheus_rules(specs), nl=False)
+        if form != "files":
+            printed = {
+                "prometheusrule": prometheus_rules,
+                "cluster": cluster_rules,
+                "ruler": ruler_rules,
+            }
+            click.echo(printed[form](specs), nl=False)
             return
         everything = plan(specs)
         changes = everything.changes(root)
@@ -130,7 +139,9 @@ def _kubernetes(root: Path, environment: str | None, output: Path, only_check: b
 
 
 def _kubernetes_notes(specs: Sequence[Spec]) -> Iterator[str]:
-    if any(spec.rule_form == "exact" for spec in specs):
+    from etter_obs._internal.slo.spec.engines import Counting
+
+    if any(spec.counting is Counting.ANCHORED for spec in specs):
         yield (
             "the rules use `anchored`: the Prometheus resource needs enableFeatures: "
             "[promql-extended-range-selectors] and version v3.16.0 or newer"

@@ -15,8 +15,8 @@ from etter_obs._internal.slo.alerts.service import service_alerts
 from etter_obs._internal.slo.spec.models import Slo, Spec
 from etter_obs._internal.slo.spec.policy import Severity, Tier
 from etter_obs._internal.slo.spec.reachability import threshold, tiers_of
-from etter_obs._internal.slo.spec.selectors import own_labels, recorded
-from etter_obs._internal.text.promql import over_time, template_literal
+from etter_obs._internal.slo.spec.selectors import counted, over_clusters, own_labels, recorded
+from etter_obs._internal.text.promql import template_literal
 from etter_obs._internal.text.units import decimal_text, duration_text, percent_text
 from etter_obs._internal.text.yaml import yaml_document
 
@@ -95,7 +95,7 @@ def _burn(spec: Spec, slo: Slo, tier: Tier) -> AlertRule:
 
     clauses = [over(tier.long_text), over(tier.short_text)]
     if slo.is_event_based:
-        bad = over_time("sum_over_time", recorded(Rule.BAD_INCREASE, spec, slo), tier.long)
+        bad = counted(Rule.BAD_INCREASE, spec, slo, tier.long)
         clauses.append(f"{bad} >= {decimal_text(guard(spec, slo))}")
     period, factor = duration_text(spec.period), decimal_text(tier.factor(spec.period))
     noun = "events" if slo.is_event_based else f"slices of {duration_text(slo.sli.kind.interval)}"
@@ -163,12 +163,12 @@ def _no_data(spec: Spec, slo: Slo) -> AlertRule:
 
 def _no_traffic(spec: Spec, slo: Slo) -> AlertRule:
     window = duration_text(spec.no_traffic_after)
-    total = recorded(Rule.TOTAL_INCREASE, spec, slo)
+    before = f"{recorded(Rule.TOTAL_INCREASE, spec, slo)} offset {window}"
     return AlertRule(
         name=Alert.SLO_NO_TRAFFIC,
         # The second clause requires data at the start of the window: a new SLO does not fire.
-        expr=f"{over_time('sum_over_time', total, spec.no_traffic_after)} == 0\nand\n"
-        f"{total} offset {window} >= 0",
+        expr=f"{counted(Rule.TOTAL_INCREASE, spec, slo, spec.no_traffic_after)} == 0\nand\n"
+        f"{over_clusters(before, spec)} >= 0",
         severity=Severity.TICKET.value,
         labels=_labels(spec, slo),
         summary=f"{spec.service}: {slo.name} has counted no event for {window}",
@@ -176,7 +176,7 @@ def _no_traffic(spec: Spec, slo: Slo) -> AlertRule:
         "judge. Users do not send requests, or requests do not reach the service. Check first "
         "whether requests reach the service.",
         dashboard=Dashboard.SLO_DETAIL,
-        queries={"events of the last hour": over_time("sum_over_time", total, Decimal(3600))},
+        queries={"events of the last hour": counted(Rule.TOTAL_INCREASE, spec, slo, Decimal(3600))},
     )
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from etter_obs._internal.conventions import Label, Metric, metric_by_suffix
 from etter_obs._internal.slo.kinds.checks import Problem
 from etter_obs._internal.slo.kinds.timeline import Series, Step
+from etter_obs._internal.slo.spec.engines import Counting
 from etter_obs._internal.slo.spec.fields import Model
-from etter_obs._internal.slo.spec.policy import EVALUATION_INTERVAL, PORTABLE_RANGE
+from etter_obs._internal.slo.spec.policy import EVALUATION_INTERVAL, LOOK_BACK, PORTABLE_RANGE
 from etter_obs._internal.slo.spec.user_promql import filled
 from etter_obs._internal.text.promql import equals, scraped
 from etter_obs._internal.text.units import duration_text
@@ -155,23 +156,39 @@ class SliKind(Model):
 def increase(spec: Spec, selector: str) -> str:
     """Return PromQL that counts the events of one evaluation interval over all instances.
 
-    Exact: ``anchored`` uses the sample at the start of the interval without extrapolation, so that
-    adjacent intervals neither lose nor repeat an event. Portable: a smoothed rate.
+    The two exact forms use the sample at the start of the interval without extrapolation, so that
+    adjacent intervals neither lose nor repeat an event. The third is a smoothed rate.
     """
-    if spec.rule_form == "exact":
+    if spec.counting is Counting.ANCHORED:
         return f"sum(increase({selector}{_range(spec)}))"
+    if spec.counting is Counting.DIFFERENCES:
+        return f"sum({_differences(selector)})"
     return f"sum(rate({selector}{_range(spec)})) * {EVALUATION_INTERVAL}"
 
 
+def _differences(selector: str) -> str:
+    """Return PromQL for the same counts as ``anchored``, one series each, without the modifier.
+
+    The three sides of ``or`` are a counter that went on, one that began again (what it had gained
+    before that is between its highest value and its value at the start), and a new one.
+    """
+    interval = duration_text(EVALUATION_INTERVAL)
+    now = f"last_over_time({selector}[{duration_text(LOOK_BACK)}])"
+    before = f"last_over_time({selector}[{duration_text(LOOK_BACK)}] offset {interval})"
+    gained = f"clamp_min(max_over_time({selector}[{interval}]) - {before}, 0)"
+    born = f"{now} - min_over_time({selector}[{interval}])"
+    return f"({now} - {before} >= 0) or ({now} + {gained}) or ({born})"
+
+
 def _range(spec: Spec) -> str:
-    """Return the range of counters in the base recordings, by the spec's rule form."""
-    exact = spec.rule_form == "exact"
-    return counted_range(spec, EVALUATION_INTERVAL if exact else PORTABLE_RANGE)
+    """Return the range of counters in the base recordings, by the spec's form."""
+    anchored = spec.counting is Counting.ANCHORED
+    return counted_range(spec, EVALUATION_INTERVAL if anchored else PORTABLE_RANGE)
 
 
 def counted_range(spec: Spec, seconds: Decimal) -> str:
-    """Return the range over which a counter's increase is taken, by the spec's rule form."""
-    anchored = " anchored" if spec.rule_form == "exact" else ""
+    """Return the range over which a counter's increase is taken, by the spec's form."""
+    anchored = " anchored" if spec.counting is Counting.ANCHORED else ""
     return f"[{duration_text(seconds)}]{anchored}"
 
 

@@ -14,6 +14,7 @@ from etter_obs._internal.conventions.external import Job, Node
 from etter_obs._internal.slo.kinds.base import Row, SliExpressions, SliKind, fill, or_zero, own
 from etter_obs._internal.slo.kinds.checks import Problem, promql_problems
 from etter_obs._internal.slo.kinds.timeline import Series, Step, gauge, integral, slices
+from etter_obs._internal.slo.spec.engines import Counting
 from etter_obs._internal.slo.spec.fields import SELECTOR_HELP, Bound, Expression, Slice
 from etter_obs._internal.slo.spec.policy import SCRAPE_INTERVAL
 from etter_obs._internal.slo.spec.selectors import recorded
@@ -98,11 +99,12 @@ class Saturation(SliKind):
             return series(metric, (equals(Label.JOB, Job.NODE), *matchers))
 
         window = duration_text(self.slice)
-        counted = f"[{window}] anchored" if spec.rule_form == "exact" else f"[{window}]"
+        anchored = spec.counting is Counting.ANCHORED
+        counted = f"[{window}] anchored" if anchored else f"[{window}]"
         if self.resource == "cpu":
             idle = node(Node.CPU, equals("mode", "idle"))
             # `anchored` turns a host's first sample into a rate of 0, which reads as 100 % busy.
-            known = f" and {idle} offset {window}" if spec.rule_form == "exact" else ""
+            known = f" and {idle} offset {window}" if anchored else ""
             return f"1 - avg(rate({idle}{counted}){known})"
         if self.resource == "memory":
             available = node(Node.MEMORY_AVAILABLE)

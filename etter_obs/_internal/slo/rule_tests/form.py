@@ -12,6 +12,7 @@ from etter_obs._internal.conventions.external import Scrape
 from etter_obs._internal.slo.alerts import burn_rate
 from etter_obs._internal.slo.rule_tests.synthetic_series import is_recorded
 from etter_obs._internal.slo.rules import recording
+from etter_obs._internal.slo.spec.engines import Counting
 from etter_obs._internal.slo.spec.models import Slo, Spec
 from etter_obs._internal.slo.spec.policy import (
     EVALUATION_INTERVAL,
@@ -60,7 +61,7 @@ def pace_of(spec: Spec, slo: Slo, long: Decimal) -> Pace:
     """
     if not slo.is_event_based:
         slice_ = slo.sli.kind.interval
-        sparse = slice_ == MINUTE and spec.rule_form == "exact"
+        sparse = slice_ == MINUTE and spec.counting is Counting.ANCHORED
         scrape = MINUTE if sparse else SCRAPE_INTERVAL
         return Pace(scrape, slice_ if long <= 6 * HOUR else SLOW, Decimal(0))
     if spec.rule_form == "portable":

@@ -12,8 +12,7 @@ from decimal import Decimal
 from etter_obs._internal.conventions import Rule
 from etter_obs._internal.slo.spec.models import Slo, Spec
 from etter_obs._internal.slo.spec.policy import PERIOD_INTERVAL, WINDOWS
-from etter_obs._internal.slo.spec.selectors import own_labels, recorded
-from etter_obs._internal.text.promql import over_time
+from etter_obs._internal.slo.spec.selectors import counted, own_labels, recorded
 from etter_obs._internal.text.units import decimal_text, duration_text, percent_text
 from etter_obs._internal.text.yaml import yaml_document
 
@@ -90,8 +89,8 @@ def _period(spec: Spec, slo: Slo) -> list[tuple[str, str]]:
 
 
 def _bad_ratio(spec: Spec, slo: Slo, window: Decimal) -> str:
-    bad = over_time("sum_over_time", recorded(Rule.BAD_INCREASE, spec, slo), window)
-    total = over_time("sum_over_time", recorded(Rule.TOTAL_INCREASE, spec, slo), window)
+    bad = counted(Rule.BAD_INCREASE, spec, slo, window)
+    total = counted(Rule.TOTAL_INCREASE, spec, slo, window)
     return f"{bad} / ({total} > 0)"
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from etter_obs._internal.slo.kinds.sli import Sli
+from etter_obs._internal.slo.spec.engines import EXACT, Counting, EngineName
 from etter_obs._internal.slo.spec.fields import (
     TIER_NAMES,
     MetricName,
@@ -100,10 +101,16 @@ class Spec(Model):
     team: Slug = Field(description="Owner of the service.")
     metric_prefix: MetricPrefix = "etter"
     period: Period = Decimal(30 * 86400)
+    engine: EngineName = Field(
+        default="prometheus",
+        description="What evaluates the rules: prometheus (3.16 or newer), mimir, thanos (its "
+        "ruler; also right for an older Prometheus) or victoriametrics (vmalert). It decides how "
+        "the exact form counts.",
+    )
     rule_form: Literal["exact", "portable"] = Field(
         default="exact",
-        description="exact requires `anchored` (Prometheus 3.16); portable runs on older engines, "
-        "Mimir and Thanos, and counts 0.8 to 1.06 of the true value on uneven traffic.",
+        description="exact counts every event once; portable uses a smoothed rate, and counts 0.8 "
+        "to 1.06 of the true value on uneven traffic.",
     )
     no_traffic_after: Quiet = Field(
         default=Decimal(3600), description="Time without an event until a ticket fires."
@@ -128,6 +135,12 @@ class Spec(Model):
     deployment: Deployment | None = None
 
     _is_alone: bool = PrivateAttr(default=True)
+    _is_global: bool = PrivateAttr(default=False)
+
+    @property
+    def counting(self) -> Counting:
+        """How the base recordings count the events of an interval."""
+        return EXACT[self.engine] if self.rule_form == "exact" else Counting.SMOOTHED
 
     @property
     def is_alone(self) -> bool:
@@ -138,6 +151,17 @@ class Spec(Model):
         """Return the same spec as one of several in its file."""
         spec = self.model_copy()
         spec._is_alone = False
+        return spec
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the rules add up the counted events of several clusters."""
+        return self._is_global
+
+    def over_clusters(self) -> Spec:
+        """Return the same spec for a ruler above the Prometheus servers of several clusters."""
+        spec = self.model_copy()
+        spec._is_global = True
         return spec
 
     def slo(self, name: str) -> Slo:

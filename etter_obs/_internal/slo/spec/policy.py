@@ -23,6 +23,8 @@ PERIOD_INTERVAL: Final = Decimal(240)
 
 It is shorter than Prometheus's look-back of 5 minutes, so an instant query always finds a sample.
 """
+LOOK_BACK: Final = Decimal(300)
+"""Seconds that Prometheus looks back for a sample; after that, a series has ended."""
 PORTABLE_RANGE: Final = Decimal(300)
 """Range of ``rate`` in the portable form, in seconds."""
 

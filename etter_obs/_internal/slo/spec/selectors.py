@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from etter_obs._internal.conventions import Label
-from etter_obs._internal.text.promql import equals, series
+from etter_obs._internal.text.promql import equals, over_time, series
 
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
@@ -30,6 +31,19 @@ def recorded(rule: str, spec: Spec, slo: Slo) -> str:
         slo: the SLO.
     """
     return _recorded(rule, spec.service, spec.environment, slo.name)
+
+
+def counted(rule: str, spec: Spec, slo: Slo, window: Decimal) -> str:
+    """Return PromQL for the events that a base recording counted within ``window`` (seconds).
+
+    A global rule adds up those of all clusters: counts add up, ratios do not.
+    """
+    return over_clusters(over_time("sum_over_time", recorded(rule, spec, slo), window), spec)
+
+
+def over_clusters(expression: str, spec: Spec) -> str:
+    """Return the sum over clusters for a global rule, else ``expression`` as it is."""
+    return f"sum({expression})" if spec.is_global else expression
 
 
 @lru_cache(maxsize=4096)  # every rule and test of an SLO repeats the same few selectors
