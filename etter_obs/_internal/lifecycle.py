@@ -92,6 +92,8 @@ class AppLifecycle:
         self._parts.logs.detect_config_changes()
         self._parts.runtime.watch_loop()
         self._parts.health.start()
+        if self._parts.console is not None:
+            self._parts.console.start()
         if not self._has_logged_targets:
             self._has_logged_targets = True
             self._log_targets()
@@ -131,6 +133,8 @@ class AppLifecycle:
         side = self._side()
         if side is not None and side.probes is not None:
             side.probes.say()
+        if self._parts.console is not None:
+            self._parts.console.say()
 
     def stopping(self) -> None:
         """Close the management port. SIGTERM stays chained until the process ends."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from etter_obs._internal.health import Health
     from etter_obs._internal.metrics.registry import MetricsRegistry
+    from etter_obs._internal.operations import Watch
     from etter_obs._internal.tracing import Tracing
 
 _DATABASE: Final = "database"
@@ -43,6 +44,7 @@ class ObservedClients:
         tracing: Provides the tracer provider for their spans.
         health: Registers the health checks.
         keep_results_in: Makes ``cached`` functions use a client; returns the undo.
+        watch: Accepts every statement and command; None if nothing shows them.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class ObservedClients:
         tracing: Tracing,
         health: Health,
         keep_results_in: Callable[[Redis | AsyncRedis], Callable[[], None]],
+        watch: Watch | None = None,
     ) -> None:
         self._metrics = metrics
         self._tracing = tracing
         self._health = health
         self._keep_results_in = keep_results_in
+        self._watch = watch
         self._observed: dict[str, _Observed] = {}
         """By the name of the check."""
         self._runs = False
@@ -81,7 +85,12 @@ class ObservedClients:
         is_first = self._is_first_of(_DATABASE)
         pool = "default" if free == _DATABASE else free
         undo = instrument_engine(
-            engine, self._metrics, self._tracing, pool=pool, watch_server=is_first
+            engine,
+            self._metrics,
+            self._tracing,
+            pool=pool,
+            watch_server=is_first,
+            watch=self._watch,
         )
         self._observed[free] = _Observed(_DATABASE, engine, is_first, self._runs, undo)
         self._health.add(free, database_check(engine), critical=True)
@@ -100,7 +109,11 @@ class ObservedClients:
             return
         is_first = self._is_first_of(_REDIS)
         with ExitStack() as undo:
-            undo.callback(instrument_redis(client, self._metrics, self._tracing, watch=is_first))
+            undo.callback(
+                instrument_redis(
+                    client, self._metrics, self._tracing, reads_server=is_first, watch=self._watch
+                )
+            )
             if is_first:
                 undo.callback(self._keep_results_in(client))
             taken = undo.pop_all()

@@ -14,7 +14,7 @@ from etter_obs._internal.errors import ErrorTracker
 from etter_obs._internal.health import Health
 from etter_obs._internal.logs import LogPipeline
 from etter_obs._internal.metrics import decorators
-from etter_obs._internal.metrics.multiproc_dir import SharedDir, shared_dir
+from etter_obs._internal.metrics.multiproc_dir import SharedDir, private_dir, shared_dir
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.metrics.requests import RequestMetrics
 from etter_obs._internal.observed_clients import ObservedClients
@@ -22,7 +22,7 @@ from etter_obs._internal.requests.routing import RouteTable
 from etter_obs._internal.runtime import instrument_runtime
 from etter_obs._internal.settings import Settings, SettingsError
 from etter_obs._internal.shutdown_deadline import ShutdownDeadline
-from etter_obs._internal.slo.spec.buckets import db_buckets, request_buckets
+from etter_obs._internal.slo.spec.buckets import db_buckets, request_buckets, tightest_latency
 from etter_obs._internal.slo.spec.models import Spec
 from etter_obs._internal.tracing import Tracing
 from etter_obs._internal.tracing.httpx_client import instrument_httpx
@@ -30,6 +30,9 @@ from etter_obs._internal.tracing.httpx_client import instrument_httpx
 if TYPE_CHECKING:
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
+
+    from etter_obs._internal.console import Console
+    from etter_obs._internal.operations import Watch
 
 _LOG: Final = logging.getLogger("etter_obs")
 
@@ -92,18 +95,42 @@ class Parts:
             undo.callback(lambda: self.tracing.close(deadline.left()))
             self.runtime = instrument_runtime(self.metrics, settings.service_version)
             undo.callback(self.runtime.close)
-            undo.callback(instrument_httpx(self.metrics, self.tracing))
             self.health = Health(settings, self.metrics, last=shutdown)
             undo.callback(self.health.close)
+            self.console = self._console(shared, service, environment)
+            watch = None
+            if self.console is not None:
+                undo.callback(self.console.close)
+                watch = self.console.recording.operation
+            undo.callback(instrument_httpx(self.metrics, self.tracing, watch))
             keep_results = partial(
-                _keep_results_in, self.metrics, self.tracing, service, environment
+                _keep_results_in, self.metrics, self.tracing, service, environment, watch
             )
-            self.clients = ObservedClients(self.metrics, self.tracing, self.health, keep_results)
+            self.clients = ObservedClients(
+                self.metrics, self.tracing, self.health, keep_results, watch
+            )
             undo.callback(self.clients.close)
             self.requests = RequestMetrics(self.metrics)
             undo.callback(decorators.bind(self.metrics, self.requests))
             self.metrics.info(conventions.SLO_SPEC_INFO).child(spec.sha256).set(1.0)
             self.undo = undo.pop_all()
+
+    def _console(self, shared: SharedDir, service: str, environment: str) -> Console | None:
+        if not self.settings.console:
+            return None
+        from etter_obs._internal.console import Console
+
+        return Console(
+            self.settings,
+            self.spec,
+            service=service,
+            environment=environment,
+            registry=self.metrics,
+            logs=self.logs,
+            health=self.health,
+            folder=private_dir(shared),
+            slow=tightest_latency(self.spec),
+        )
 
     def flush(self, deadline: float, *, send: bool = True) -> bool:
         """Write and send everything that waits, all signals in parallel.
@@ -134,6 +161,7 @@ def _keep_results_in(
     tracing: Tracing,
     service: str,
     environment: str,
+    watch: Watch | None,
     client: Redis | AsyncRedis,
 ) -> Callable[[], None]:
     """Make ``cached`` functions use a client and return the undo."""
@@ -143,7 +171,9 @@ def _keep_results_in(
     with ExitStack() as undo:
         undo.callback(cache.close)
         if cache.client is not client:
-            undo.callback(instrument_redis(cache.client, metrics, tracing, watch=False))
+            undo.callback(
+                instrument_redis(cache.client, metrics, tracing, reads_server=False, watch=watch)
+            )
         undo.callback(bind(cache))
         return undo.pop_all().close
 

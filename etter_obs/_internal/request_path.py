@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
@@ -19,13 +19,13 @@ from etter_obs._internal.requests.probes import Probe, Probes
 from etter_obs._internal.requests.recorder import Recorder
 from etter_obs._internal.requests.response_headers import ResponseHeaders
 from etter_obs._internal.requests.routing import RouteTable
+from etter_obs._internal.slo.spec.buckets import tightest_latency
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from etter_obs._internal.app_resources import AppResources
     from etter_obs._internal.parts import Parts
-    from etter_obs._internal.slo.spec.models import Spec
 
 
 def observed(
@@ -54,7 +54,7 @@ def observed(
     parts.requests.prime(parts.routes.routes, needs(spec))
     probes = side.probes = _probes(app, parts)
     side.callback(probes.install())
-    recorder = Recorder(
+    recorder = _recorder(parts)(
         table=parts.routes,
         requests=parts.requests,
         tracing=parts.tracing,
@@ -63,7 +63,7 @@ def observed(
         finish_queries=_query_report(parts),
         client=client_of(settings.trusted_proxies),
         report=_error_report(parts),
-        slow=_tightest_latency(spec),
+        slow=tightest_latency(spec),
         streaming=frozenset(spec.streaming_routes),
     )
     parts.undo.callback(parts.metrics.on_scrape(recorder.flush))
@@ -95,6 +95,9 @@ def _probes(app: Starlette, parts: Parts) -> Probes:
         if settings.management_port is None and path is not None:
             chosen = path != conventions.Path.METRICS
             probes[path] = Probe(endpoint, chosen=chosen, guarded=token is None)
+    if parts.console is not None and settings.management_port is None:
+        console = Probe(parts.console.endpoint, chosen=True, guarded=False)
+        probes |= dict.fromkeys((conventions.Path.CONSOLE, f"{conventions.Path.CONSOLE}/"), console)
     return Probes(app, probes)
 
 
@@ -104,15 +107,25 @@ def _query_report(parts: Parts) -> Callable[[RequestContext], None]:
     return RequestQueries(parts.metrics, parts.settings.n_plus_one_threshold).finish
 
 
+def _recorder(parts: Parts) -> Callable[..., Recorder]:
+    if parts.console is None:
+        return Recorder
+    from etter_obs._internal.console.recording import WatchedRecorder
+
+    return partial(WatchedRecorder, finished=parts.console.recording.finished)
+
+
 def _error_report(parts: Parts) -> Callable[[BaseException, RequestContext], None]:
     def report(error: BaseException, request: RequestContext) -> None:
         parts.requests.exception(request.endpoint, error)
         parts.errors.capture(error, request)
 
-    return report
+    if parts.console is None:
+        return report
+    show = parts.console.recording.exception
 
+    def report_and_show(error: BaseException, request: RequestContext) -> None:
+        report(error, request)
+        show(error, request)
 
-def _tightest_latency(spec: Spec) -> float:
-    """Return the lowest threshold in seconds above which a request is bad for some SLO."""
-    bounds = (slo.sli.kind.bucket(conventions.REQUEST_DURATION) for slo in spec.slos)
-    return min((float(bound) for bound in bounds if bound is not None), default=inf)
+    return report_and_show

@@ -15,6 +15,7 @@ from etter_obs._internal.cache.server_info import watch_server
 from etter_obs._internal.context import current_request
 from etter_obs._internal.conventions import REDIS_COMMAND_DURATION, REDIS_ERRORS
 from etter_obs._internal.newest_app import NewestOn
+from etter_obs._internal.operations import Operation, OperationKind, Watch
 from etter_obs._internal.optional_dependencies import REDIS_SPANS
 from etter_obs._internal.tracing.propagation import in_unsampled_request
 from etter_obs._internal.tracing.semconv import stable_conventions
@@ -49,7 +50,12 @@ _clients: Final = NewestOn()
 
 
 def instrument_redis(
-    client: Any, registry: MetricsRegistry, tracing: Tracing, *, watch: bool = True
+    client: Any,
+    registry: MetricsRegistry,
+    tracing: Tracing,
+    *,
+    reads_server: bool = True,
+    watch: Watch | None = None,
 ) -> Callable[[], None]:
     """Measure the commands of a client, trace those of sampled requests, and watch the server.
 
@@ -60,25 +66,30 @@ def instrument_redis(
             server metrics are those of the default node, and absent for an async client.
         registry: receives the ``redis_*`` and ``cache_*`` metrics.
         tracing: provides the tracer provider for the spans.
-        watch: whether to query the server for evictions, writes and memory; the metrics have no
-            label, so only one client may do so.
+        reads_server: whether to query the server for evictions, writes and memory; the metrics have
+            no label, so only one client may do so.
+        watch: accepts every command; None if nothing shows them.
 
     Returns:
         The undo, which restores the client; a second call does nothing. Existing pipelines remain
         measured.
     """
-    return _clients.put(client, partial(_patch, client, registry, tracing, watch))
+    return _clients.put(client, partial(_patch, client, registry, tracing, reads_server, watch))
 
 
 def _patch(
-    client: Any, registry: MetricsRegistry, tracing: Tracing, watch: bool
+    client: Any,
+    registry: MetricsRegistry,
+    tracing: Tracing,
+    reads_server: bool,
+    watch: Watch | None,
 ) -> Callable[[], None]:
     plain_execute, plain_pipeline = client.execute_command, client.pipeline
     traced_execute, traced_pipeline = plain_execute, plain_pipeline
     if tracing.enabled:
         traced = REDIS_SPANS.attempt(lambda: _official(client, tracing.provider))
         traced_execute, traced_pipeline = traced or (plain_execute, plain_pipeline)
-    measure = _Measure(registry)
+    measure = _Measure(registry) if watch is None else _WatchedMeasure(registry, watch)
 
     def pipeline(*args: Any, **kwargs: Any) -> Any:
         made = (plain_pipeline if in_unsampled_request() else traced_pipeline)(*args, **kwargs)
@@ -90,7 +101,7 @@ def _patch(
 
     ours = {"execute_command": measure.wrap(plain_execute, traced_execute), "pipeline": pipeline}
     vars(client).update(ours)
-    unwatch = watch_server(client, plain_execute, registry) if watch else lambda: None
+    unwatch = watch_server(client, plain_execute, registry) if reads_server else lambda: None
 
     def undo() -> None:
         unwatch()
@@ -160,6 +171,58 @@ class _Measure:
             if len(self._known) < _MAX_SPELLINGS:
                 self._known[spelling] = known
         return known
+
+
+class _WatchedMeasure(_Measure):
+    """Pass every command to ``watch`` as well."""
+
+    def __init__(self, registry: MetricsRegistry, watch: Watch) -> None:
+        super().__init__(registry)
+        self._watch = watch
+
+    def wrap(self, plain: Any, traced: Any, fixed: str | None = None) -> Callable[..., Any]:
+        """Return a method that measures a command and passes it on."""
+        measured = super().wrap(plain, traced, fixed)
+        if inspect.iscoroutinefunction(plain):
+
+            async def call_async(*args: Any, **kwargs: Any) -> Any:
+                with _Watching(self._watch, fixed or args[0]):
+                    return await measured(*args, **kwargs)
+
+            return call_async
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with _Watching(self._watch, fixed or args[0]):
+                return measured(*args, **kwargs)
+
+        return call
+
+
+class _Watching:
+    """Pass a block to ``watch`` as one command, for sync and async callers."""
+
+    __slots__ = ("_spelling", "_started", "_watch")
+
+    def __init__(self, watch: Watch, spelling: Any) -> None:
+        self._watch = watch
+        self._spelling = spelling
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        name = PIPELINE if self._spelling == PIPELINE else _label(self._spelling)
+        outcome = "" if kind is None else kind.__name__
+        failed = isinstance(error, Exception) and not isinstance(error, WatchError)
+        end = time.perf_counter()
+        self._watch(
+            Operation(OperationKind.REDIS, name.upper(), self._started, end, outcome, failed)
+        )
 
 
 def _label(spelling: Any) -> str:

@@ -21,3 +21,4 @@ class Path:
     READY: Final = "/health/ready"
     STARTUP: Final = "/health/startup"
     DETAILED: Final = "/health/detailed"
+    CONSOLE: Final = "/_obs"

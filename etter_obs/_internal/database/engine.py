@@ -16,6 +16,7 @@ from etter_obs._internal.database.pool import PoolMetrics, as_sync
 from etter_obs._internal.database.requests import note
 from etter_obs._internal.database.spans import trace_engine
 from etter_obs._internal.newest_app import NewestOn
+from etter_obs._internal.operations import Operation, OperationKind, Watch
 from etter_obs._internal.redaction.sql import KINDS, Statements
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def instrument_engine(
     *,
     pool: str = "default",
     watch_server: bool = True,
+    watch: Watch | None = None,
 ) -> Callable[[], None]:
     """Measure the statements of an engine, and trace them in sampled requests.
 
@@ -49,6 +51,7 @@ def instrument_engine(
         pool: value of the label ``pool``, which distinguishes engines.
         watch_server: whether to query the server for its active connections; the metric has no
             label, so only one engine can set it.
+        watch: accepts every statement; None if nothing shows them.
 
     Returns:
         The undo, which restores the engine; a second call does nothing.
@@ -58,6 +61,8 @@ def instrument_engine(
     def patch() -> Callable[[], None]:
         with ExitStack() as undo:
             undo.callback(_measure(sync_engine, registry))
+            if watch is not None:
+                undo.callback(_watch_statements(sync_engine, watch))
             undo.callback(PoolMetrics(sync_engine, registry, pool).close)
             if watch_server:
                 undo.callback(watch_connections(sync_engine, registry))
@@ -113,11 +118,37 @@ def _measure(engine: Engine, registry: MetricsRegistry) -> Callable[[], None]:
         if request is not None:
             note(request, shown, elapsed)
 
-    listeners: list[tuple[str, Callable[..., Any]]] = [
+    return _listen(
+        engine,
         ("before_cursor_execute", before),
         ("after_cursor_execute", after),
         ("handle_error", failed),
-    ]
+    )
+
+
+def _watch_statements(engine: Engine, watch: Watch) -> Callable[[], None]:
+    """Pass every statement that ``_measure`` times to ``watch``; return the undo."""
+    statements = Statements()
+    clock = time.perf_counter
+
+    def after(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        end = clock()
+        start = getattr(context, _STARTED, end)
+        watch(Operation(OperationKind.SQL, statements(statement).shown, start, end))
+
+    def failed(exception: ExceptionContext) -> None:
+        start = getattr(exception.execution_context, _STARTED, None)
+        if start is not None and exception.statement is not None:
+            shown = statements(exception.statement).shown
+            outcome = type(exception.original_exception).__name__
+            watch(Operation(OperationKind.SQL, shown, start, clock(), outcome, failed=True))
+
+    return _listen(engine, ("after_cursor_execute", after), ("handle_error", failed))
+
+
+def _listen(engine: Engine, *listeners: tuple[str, Callable[..., Any]]) -> Callable[[], None]:
     for name, listener in listeners:
         event.listen(engine, name, listener)
 

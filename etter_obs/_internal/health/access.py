@@ -1,4 +1,4 @@
-"""Access to the state of each check."""
+"""Access to answers that are not for everybody: the state of each check, the console."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ def may_see_detail(scope: Scope, token: str | None) -> bool:
     If a token is set, only its bearer may. Otherwise clients on the loopback interface may, unless
     a proxy's header shows that the client is elsewhere.
     """
-    headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
     if token is not None:
+        headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
         return has_bearer(headers.get(b"authorization"), token)
-    return _is_loopback(scope) and _FORWARDED.isdisjoint(headers)
+    return is_from_this_machine(scope)
 
 
-def _is_loopback(scope: Scope) -> bool:
+def is_from_this_machine(scope: Scope) -> bool:
+    """Return whether the peer is on loopback, and no proxy's header says otherwise."""
+    if any(name in _FORWARDED for name, _ in scope["headers"]):
+        return False
     client: tuple[str, int] | None = scope.get("client")
     try:
         address = ip_address(client[0] if client else "")

@@ -31,7 +31,7 @@ class ManagementServer:
     Args:
         host: the address to bind.
         port: the port to bind; 0 lets the operating system choose.
-        endpoints: path → ASGI app.
+        endpoints: path → ASGI app. A path that ends in a slash covers all paths below it.
     """
 
     def __init__(self, host: str, port: int, endpoints: Mapping[str, ASGIApp]) -> None:
@@ -99,7 +99,8 @@ class ManagementServer:
         if scope is None:
             writer.write(_plain(HTTPStatus.BAD_REQUEST))
             return
-        endpoint = self._endpoints.get(scope["path"])
+        path = scope["path"]
+        endpoint = self._endpoints.get(path) or self._endpoints.get(folder_of(path))
         if endpoint is None:
             writer.write(_plain(HTTPStatus.NOT_FOUND))
             return
@@ -121,6 +122,11 @@ class ManagementServer:
                 await writer.drain()
 
         await endpoint(scope, receive, send)
+
+
+def folder_of(path: str) -> str:
+    """Return the first segment of a path with its slashes: a key that covers all paths below it."""
+    return path[: path.find("/", 1) + 1]
 
 
 def _scope(head: bytes, peer: tuple[str, int] | None) -> Scope | None:

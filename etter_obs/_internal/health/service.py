@@ -115,6 +115,11 @@ class Health:
         """Remove the check of this name, if it exists."""
         self._checks.pop(name, None)
 
+    def is_critical(self, name: str) -> bool:
+        """Return whether a failure of this check makes the process not ready."""
+        check = self._checks.get(name)
+        return check is not None and check.critical
+
     @property
     def _checks(self) -> _Checks:
         checks = self._checks_at()
@@ -126,7 +131,10 @@ class Health:
         self._own_checks = None
 
     def serve(self, path: str, app: ASGIApp) -> None:
-        """Serve ``app`` at ``path`` on the management port, if there is one."""
+        """Serve ``app`` at ``path`` on the management port, if there is one.
+
+        A path that ends in a slash covers all paths below it.
+        """
         self._served[path] = app
 
     def start(self) -> None:

@@ -81,6 +81,8 @@ class LogPipeline:
         """Lines that the queue refused or that could not be written, since the start."""
         self._reported = 0
         self._access_site: tuple[CodeType, int] | None = None
+        self.watchers: list[Callable[[bytes], None]] = []
+        """Called with each line of this pipeline as it is written, on the writer's thread."""
         self._undos: list[Callable[[], None]] = []
         self._writer: BatchWorker[Entry] = BatchWorker(
             "etter-obs-logs",
@@ -281,7 +283,7 @@ class LogPipeline:
         if self.dropped > self._reported:
             entries.append(self._notice_of_drops())
         lines = []
-        shipper, watchers = self._shipper, line_watchers.watchers
+        shipper, watchers = self._shipper, (*line_watchers.watchers, *self.watchers)
         for entry in entries:
             data, fixed, fields = self._render(entry)
             lines.append(data)

@@ -15,7 +15,9 @@ import json
 import mmap
 import os
 import struct
+import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TypeAlias
 
 Record: TypeAlias = "memoryview[float]"
@@ -126,24 +128,33 @@ class Peer:
         self.records: dict[str, dict[Labels, Record]] = {}
         self._chunk = 0
         self._at = _HEADER
+        self._reading = threading.Lock()
         self._header = _map(fd, 0, mmap.ACCESS_READ)
         self._view = memoryview(self._header)
 
     def refresh(self) -> Iterator[None]:
         """Read the records added since the last call, yielding now and then for a pause."""
-        used = _USED.unpack_from(self._header)[0]
-        while True:
-            offset = self._chunk * _CHUNK
-            parsed = _parse(self._view, self._at, min(used - offset, _CHUNK))
-            for count, (suffix, labels, record, after) in enumerate(parsed):
+        while self._read_batch():
+            yield
+
+    def _read_batch(self) -> bool:
+        """Read some new records; return whether there are more. Several threads may read."""
+        with self._reading:
+            used = _USED.unpack_from(self._header)[0]
+            end = used - self._chunk * _CHUNK
+            parsed = _parse(self._view, self._at, min(end, _CHUNK))
+            count = 0
+            for suffix, labels, record, after in islice(parsed, _BATCH):
                 self.records.setdefault(suffix, {})[labels] = record
                 self._at = after
-                if count % _BATCH == 0:
-                    yield
-            if used <= offset + _CHUNK:
-                return
+                count += 1
+            if count == _BATCH:
+                return True
+            if end <= _CHUNK:
+                return False
             self._chunk, self._at = self._chunk + 1, 0
             self._view = memoryview(_map(self.fd, self._chunk, mmap.ACCESS_READ))
+            return True
 
     def close(self) -> None:
         """Close the file. A mapping is freed with its last record."""

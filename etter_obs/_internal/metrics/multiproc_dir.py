@@ -72,12 +72,30 @@ def shared_dir(configured: Path | None, service: str) -> SharedDir:
     return found
 
 
-def _made_for(supervisor: int, app: str) -> Path:
+def private_dir(shared: SharedDir) -> Path | None:
+    """Return a folder that the workers share and that only this user can enter.
+
+    None if this process is alone or the workers have no folder in common.
+    """
+    if shared.path is None or shared.keeps:
+        return shared.path  # _made_for() has made it
+    name = hashlib.sha256(f"{shared.path.resolve()}\n{shared.service}".encode()).hexdigest()[:8]
+    path = _base() / f"of-{name}-{shared.app}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def _base() -> Path:
     base = Path(tempfile.gettempdir()) / f"etter-obs-{os.getuid()}"
     base.mkdir(mode=0o700, exist_ok=True)
     state = base.lstat()
     if base.is_symlink() or state.st_uid != os.getuid() or state.st_mode & 0o077:
         raise PermissionError(f"{base} belongs to another user, or other users can open it")
+    return base
+
+
+def _made_for(supervisor: int, app: str) -> Path:
+    base = _base()
     _remove_stale(base)
     name = hashlib.sha256(app.encode()).hexdigest()[:8]
     path = base / f"{supervisor}-{_started_at(supervisor)}-{name}"

@@ -6,12 +6,13 @@ format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from etter_obs._internal.conventions import METRICS, Metric, MetricKind
-from etter_obs._internal.metrics.cells import Labels, Peer, Record
+from etter_obs._internal.metrics.cells import Labels, Record
 from etter_obs._internal.metrics.children import exemplar_of
+from etter_obs._internal.metrics.merge import add_up, combine, gather
 from etter_obs._internal.metrics.registry import MetricsRegistry
 
 _SPECIAL: Final = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
@@ -43,12 +44,12 @@ def render(registry: MetricsRegistry, *, openmetrics: bool, others: str = "") ->
         name = metric.name(registry.prefix)
         bounds = registry.bounds(metric)
         head = _head(metric, name, openmetrics)
-        for labels, records in _gather(registry, metric, peers):
+        for labels, records in gather(registry, metric, peers):
             text = _label_text(metric, labels)
             if metric.kind is MetricKind.HISTOGRAM:
                 piece = _histogram(name, text, bounds, records, openmetrics)
             else:
-                value = _combine(metric, records)
+                value = combine(metric, records)
                 if value is None:
                     continue
                 braced = f"{{{text}}}" if text else ""
@@ -71,45 +72,11 @@ def _head(metric: Metric, name: str, openmetrics: bool) -> str:
     return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n"
 
 
-def _gather(
-    registry: MetricsRegistry, metric: Metric, peers: Sequence[tuple[Peer, bool]]
-) -> Iterator[tuple[Labels, list[Record]]]:
-    """Yield every label set of a metric with the records that count for it."""
-    live_only = metric.kind in (MetricKind.GAUGE, MetricKind.INFO)
-    sources = [registry.cells.records.get(metric.suffix, {})]
-    sources += [
-        peer.records.get(metric.suffix, {}) for peer, alive in peers if alive or not live_only
-    ]
-    if len(sources) == 1:
-        for labels, record in tuple(sources[0].items()):
-            yield labels, [record]
-        return
-    every = dict.fromkeys(labels for source in sources for labels in tuple(source))
-    for labels in every:
-        yield labels, [source[labels] for source in sources if labels in source]
-
-
-def _combine(metric: Metric, records: list[Record]) -> float | None:
-    """Return the combined value of the workers; None if none has been set."""
-    if metric.across == "latest":
-        when, value = max((record[1], record[0]) for record in records)
-        return value if when else None
-    if metric.kind is MetricKind.COUNTER:
-        return sum([record[0] for record in records])
-    values = [record[0] for record in records if record[1]]
-    if not values:
-        return None
-    if metric.across == "sum":
-        return sum(values)
-    return max(values) if metric.across == "max" else min(values)
-
-
 def _histogram(
     name: str, text: str, bounds: tuple[float, ...], records: list[Record], openmetrics: bool
 ) -> str:
     buckets = len(bounds) + 1
-    rows = [record[: 2 * buckets + 1].tolist() for record in records]
-    summed = rows[0] if len(rows) == 1 else [sum(column) for column in zip(*rows, strict=True)]
+    summed = add_up(records, 2 * buckets + 1)
     bucket = f'{name}_bucket{{{text}{"," if text else ""}le="'
     lines = []
     total = 0.0

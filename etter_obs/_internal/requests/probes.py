@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.routing import BaseRoute, Host, Match, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from etter_obs._internal.conventions import Path
+from etter_obs._internal.health.management import folder_of
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
@@ -102,7 +105,7 @@ class Probes:
 
     Args:
         app: the app; its routes may change at any time.
-        probes: path → probe.
+        probes: path → probe. A path that ends in a slash covers all paths below it.
     """
 
     def __init__(self, app: Starlette, probes: Mapping[str, Probe]) -> None:
@@ -134,7 +137,11 @@ class Probes:
         blank: dict[str, Any] = {"type": "http", "method": "GET", "root_path": "", "headers": []}
         for path in self._probes:
             self._claim(path, {**blank, "path": path})
-        ours = [path for path, claim in self._said.items() if claim is not Claim.OWN]
+        ours = [
+            path
+            for path, claim in self._said.items()
+            if claim is not Claim.OWN and not path.startswith(Path.CONSOLE)
+        ]
         if ours:
             _LOG.info("Metrics and health checks are served at %s", ", ".join(ours))
 
@@ -151,7 +158,11 @@ class Probes:
         """
         probe = self._probes.get(path)
         if probe is None:
-            return None
+            key = folder_of(path)
+            probe = self._probes.get(key)
+            if probe is None:
+                return None
+            path = key
         claim = self._claim(path, scope)
         if claim is Claim.OWN:
             return None

@@ -83,6 +83,9 @@ class Settings:
     drain_seconds: float = known.DRAIN_SECONDS.default
     management_host: str = known.MANAGEMENT_HOST.default
     management_port: int | None = known.MANAGEMENT_PORT.default
+    # the console
+    console: bool = known.CONSOLE.default
+    """Whether the console is served: on the management port if there is one, else by the app."""
     # requests
     response_headers: tuple[str, ...] = known.RESPONSE_HEADERS.default
     """Headers that responses carry, out of ``Header``."""
@@ -101,7 +104,9 @@ class Settings:
     @property
     def quiet_paths(self) -> tuple[str, ...]:
         """Paths excluded from request metrics, traces and access log, including subpaths."""
-        chosen = (Paths.METRICS, Paths.HEALTH, self.metrics_path, self.health_path)
+        console = Paths.CONSOLE if self.console and self.management_port is None else None
+        fixed = (Paths.METRICS, Paths.HEALTH)
+        chosen = (*fixed, self.metrics_path, self.health_path, console)
         return tuple(dict.fromkeys(path for path in chosen if path is not None))
 
     def otlp_target(self, signal: str) -> OtlpTarget:
@@ -181,6 +186,7 @@ class Settings:
             drain_seconds=env.read(known.DRAIN_SECONDS),
             management_host=env.read(known.MANAGEMENT_HOST),
             management_port=env.read(known.MANAGEMENT_PORT),
+            console=env.read(known.CONSOLE),
             response_headers=env.read(known.RESPONSE_HEADERS),
             trusted_proxies=env.read(known.TRUSTED_PROXIES),
             n_plus_one_threshold=env.read(known.N_PLUS_ONE_THRESHOLD),

@@ -296,6 +296,15 @@ MANAGEMENT_HOST: Final = Variable(
     "the address that the management port binds to",
 )
 
+# -- the console ----------------------------------------------------------------------------------
+CONSOLE: Final = Variable(
+    ("ETTER_OBS_CONSOLE",),
+    accepts.boolean,
+    False,
+    "true or false; true serves the [console](console.md) at `/_obs/`, to loopback and with a "
+    "token that the start prints",
+)
+
 # -- requests -------------------------------------------------------------------------------------
 _HEADERS: Final = constants_of(Header)
 RESPONSE_HEADERS: Final = Variable[tuple[str, ...]](
@@ -380,6 +389,7 @@ SECTIONS: Final[dict[str, tuple[Variable[Any], ...]]] = {
         MANAGEMENT_PORT,
         MANAGEMENT_HOST,
     ),
+    "console": (CONSOLE,),
     "requests": (RESPONSE_HEADERS, TRUSTED_PROXIES, N_PLUS_ONE_THRESHOLD, SHUTDOWN_DEADLINE),
     "command-line": (CACHE, XDG_CACHE_HOME),
 }

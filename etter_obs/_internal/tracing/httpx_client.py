@@ -20,6 +20,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from etter_obs._internal.context import current_request
 from etter_obs._internal.conventions import CLIENT_DURATION, CLIENT_ERRORS, OTHER_METHOD, OVERFLOW
 from etter_obs._internal.newest_app import Newest
+from etter_obs._internal.operations import Operation, OperationKind, Watch
 from etter_obs._internal.optional_dependencies import HTTPX_CALLS, HTTPX_SPANS, is_installed
 from etter_obs._internal.tracing.newest_provider import NewestProvider
 from etter_obs._internal.tracing.outgoing import reconcile
@@ -37,6 +38,7 @@ MAX_HOSTS: Final = 50
 _METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY", "CONNECT")
 )
+_BAD_REQUEST: Final = 400
 _METHOD_NAMES: Final = ("handle_request", "handle_async_request")
 _BEFORE: Final = "etter_obs.headers_before"
 """The request's extension that passes the original headers to the lower patch."""
@@ -55,7 +57,9 @@ _patch: _Patch | None = None
 """The patch of this process, shared by all of its apps."""
 
 
-def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[], None]:
+def instrument_httpx(
+    registry: MetricsRegistry, tracing: Tracing, watch: Watch | None = None
+) -> Callable[[], None]:
     """Measure and trace the requests of httpx for the newest app; return the undo.
 
     A second call of the undo does nothing. Without httpx the function does nothing; if httpx is
@@ -66,6 +70,7 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
     Args:
         registry: accepts the ``client_*`` metrics.
         tracing: provides the spans' provider.
+        watch: accepts every request; None if nothing shows them.
     """
     if not is_installed("httpx") or HTTPX_CALLS.attempt(lambda: True) is None:
         return lambda: None
@@ -73,7 +78,8 @@ def instrument_httpx(registry: MetricsRegistry, tracing: Tracing) -> Callable[[]
 
     official = HTTPX_SPANS.attempt(_official) if tracing.enabled else None
     owners = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
-    forget = _users.put(_User(_Calls(registry), tracing))
+    calls = _Calls(registry) if watch is None else _WatchedCalls(registry, watch)
+    forget = _users.put(_User(calls, tracing))
     global _patch  # one per process
     with _patching:
         if _patch is not None and official is not None and not _patch.makes_spans and _patch.undo():
@@ -233,8 +239,8 @@ class _Calls:
             seconds, served.trace_id if served is not None and served.sampled else None
         )
 
-    def failed(self, request: httpx.Request, error: Exception) -> None:
-        """Count a request that had no response."""
+    def failed(self, request: httpx.Request, error: Exception, seconds: float) -> None:
+        """Count a request that had no response for ``seconds``."""
         self._errors.child(_method(request), self._host(request), type(error).__name__).inc()
 
     def _host(self, request: httpx.Request) -> str:
@@ -245,6 +251,30 @@ class _Calls:
             return OVERFLOW
         self._hosts.add(host)
         return host
+
+
+class _WatchedCalls(_Calls):
+    """Passes outgoing requests to ``watch`` as well."""
+
+    def __init__(self, registry: MetricsRegistry, watch: Watch) -> None:
+        super().__init__(registry)
+        self._watch = watch
+
+    def answered(self, request: httpx.Request, status: int, seconds: float) -> None:
+        """Record a response and pass the request on."""
+        super().answered(request, status, seconds)
+        self._pass(request, seconds, str(status), failed=status >= _BAD_REQUEST)
+
+    def failed(self, request: httpx.Request, error: Exception, seconds: float) -> None:
+        """Count a request without a response and pass it on."""
+        super().failed(request, error, seconds)
+        self._pass(request, seconds, type(error).__name__, failed=True)
+
+    def _pass(self, request: httpx.Request, seconds: float, outcome: str, *, failed: bool) -> None:
+        url = request.url
+        name = f"{request.method} {url.scheme}://{url.netloc.decode('ascii')}{url.path}"
+        end = time.perf_counter()
+        self._watch(Operation(OperationKind.HTTP, name, end - seconds, end, outcome, failed))
 
 
 class _Call:
@@ -267,11 +297,11 @@ class _Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        elapsed = time.perf_counter() - self._started
         if error is None:
-            elapsed = time.perf_counter() - self._started
             self._calls.answered(self._request, self.response.status_code, elapsed)
         elif isinstance(error, Exception):
-            self._calls.failed(self._request, error)
+            self._calls.failed(self._request, error, elapsed)
 
 
 def _method(request: httpx.Request) -> str:

@@ -7,13 +7,14 @@ looks healthy; a comparison drops NaN; sums over instances come before any divis
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from etter_obs._internal.conventions import Label, Metric, metric_by_suffix
 from etter_obs._internal.slo.kinds.checks import Problem
+from etter_obs._internal.slo.kinds.readings import Events, Readings
 from etter_obs._internal.slo.kinds.timeline import Series, Step
 from etter_obs._internal.slo.spec.engines import Counting
 from etter_obs._internal.slo.spec.fields import Model
@@ -132,6 +133,12 @@ class SliKind(Model):
 
     def breakdown(self, spec: Spec) -> Breakdown | None:
         """Return the breakdown of its bad events, None if no label distinguishes them."""
+        return None
+
+    # -- in the app: what it has counted ----------------------------------------------------------
+
+    def events(self, spec: Spec, readings: Readings) -> Iterable[Events] | None:
+        """Return the events that the app has counted; None if only Prometheus can count them."""
         return None
 
     # -- in the app: which series must exist at 0 before the first event --------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from etter_obs._internal.slo.kinds.base import (
     own,
 )
 from etter_obs._internal.slo.kinds.checks import Problem, metric_problems
+from etter_obs._internal.slo.kinds.readings import Events, Readings
 from etter_obs._internal.slo.kinds.timeline import Series, Step, counter
 from etter_obs._internal.slo.spec.fields import Latency, MetricName, Route
 from etter_obs._internal.text.promql import (
@@ -38,7 +39,8 @@ from etter_obs._internal.text.units import le_text
 if TYPE_CHECKING:
     from etter_obs._internal.slo.spec.models import Slo, Spec
 
-_WITHOUT_FAILURES = matches_not(Label.STATUS_CLASS, f"5xx|{conventions.STATUS_CLIENT_CLOSED}")
+_FAILED: Final = ("5xx", str(conventions.STATUS_CLIENT_CLOSED))
+_WITHOUT_FAILURES: Final = matches_not(Label.STATUS_CLASS, "|".join(_FAILED))
 """Availability counts failures; no SLI counts a response that no client waited for."""
 
 
@@ -168,6 +170,24 @@ class LatencySli(SliKind):
         if Label.STATUS_CLASS in metric.labels:
             matchers.append(_WITHOUT_FAILURES)
         return Breakdown(metric, label, tuple(matchers), within=self._within)
+
+    def events(self, spec: Spec, readings: Readings) -> Iterator[Events] | None:
+        """Return the events of each label set of the histogram, if it is one of etter-obs."""
+        metric = metric_by_suffix(self.metric)
+        return None if metric is None else self._counted(metric, spec, readings)
+
+    def _counted(self, metric: Metric, spec: Spec, readings: Readings) -> Iterator[Events]:
+        label = breakdown_label(metric)
+        for labels, count, within in readings.within(metric, float(self.threshold)):
+            route = labels.get(Label.ENDPOINT)
+            if route is not None and (
+                route == conventions.UNMATCHED
+                or route in spec.streaming_routes
+                or not self.covers(route)
+            ):
+                continue
+            if labels.get(Label.STATUS_CLASS) not in _FAILED:
+                yield Events(labels[label] if label else "", count, max(0.0, count - within))
 
     def reads(self, metric: Metric) -> bool:
         """Return whether ``metric`` is the SLI's histogram."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +19,7 @@ from etter_obs._internal.slo.kinds.base import (
     own,
 )
 from etter_obs._internal.slo.kinds.checks import Problem, metric_problems
+from etter_obs._internal.slo.kinds.readings import Events, Readings
 from etter_obs._internal.slo.kinds.timeline import Series, Share, Step, counter
 from etter_obs._internal.slo.spec.fields import MetricName
 from etter_obs._internal.text.promql import scraped, series
@@ -92,6 +93,26 @@ class Ratio(SliKind):
             return None
         label = breakdown_label(metric)
         return None if label is None else Breakdown(metric, label)
+
+    def events(self, spec: Spec, readings: Readings) -> Iterator[Events] | None:
+        """Return the events of both counters, if both are of etter-obs."""
+        given = {name: getattr(self, name) for name in ("good", "bad", "total")}
+        known = {name: metric_by_suffix(suffix or "") for name, suffix in given.items()}
+        if sum(metric is not None for metric in known.values()) < 2:
+            return None
+        return self._counted(known, readings)
+
+    def _counted(self, known: Mapping[str, Metric | None], readings: Readings) -> Iterator[Events]:
+        good, bad, total = known["good"], known["bad"], known["total"]
+        if bad is None:
+            counted = [sum(v for _, v in readings.values(m)) for m in (good, total) if m]
+            yield Events("", counted[1], max(0.0, counted[1] - counted[0]))
+            return
+        label = breakdown_label(bad)
+        for labels, count in readings.values(bad):
+            yield Events(labels[label] if label else "", count if total is None else 0.0, count)
+        for _, count in readings.values(total or good or bad):
+            yield Events("", count, 0.0)
 
     def reads(self, metric: Metric) -> bool:
         """Return whether ``metric`` is one of the counters."""

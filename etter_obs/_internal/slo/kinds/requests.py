@@ -21,6 +21,7 @@ from etter_obs._internal.slo.kinds.base import (
     own,
 )
 from etter_obs._internal.slo.kinds.checks import Problem
+from etter_obs._internal.slo.kinds.readings import Events, Readings
 from etter_obs._internal.slo.kinds.timeline import Series, Step, counter
 from etter_obs._internal.slo.spec.fields import BadStatus, Route, Status
 from etter_obs._internal.text.promql import differs, matches, none_of, one_of, scraped, series
@@ -132,6 +133,14 @@ class Requests(SliKind):
         )
         matchers = (self._bad, *self._without, route)
         return Breakdown(conventions.REQUESTS, Label.ENDPOINT, matchers)
+
+    def events(self, spec: Spec, readings: Readings) -> Iterator[Events]:
+        """Yield the requests of each route."""
+        for labels, count in readings.values(conventions.REQUESTS):
+            route, status = labels[Label.ENDPOINT], int(labels[Label.STATUS])
+            counts = status not in self.without_status and self.covers(route)
+            if counts and route != conventions.UNMATCHED:
+                yield Events(route, count, 0.0 if self._is_good(status) else count)
 
     def reads(self, metric: Metric) -> bool:
         """Return whether ``metric`` is the counter of requests."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from etter_obs._internal.conventions import Label, Rule
+from etter_obs._internal.conventions import Label, MetricKind, Rule, metric_by_suffix
 from etter_obs._internal.conventions.external import Job, Node
 from etter_obs._internal.slo.kinds.base import Row, SliExpressions, SliKind, fill, or_zero, own
 from etter_obs._internal.slo.kinds.checks import Problem, promql_problems
+from etter_obs._internal.slo.kinds.readings import Readings
 from etter_obs._internal.slo.kinds.timeline import Series, Step, gauge, integral, slices
 from etter_obs._internal.slo.spec.engines import Counting
 from etter_obs._internal.slo.spec.fields import SELECTOR_HELP, Bound, Expression, Slice
@@ -29,8 +31,14 @@ _DISKS: Final = "loop.*|ram.*|zram.*|sr.*|fd.*"
 _SHORTEST_COUNTED: Final = 60
 """Seconds that a rate requires: a shorter slice may hold one scrape, too few for a rate."""
 _ONE_GAUGE: Final = re.compile(
-    r"^(?:max|min|avg|sum) ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector ?\} ?\)$"
+    r"^(max|min|avg|sum) ?\( ?([a-zA-Z_:][\w:]*) ?\{ ?\$selector ?\} ?\)$"
 )
+_AGGREGATES: Final[dict[str, Callable[[Sequence[float]], float]]] = {
+    "max": max,
+    "min": min,
+    "avg": fmean,
+    "sum": sum,
+}
 
 
 class Saturation(SliKind):
@@ -72,6 +80,21 @@ class Saturation(SliKind):
             yield ("slice",), f"{self.resource} requires a slice of at least 1m"
         if self.query is not None:
             yield from promql_problems(("query",), self.query, ("$selector",), spec)
+
+    def measured(self, spec: Spec, readings: Readings) -> float | None:
+        """Return the current value if the query reads one gauge of etter-obs, else None."""
+        match = _ONE_GAUGE.match(self.query or "")
+        metric = match and metric_by_suffix(match[2].removeprefix(f"{spec.metric_prefix}_"))
+        if not match or metric is None or metric.kind is not MetricKind.GAUGE:
+            return None
+        values = [value for _, value in readings.values(metric)]
+        return _AGGREGATES[match[1]](values) if values else None
+
+    def is_bad(self, average: float) -> bool:
+        """Return whether a slice with this average is bad."""
+        if self.below is not None:
+            return average >= self.below
+        return average <= (self.above or 0)
 
     def expressions(self, spec: Spec, slo: Slo) -> SliExpressions:
         """Count all slices, and those whose average breaks the bound."""
@@ -140,4 +163,4 @@ class Saturation(SliKind):
         match = _ONE_GAUGE.match(self.query or "")
         if match is None:
             return {recorded(Rule.SATURATION, spec, slo): gauge(runs)}
-        return {series(match[1], own(spec, (Label.INSTANCE, "a"))): gauge(runs)}
+        return {series(match[2], own(spec, (Label.INSTANCE, "a"))): gauge(runs)}

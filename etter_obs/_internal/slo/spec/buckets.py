@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from etter_obs._internal import conventions
@@ -29,6 +30,12 @@ def buckets(spec: Spec, metric: Metric, ladder: tuple[float, ...] = DEFAULT) -> 
 def request_buckets(spec: Spec) -> tuple[float, ...]:
     """Return the bounds of ``request_duration_seconds``."""
     return buckets(spec, conventions.REQUEST_DURATION)
+
+
+def tightest_latency(spec: Spec) -> float:
+    """Return the lowest threshold in seconds above which a request is bad for some SLO."""
+    bounds = (slo.sli.kind.bucket(conventions.REQUEST_DURATION) for slo in spec.slos)
+    return min((float(bound) for bound in bounds if bound is not None), default=inf)
 
 
 def db_buckets(spec: Spec) -> tuple[float, ...]:
