@@ -53,8 +53,9 @@ class Access:
         headers = dict(scope["headers"])
         if has_bearer(headers.get(b"authorization"), self._token) or self._has_cookie(scope):
             return Verdict.GRANTED
-        given = parse_qs(scope.get("query_string", b"")).get(TOKEN_PARAMETER.encode(), [b""])
-        return Verdict.TOKEN_IN_LINK if self._is_token(given[0]) else Verdict.NO_TOKEN
+        query = scope.get("query_string", b"").decode("latin-1")
+        given = parse_qs(query).get(TOKEN_PARAMETER, [""])[0]
+        return Verdict.TOKEN_IN_LINK if self._is_token(given.encode()) else Verdict.NO_TOKEN
 
     def set_cookie(self, scope: Scope, path: str) -> bytes:
         """Return the header that stores the token: no script reads it, no other site sends it."""

@@ -155,6 +155,6 @@ export function BudgetBar({ left, tone }: { left: number | null; tone: Tone }) {
 /** The budget in words: a budget overspent a hundredfold says so, and not -9900 %. */
 export function budgetText(left: number | null): string {
   if (left === null) return "–";
-  if (left < -1) return `${formatNumber(1 - left)}× the budget spent`;
+  if (left < -1) return `${formatNumber(1 - left)}× spent`;
   return `${formatPercent(left)} left`;
 }

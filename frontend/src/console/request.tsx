@@ -55,7 +55,7 @@ export function RequestPage({ requestKey }: { requestKey: string }) {
           <p class="warn">Load the rows with one query: a join, or IN over their keys.</p>
         </Panel>
       )}
-      <div class="charts">
+      <div class="charts wide">
         <Panel
           title="Waterfall"
           aside={

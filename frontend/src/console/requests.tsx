@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { formatNumber, formatTime, hrefTo, navigate, Panel, Table } from "../shared";
 import { type Overview, type RequestRow, useRows } from "./api";
 
-const SHOWN = 300;
+const SHOWN = 200;
 const STATUSES = ["", "2xx", "3xx", "4xx", "5xx", "errors"];
 const ONLY: Record<string, string> = {
   "": "all requests",
