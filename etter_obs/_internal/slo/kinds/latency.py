@@ -174,9 +174,9 @@ class LatencySli(SliKind):
     def events(self, spec: Spec, readings: Readings) -> Iterator[Events] | None:
         """Return the events of each label set of the histogram, if it is one of etter-obs."""
         metric = metric_by_suffix(self.metric)
-        return None if metric is None else self._counted(metric, spec, readings)
+        return None if metric is None else self._events_of(metric, spec, readings)
 
-    def _counted(self, metric: Metric, spec: Spec, readings: Readings) -> Iterator[Events]:
+    def _events_of(self, metric: Metric, spec: Spec, readings: Readings) -> Iterator[Events]:
         label = breakdown_label(metric)
         for labels, count, within in readings.within(metric, float(self.threshold)):
             route = labels.get(Label.ENDPOINT)

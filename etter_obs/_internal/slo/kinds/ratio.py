@@ -100,9 +100,11 @@ class Ratio(SliKind):
         known = {name: metric_by_suffix(suffix or "") for name, suffix in given.items()}
         if sum(metric is not None for metric in known.values()) < 2:
             return None
-        return self._counted(known, readings)
+        return self._events_of(known, readings)
 
-    def _counted(self, known: Mapping[str, Metric | None], readings: Readings) -> Iterator[Events]:
+    def _events_of(
+        self, known: Mapping[str, Metric | None], readings: Readings
+    ) -> Iterator[Events]:
         good, bad, total = known["good"], known["bad"], known["total"]
         if bad is None:
             counted = [sum(v for _, v in readings.values(m)) for m in (good, total) if m]
