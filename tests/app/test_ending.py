@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from demo.databases import free_port
 from tests.servers import SERVERS, Running, running
-from tests.services import Receiver, free_port, otlp_grpc_receiver
+from tests.services import Receiver, otlp_grpc_receiver
 from tests.waiting import eventually
 
 APP = "tests.app.ending_app"

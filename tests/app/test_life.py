@@ -16,10 +16,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
+from demo.databases import Redis, free_port
 from etter_obs import Settings, cached, setup_observability
 from tests.app.asgi import observed, request, scrape
 from tests.servers import Running, running
-from tests.services import Redis, free_port
 from tests.waiting import eventually
 
 APP = "tests.app.ending_app"

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from demo.databases import free_port
 from etter_obs import SettingsError, setup_observability
 from etter_obs._internal import conventions
 from etter_obs._internal.metrics.registry import MetricsRegistry
@@ -24,7 +25,6 @@ from etter_obs._internal.metrics.render import render
 from etter_obs._internal.settings import Settings
 from tests.app.asgi import Metrics, parse
 from tests.app.counting import TRACE, work
-from tests.services import free_port
 from tests.waiting import eventually
 
 spawn = multiprocessing.get_context("spawn")

@@ -10,10 +10,10 @@ import pytest
 import redis
 import redis.asyncio
 
+from demo.databases import Redis
 from etter_obs._internal.cache import bind
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, cache_of
-from tests.services import Redis
 
 
 @pytest.fixture(autouse=True)

@@ -17,12 +17,12 @@ import trio
 from fastapi import Depends, FastAPI, Header
 from pydantic import BaseModel
 
+from demo.databases import Redis
 from etter_obs import ainvalidate, cached
 from etter_obs._internal.cache import bind, decorator
 from etter_obs._internal.conventions import CACHE_HITS, CACHE_MISSES, CACHE_NOT_KEPT, NotKept
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import RAN, cache_of, counts, not_kept
-from tests.services import Redis
 from tests.waiting import eventually
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import redis
 
+from demo.databases import Redis
 from etter_obs import cached
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, counts
-from tests.services import Redis
 from tests.waiting import eventually
 
 

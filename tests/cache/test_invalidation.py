@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from demo.databases import Redis
 from etter_obs import ainvalidate, cached, invalidate
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import GATES, RAN, Gate, counts
-from tests.services import Redis
 
 
 @cached(name="user", ttl=60, tags=["users", "user:{user_id}"])

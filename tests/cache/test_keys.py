@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PrivateAttr, SecretBytes, SecretStr
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+from demo.databases import Redis
 from etter_obs import cached
 from etter_obs._internal.cache import bind
 from etter_obs._internal.conventions import NotKept
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from tests.cache.caches import RAN, cache_of, counts, not_kept, said
-from tests.services import Redis
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 

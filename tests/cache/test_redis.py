@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from fastapi import FastAPI
 
+from demo.databases import Redis
 from etter_obs._internal import conventions
 from etter_obs._internal.cache import instrument_redis, redis_check
 from etter_obs._internal.conventions import HealthReason
@@ -21,7 +22,7 @@ from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.redaction.redactor import Redactor
 from etter_obs._internal.settings import Settings
 from etter_obs._internal.tracing import Tracing
-from tests.services import Receiver, Redis
+from tests.services import Receiver
 from tests.tracing.observed import observed
 from tests.waiting import eventually
 

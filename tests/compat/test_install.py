@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from tests.services import Receiver, Redis
+from demo.databases import Redis
+from tests.services import Receiver
 from tests.wheel import allowed, installed_in, pythons, run
 
 LIBRARIES: Final = {

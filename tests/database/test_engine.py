@@ -16,12 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from demo.databases import Postgres
 from etter_obs._internal import conventions
 from etter_obs._internal.conventions import HealthReason
 from etter_obs._internal.database import database_check, instrument_engine
 from etter_obs._internal.metrics.registry import MetricsRegistry
 from etter_obs._internal.tracing import Tracing
-from tests.services import Postgres, Receiver
+from tests.services import Receiver
 from tests.tracing.observed import observed
 from tests.waiting import eventually
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
+from demo.databases import free_port
 from demo.measurements import DemoQueries
 from demo.processes import child
 from demo.receiver import Receiver
@@ -26,7 +27,6 @@ from etter_obs._internal.slo.prometheus.api import Prometheus
 from examples.etter_backend.cache.embedded import redis_server
 from stack.native import Stack, running
 from tests.e2e.load import use_everything
-from tests.services import free_port
 from tests.waiting import eventually
 
 

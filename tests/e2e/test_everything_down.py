@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demo.databases import free_port
 from demo.processes import child, tail
-from tests.services import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from demo.backend import Backend, backend_running
+from demo.databases import Postgres, free_port
 from examples.etter_backend.cache.embedded import redis_server
-from tests.services import Postgres, free_port
 from tests.waiting import eventually
 
 API = "/api/etter"

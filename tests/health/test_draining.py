@@ -10,11 +10,11 @@ import time
 
 import pytest
 
+from demo.databases import free_port
 from etter_obs._internal.conventions import HealthReason
 from etter_obs._internal.health import Health
 from etter_obs._internal.settings import Settings
 from tests.health.serving import GUNICORN, UVICORN, answer, served
-from tests.services import free_port
 from tests.waiting import eventually
 
 

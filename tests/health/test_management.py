@@ -12,10 +12,10 @@ import httpx
 import psutil
 import pytest
 
+from demo.databases import free_port
 from etter_obs._internal.health import Health
 from etter_obs._internal.settings import Settings
 from tests.health.serving import answer, served
-from tests.services import free_port
 from tests.waiting import eventually
 
 

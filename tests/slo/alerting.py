@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from demo.databases import free_port
 from etter_obs._internal.slo.loading.loader import parse_specs
 from stack.build import binary
 from tests.http_server import Call, http_server
-from tests.services import free_port
 from tests.slo.specs import ROOT, generated, text_of, written
 from tests.waiting import eventually
 

@@ -16,7 +16,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.services import free_port
+from demo.databases import free_port
 from tests.slo.alerting import alert, alertmanager, changed, post, project, receiving
 from tests.waiting import eventually
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from demo.backend import backend_running
+from demo.databases import free_port
 from etter_obs._internal.conventions import Alert
 from stack.native import Stack, running
 from tests.command_line import run
-from tests.services import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from sqlalchemy import create_engine, text
 
+from demo.databases import free_port
 from etter_obs import setup_observability
 from etter_obs._internal import conventions
 from etter_obs._internal.metrics.registry import MetricsRegistry
@@ -26,7 +27,7 @@ from etter_obs._internal.tracing import Tracing
 from etter_obs._internal.tracing.httpx_client import MAX_HOSTS, instrument_httpx
 from etter_obs._internal.tracing.outgoing import merged
 from tests.http_server import Call, http_server
-from tests.services import Receiver, free_port
+from tests.services import Receiver
 from tests.tracing.observed import Client, observed, settings_for
 
 

@@ -17,8 +17,9 @@ from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 
+from demo.databases import Postgres
 from tests.http_server import Call, http_server
-from tests.services import Postgres, Receiver
+from tests.services import Receiver
 from tests.tracing.observed import observed
 
 SECRET = "hunter2-secret"
