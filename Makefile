@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench check format generate frontend docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench impact loadtest check format generate frontend docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ bench: venv  ## what a request, a log line, a scrape and the rules cost, beside 
 	@$(BIN)/python -m benchmarks.overhead
 	@$(BIN)/python -m benchmarks.logging
 	@$(BIN)/python -m benchmarks.scrape
+
+impact: venv  ## each claim of the optimisation guide, measured on the example backend: writes docs/impact.md
+	@$(BIN)/python -m impact
+
+loadtest: venv  ## 1,000 users on the example backend, judged by slo gate: writes docs/load-test.md
+	@$(BIN)/python -m impact.loadtest
 
 check: venv  ## format, lint, spelling, types, generated files, documentation: run it before every commit
 	@$(BIN)/ruff format --check .
