@@ -230,9 +230,9 @@ FIGURES: Final = (
     Figure(
         "memory",
         "async_database",
-        lambda delta: delta.level(PROCESS_MEMORY),
+        lambda delta: delta.level(PROCESS_MEMORY) / 2**20,
         lambda _: 1.0,
-        "bytes resident",
+        "MiB resident",
     ),
     Figure("compressed", "gzip", _bytes, _requests, "bytes per response"),
     Figure("fields", "sparse_fields", _bytes, _requests, "bytes per response"),

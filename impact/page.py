@@ -132,7 +132,7 @@ def _measured(kind: Kind, made: Estimate | None) -> tuple[str, str]:
 def number(kind: Kind, value: float) -> str:
     """Write the number of a claim: a percentage or a factor."""
     if kind in ("less", "more", "level"):
-        return f"{value * 100:.0f}%".replace("-", "−")
+        return f"{round(value * 100)}%".replace("-", "−")
     return f"{value:.2f}×"
 
 

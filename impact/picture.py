@@ -42,6 +42,7 @@ def draw(results: Results, path: Path) -> None:
     figure.set_facecolor(theme.panel)
     upper, lower = figure.subplots(2, 1, height_ratios=[len(percent), len(times)])
     _panel(upper, percent, 100.0)
+    upper.xaxis.set_major_formatter("{x:.0f}%")
     _panel(lower, times, 1.0)
     lower.set_xscale("log")
     ticks = (0.5, 1, 2, 3, 5, 10, 20)
