@@ -22,7 +22,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from demo.databases import Postgres, Redis, running
+from demo.databases import Postgres as Postgres
+from demo.databases import Redis as Redis
+from demo.databases import free_port as free_port
+from demo.databases import running
 from tests.http_server import Call, http_server
 from tests.waiting import eventually
 
