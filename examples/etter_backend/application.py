@@ -47,7 +47,7 @@ def create_app(backend: Backend) -> FastAPI:
         app.include_router(demo_router, prefix=_PREFIX)
     _add_middleware(app, backend)
     error_handlers.install(app)
-    observability = setup_observability(
+    app.state.observability = observability = setup_observability(
         app,
         engine={
             "database": backend.engines.asynchronous,

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
@@ -34,16 +35,24 @@ class Backend:
 
     Args:
         settings: from the environment.
+        connections: an async and a sync one, whose transactions all sessions join. Tests use them
+            to roll back what requests have committed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connections: tuple[AsyncConnection, Connection] | None = None,
+    ) -> None:
         self.settings = settings
         state = settings.run_dir
         self.faults = FaultSwitch(state / "faults.json", enabled=settings.demo)
         flips = state / "features.json" if settings.demo else None
         self.features = FeatureSwitch(settings.features, flips)
         self.engines = make_engines(settings, self.faults)
-        self.database = Database(self.engines.asynchronous, self.engines.synchronous, self.features)
+        asynchronous, synchronous = connections or self.engines
+        self.database = Database(asynchronous, synchronous, self.features)
         self.preparation = Preparation(settings, self.engines.synchronous, self.features)
         self.redis = RedisStore(settings, self.faults)
         self.external = ExternalServices(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,8 +21,7 @@ _CHECKOUT_SECONDS: Final = 5
 """How long a request waits for a connection of the pool."""
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
+class Engines(NamedTuple):
     """Both engines; only one of them is in use at a time."""
 
     asynchronous: AsyncEngine
