@@ -1,4 +1,4 @@
-"""The app: routes, middleware, errors. What makes it observable is one call, near the end."""
+"""The app: routes, middleware, errors. One call near the end makes it observable."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _PREPARED_WITHIN = 4.0
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """Return the app around these parts, observed."""
+    """Return the observed app."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        """Bring up what the routes need, without waiting for a database that is away."""
+        """Start what the routes need, without waiting for an unreachable database."""
         async with backend.running():
             preparing = asyncio.create_task(backend.preparation.run())
             await asyncio.wait({preparing}, timeout=_PREPARED_WITHIN)
@@ -62,8 +62,8 @@ def create_app(backend: Backend) -> FastAPI:
 def _add_middleware(app: FastAPI, backend: Backend) -> None:
     """Add the middleware; the last one added is the outermost.
 
-    The tag is that of the body, so the compression is around it. A client that sends too much is
-    refused before anything is done for it.
+    Compression is outside the ETags, which are computed from the body. The rate limit is outermost,
+    so a refused request costs as little as possible.
     """
     settings = backend.settings
     limit = partial(

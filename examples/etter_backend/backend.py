@@ -1,4 +1,4 @@
-"""The parts of the backend, made once for an app."""
+"""The parts of the backend, created once per app."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Backend:
 
     Args:
         settings: from the environment.
-        connections: an async and a sync one, whose transactions all sessions join. Tests use them
-            to roll back what requests have committed.
+        connections: an async and a sync connection whose transactions all sessions join. Tests
+            roll them back.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Backend:
         self.simulations = SimulationService(self.features)
 
     def model_url(self, connection: HTTPConnection) -> str:
-        """Return where the model service is.
+        """Return the URL of the model service.
 
-        Without one this same app plays it, so that a trace shows both sides of the call.
+        Without one this app also serves as one, so that a trace shows both sides.
         """
         if self.settings.model_url is not None:
             return self.settings.model_url
@@ -81,12 +81,12 @@ class Backend:
         return url
 
     async def before_flip(self, feature: Feature, enabled: bool) -> None:
-        """Do what a flip of ``feature`` needs first."""
+        """Create or drop the indexes before their feature is flipped."""
         if feature is Feature.INDEXES:
             await self.preparation.set_indexes(enabled)
 
     async def has_companies(self) -> bool:
-        """Tell whether there is anything to find: more than that the database is there."""
+        """Return whether the search has data, not only whether the database answers."""
 
         def work(session: Session) -> bool:
             return session.scalar(select(Company.id).limit(1)) is not None
@@ -95,7 +95,7 @@ class Backend:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run Redis where it is the backend's own, show the features, and close all clients."""
+        """Start the embedded Redis and the metric of the features; close all clients at the end."""
         REGISTRY.register(self.features)
         try:
             async with self.redis.running():

@@ -1,4 +1,4 @@
-"""The app, from the environment.
+"""The app, configured by the environment.
 
 uvicorn examples.etter_backend.main:app
 """

@@ -1,4 +1,4 @@
-"""What the environment says about this backend, by the guide's names. Nothing else reads it."""
+"""The settings of this backend; no other module reads the environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from examples.etter_backend.controls.features import Feature, parse_features
 
 _OWN_DIR: Final = Path(tempfile.gettempdir()) / f"etter-backend-{os.getuid()}"
 _SECRETS: Final = ("ETTER_DB_PASSWORD", "REDIS_PASSWORD", "ETTER_AUTH_SECRET")
-"""Variables that a file may hold instead: the same name and ``_FILE``."""
+"""Variables that may be in a file instead, named by the same name with ``_FILE``."""
 _BACKENDS: Final = ("postgresql", "sqlite")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
 class SettingsError(ValueError):
-    """The environment is wrong; the text has one line for each variable, with the remedy."""
+    """The environment is invalid; the message has one line per variable."""
 
 
 def _env(name: str, default: Any = None, **options: Any) -> Any:
@@ -41,16 +41,16 @@ def _env(name: str, default: Any = None, **options: Any) -> Any:
 
 
 class Settings(BaseModel):
-    """Every setting. Without a database or a Redis the backend brings both itself.
+    """All settings. Without a database and Redis, the backend starts both itself.
 
-    The other six of the guide's variables (LOG_LEVEL, ENABLE_METRICS, APM_ENABLED, OTLP_ENDPOINT,
-    ERROR_TRACKING_ENABLED, SENTRY_DSN) are read and validated by ``setup_observability``.
+    ``setup_observability`` reads LOG_LEVEL, ENABLE_METRICS, APM_ENABLED, OTLP_ENDPOINT,
+    ERROR_TRACKING_ENABLED, SENTRY_DSN and its other variables.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     run_dir: Path = _env("ETTER_RUN_DIR", _OWN_DIR)
-    """Holds the SQLite file, the state of the switches and the signing secret."""
+    """Folder of the SQLite file, the state of the switches and the signing secret."""
     url: str | None = _env("DATABASE_URL", repr=False)
     db_host: str | None = _env("ETTER_DB_HOST")
     db_port: Port = _env("ETTER_DB_PORT", 5432)
@@ -61,7 +61,7 @@ class Settings(BaseModel):
     max_overflow: Annotated[int, Field(ge=0)] = _env("DB_MAX_OVERFLOW", 40)
     pool_recycle: Count = _env("DB_POOL_RECYCLE", 3600)
     max_connections: Count = _env("ETTER_DB_MAX_CONNECTIONS", 48)
-    """Connections of all workers together: under the 50 that the guide allows."""
+    """Limit on the connections of all workers together."""
     workers: Count = _env("WEB_CONCURRENCY", 1)
     statement_timeout_ms: Count = _env("ETTER_DB_STATEMENT_TIMEOUT_MS", 30_000)
     redis_url: str | None = _env("REDIS_URL", repr=False)
@@ -75,11 +75,11 @@ class Settings(BaseModel):
     rate_limit_requests: Count = _env("RATE_LIMIT_REQUESTS", 1000)
     rate_limit_window: Count = _env("RATE_LIMIT_WINDOW", 60)
     model_url: Annotated[str | None, Field(pattern="^https?://[^/?#]+$")] = _env("ETTER_MODEL_URL")
-    """The model service, e.g. ``http://models:9000``; this same app plays it without one."""
+    """URL of the model service; without it this app also serves as one."""
     auth_secret: Annotated[SecretStr | None, Field(min_length=32)] = _env("ETTER_AUTH_SECRET")
-    """Signs the tokens; without one, a random one is kept in ``run_dir``."""
+    """Signs the tokens; without it a random one is stored in ``run_dir``."""
     demo: bool = _env("ETTER_FAULTS", False)
-    """Opens the switches of the demo: faults, features, tokens for anybody."""
+    """Enables the routes of the demo: faults, features, tokens without a password."""
     features: frozenset[Feature] = _env("ETTER_FEATURES", "all", validate_default=True)
 
     @field_validator("features", mode="before")
@@ -114,7 +114,7 @@ class Settings(BaseModel):
         """Read the environment; an empty value counts as not set.
 
         Raises:
-            SettingsError: a variable has a value that it does not accept.
+            SettingsError: a variable has an invalid value.
         """
         values = {name: value for name, value in environment.items() if value}
         for name in _SECRETS:
@@ -132,7 +132,7 @@ class Settings(BaseModel):
 
     @classmethod
     def or_exit(cls) -> Settings:
-        """Read the environment; where it is wrong, print the error alone and exit with 2."""
+        """Read the environment; if it is invalid, print only the error and exit with 2."""
         try:
             return cls.from_env()
         except SettingsError as error:
@@ -141,7 +141,7 @@ class Settings(BaseModel):
 
     @property
     def database_url(self) -> URL:
-        """Where the database is: a file of SQLite unless something else is set."""
+        """URL of the database; default: an SQLite file."""
         if self.url is not None:
             return make_url(self.url)
         if self.db_host is not None:
@@ -153,10 +153,10 @@ class Settings(BaseModel):
 
     @property
     def pool(self) -> tuple[int, int]:
-        """The pool of one worker: connections that it keeps, and how many more it may open.
+        """Size and overflow of one worker's pool.
 
-        DB_POOL_SIZE and DB_MAX_OVERFLOW are upper bounds; the share of ``max_connections`` that
-        one worker has comes first, or four workers would open 240.
+        DB_POOL_SIZE and DB_MAX_OVERFLOW are upper limits. Each worker has its share of
+        ``max_connections``; otherwise four workers could open 240.
         """
         share = self.max_connections // self.workers
         kept = min(self.pool_size, share)
@@ -164,7 +164,7 @@ class Settings(BaseModel):
 
 
 def _lines(errors: ValidationError, values: Mapping[str, str]) -> list[str]:
-    """Return a line for each wrong variable; a secret's value is not in it."""
+    """Return a line for each invalid variable, without the value of a secret."""
     lines = []
     for error in errors.errors(include_url=False, include_context=False):
         message = error["msg"].removeprefix("Value error, ")

@@ -5,24 +5,29 @@ Each test has an app of its own, whose sessions join a transaction that is rolle
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from examples.etter_backend.application import create_app
 from examples.etter_backend.backend import Backend
 from examples.etter_backend.cache.embedded import redis_server
+from examples.etter_backend.controls.features import Feature
+from examples.etter_backend.database.engines import async_url, sync_url
 from examples.etter_backend.migrations import INDEXES, TABLES, migrate
 from examples.etter_backend.schemas.users import Account
 from examples.etter_backend.seed import SMALL, seed
 from examples.etter_backend.settings import Settings
+from tests.http_server import Call, http_server
 from tests.services import Postgres, free_port
 
 API = "/api/etter"
@@ -62,8 +67,21 @@ def guide_redis() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def guide_models() -> Iterator[str]:
+    """A model service on loopback: the neighbours of a name are its letters; its URL."""
+
+    def answer(call: Call) -> tuple[int, bytes]:
+        return 200, json.dumps(sorted(set(call.path.rpartition("/")[2]))).encode()
+
+    with http_server(answer) as url:
+        yield url
+
+
 @pytest.fixture
-def settings(guide_database: str, guide_redis: str, tmp_path: Path) -> Callable[..., Settings]:
+def settings(
+    guide_database: str, guide_redis: str, guide_models: str, tmp_path: Path
+) -> Callable[..., Settings]:
     """Return settings on both servers, with more variables where the test gives them."""
 
     def make(**variables: str) -> Settings:
@@ -71,6 +89,7 @@ def settings(guide_database: str, guide_redis: str, tmp_path: Path) -> Callable[
             {
                 "DATABASE_URL": guide_database,
                 "REDIS_URL": guide_redis,
+                "ETTER_MODEL_URL": guide_models,
                 "ETTER_RUN_DIR": tempfile.mkdtemp(dir=tmp_path),
                 "ETTER_AUTH_SECRET": SECRET,
                 "ETTER_FAULTS": "on",
@@ -97,9 +116,24 @@ class Client(httpx.AsyncClient):
             headers=headers,
         )
 
-    def flip(self, feature: Any, enabled: bool) -> None:
+    def flip(self, feature: Feature, *, enabled: bool) -> None:
         """Turn a feature on or off."""
         self.backend.features.flip(feature, enabled=enabled)
+
+    @contextmanager
+    def selects(self) -> Iterator[list[str]]:
+        """Note every SELECT that the app runs in the block."""
+        seen: list[str] = []
+
+        def note(*given: Any) -> None:
+            if given[2].startswith("SELECT"):
+                seen.append(given[2])
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
 
 
 ADMIN = Account(id=1, company_id=1, email="user1@company1.example", username="user1", is_admin=True)
@@ -107,40 +141,40 @@ USER = Account(
     id=65, company_id=1, email="user65@company1.example", username="user65", is_admin=False
 )
 
-Serve: TypeAlias = Callable[..., Any]
-
 
 @asynccontextmanager
-async def serving(settings: Settings, *, rolls_back: bool, account: Account | None) -> Any:
+async def serving(
+    settings: Settings, *, account: Account | None = None, rolls_back: bool = True
+) -> AsyncIterator[Client]:
     """Run an app for these settings; what its requests commit is rolled back, or stays."""
-    url = str(settings.database_url).replace("postgresql:", "postgresql+psycopg:")
-    asynchronous, synchronous = create_async_engine(url), create_engine(url)
-    try:
-        async with asynchronous.connect() as waiting:
-            with synchronous.connect() as blocking:
-                if rolls_back:
-                    await waiting.begin()
-                    blocking.begin()
-                    backend = Backend(settings, connections=(waiting, blocking))
-                else:
-                    await waiting.close()
-                    backend = Backend(settings)
-                app = create_app(backend)
-                try:
-                    async with backend.running(), Client(backend, app, account) as client:
-                        await backend.redis.client.flushdb()
-                        yield client
-                finally:
-                    app.state.observability.shutdown(0.1)
-                    await waiting.rollback()
-                    blocking.rollback()
-    finally:
-        await asynchronous.dispose()
-        synchronous.dispose()
+    async with AsyncExitStack() as stack:
+        connections = await _connections(settings, stack) if rolls_back else None
+        backend = Backend(settings, connections=connections)
+        app = create_app(backend)
+        stack.callback(app.state.observability.shutdown, 0.1)
+        await stack.enter_async_context(backend.running())
+        with suppress(RedisError):
+            await backend.redis.client.flushdb()
+        yield await stack.enter_async_context(Client(backend, app, account))
+
+
+async def _connections(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[AsyncConnection, Connection]:
+    """Return a connection of each kind in a transaction, which the stack rolls back."""
+    asynchronous = create_async_engine(async_url(settings))
+    stack.push_async_callback(asynchronous.dispose)
+    waiting = await stack.enter_async_context(asynchronous.connect())
+    await waiting.begin()
+    synchronous = create_engine(sync_url(settings))
+    stack.callback(synchronous.dispose)
+    blocking = stack.enter_context(synchronous.connect())
+    blocking.begin()
+    return waiting, blocking
 
 
 @pytest.fixture
 async def client(settings: Callable[..., Settings]) -> AsyncIterator[Client]:
     """A client that is an administrator of the first company; nothing that it writes stays."""
-    async with serving(settings(), rolls_back=True, account=ADMIN) as started:
+    async with serving(settings(), account=ADMIN) as started:
         yield started

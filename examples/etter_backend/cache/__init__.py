@@ -1,1 +1,1 @@
-"""The cache: its client, lifetimes, and what makes results stale."""
+"""The cache: its client, lifetimes and invalidation."""

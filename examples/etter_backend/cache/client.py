@@ -1,4 +1,4 @@
-"""The Redis client, and a Redis of its own where none is configured."""
+"""The Redis client, and an embedded Redis if none is configured."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from examples.etter_backend.settings import Settings
 
 
 class RedisStore:
-    """The client, and the server that it may bring along.
-
-    The client gives up soon: a cache that is away must not slow the answer.
-    """
+    """The client, with short timeouts: an unreachable cache must not slow responses."""
 
     def __init__(self, settings: Settings, faults: FaultSwitch) -> None:
         self._own_port: int | None = None
@@ -54,7 +51,7 @@ class RedisStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the embedded server where none is configured, this worker's own; close the client."""
+        """Run an embedded server for this worker if none is configured; close the client."""
         try:
             if self._own_port is None:
                 yield

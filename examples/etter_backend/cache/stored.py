@@ -1,4 +1,4 @@
-"""Results that are kept, behind the switch of the cache."""
+"""Cached functions that obey the switch of the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from examples.etter_backend.controls.features import Feature, FeatureSwitch
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The guide's lifetimes (section 3.3), in seconds; two more are settings.
+# Lifetimes in seconds; two more are settings.
 USER_AUTOCOMPLETE: Final = 300
 WORKFLOW: Final = 1_800
 SIMULATION: Final = 7_200
@@ -28,18 +28,15 @@ def stored(
     key: Callable[..., object],
     tags: Sequence[str] = (),
 ) -> Callable[P, Awaitable[T]]:
-    """Return ``function`` with its results kept while the cache is on.
-
-    etter-obs's ``cached`` does the work: a key of the arguments that ``key`` names and no others,
-    results that are stored only if JSON keeps them whole, invalidation by tag.
+    """Return ``function`` with cached results while the cache is on, by ``etter_obs.cached``.
 
     Args:
         function: a coroutine function.
-        features: says whether the cache is on.
+        features: the switch.
         name: the cache's name, a label of its metrics.
         ttl: lifetime in seconds.
-        key: of some of the function's parameters, by name: what tells one result from another.
-        tags: what makes the result stale, with ``{parameter}`` in place of an argument.
+        key: a function of some parameters, by name, whose value identifies the result.
+        tags: names for invalidation, with ``{parameter}`` in place of an argument.
     """
     kept: Callable[P, Awaitable[T]] = cached(name=name, ttl=ttl, key=key, tags=tags)(function)
 

@@ -1,1 +1,1 @@
-"""What routes and services share: errors, pages, fields, texts, calls of other services."""
+"""Shared by routes and services: errors, pages, fields, texts, calls of other services."""

@@ -1,4 +1,4 @@
-"""Calls of other services: only of those that are allowed, so many at once (section 4.3)."""
+"""Calls of other services: only allowed ones, and a limited number in parallel."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ R = TypeVar("R")
 logger = get_logger(__name__)
 
 _AT_ONCE: Final = 8
-"""Calls of one request that run at once."""
+"""Parallel calls of one request."""
 _MOST_BYTES: Final = 256 * 1024
-"""Of an answer; more is not read."""
+"""Limit of a response in bytes."""
 
 
 class ExternalServices:
     """The client of other services.
 
-    Only the origins that the settings name are called, and no redirect is followed: an address
-    that comes from a request could otherwise reach what only this process can reach.
+    It calls only allowed origins and follows no redirect. Otherwise an address from a request could
+    reach internal servers (SSRF).
     """
 
     def __init__(self, features: FeatureSwitch, origins: Iterable[str]) -> None:
         self._features = features
         self._allowed = frozenset(map(_origin, origins))
-        # Idle connections are given up before uvicorn's 5 s, or a call would meet a closed one.
+        # Close idle connections before uvicorn's 5 s, or a call would use one that has just closed.
         self._client = httpx.AsyncClient(
             timeout=2.0,
             limits=httpx.Limits(max_connections=50, keepalive_expiry=2.0),
@@ -43,16 +43,17 @@ class ExternalServices:
         )
 
     def allow(self, url: str) -> None:
-        """Allow one more origin: this app's own, known only while it serves."""
+        """Allow one more origin."""
         self._allowed |= {_origin(url)}
 
     async def get_json(self, service: str, url: str) -> Any:
-        """Return the JSON that ``url`` answers.
+        """Return the JSON at ``url``.
 
         Raises:
-            ExternalServiceError: the origin is not allowed, or the answer is not usable.
+            ExternalServiceError: the origin is not allowed, or the response is not JSON.
         """
-        if _origin(url) not in self._allowed:
+        origin = _origin(url)
+        if origin is None or origin not in self._allowed:
             raise ExternalServiceError(service, "the address is not allowed")
         try:
             async with self._client.stream("GET", url) as answer:
@@ -61,16 +62,18 @@ class ExternalServices:
                 async for chunk in answer.aiter_bytes():
                     body += chunk
                     if len(body) > _MOST_BYTES:
-                        raise ExternalServiceError(service, "the answer is too long")
+                        raise ExternalServiceError(service, "the response is too long")
             return httpx.Response(200, content=body).json()
         except (httpx.HTTPError, ValueError) as error:
-            logger.warning("a call failed", called=service, error=type(error).__name__)
-            raise ExternalServiceError(service, "no usable answer") from error
+            logger.warning(
+                "call of another service failed", called=service, error=type(error).__name__
+            )
+            raise ExternalServiceError(service, "no usable response") from error
 
     async def gather(self, call: Callable[[T], Awaitable[R]], given: Iterable[T]) -> list[R]:
-        """Return the results of all calls, in order; the first failure ends the rest.
+        """Return the results of all calls, in order; the first failure cancels the rest.
 
-        With the switch of the parallel calls, eight run at once; without, one does.
+        With parallel calls eight run at a time, otherwise one.
         """
         if not self._features.is_on(Feature.PARALLEL_CALLS):
             return [await call(each) for each in given]
@@ -89,13 +92,13 @@ class ExternalServices:
         await self._client.aclose()
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Return scheme, host and port; None if the URL has none, or a user part in front of them."""
     try:
-        port = parts.port
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
-        port = None
-    if "@" in parts.netloc:
-        return "", "", None  # in front of the @ stands what looks like a host and is none
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").rstrip("."), port or default
+        return None
+    if "@" in parts.netloc or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname.rstrip("."), port

@@ -1,4 +1,4 @@
-"""What routes declare that they need (the guide's section 1.4)."""
+"""Dependencies of the routes."""
 
 from __future__ import annotations
 

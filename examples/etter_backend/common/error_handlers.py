@@ -1,4 +1,4 @@
-"""Every failure in one envelope: ours, the framework's, and what nobody expected."""
+"""Handlers that return every failure in one envelope."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ logger = get_logger(__name__)
 
 
 def failure(error: HTTPException) -> Response:
-    """Return the envelope of an error, with the error's own headers."""
+    """Return the envelope of an error, with its headers."""
     if isinstance(error, APIError):
         code, metadata = error.code, error.metadata
     else:
         code, metadata = HTTPStatus(error.status_code).name, {}
-    if error.status_code < 200 or error.status_code in (204, 304):  # they have no body
+    if error.status_code < 200 or error.status_code in (204, 304):  # these have no body
         return Response(status_code=error.status_code, headers=error.headers)
     body = FailureResponse(
         error_code=code,
@@ -49,7 +49,7 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _validation(_: Request, error: Exception) -> Response:
-    """Say what is wrong and where, without the value: it may be a password."""
+    """Return what is wrong and where, without the value, which may be a password."""
     found = cast("RequestValidationError", error).errors()
     problems: list[dict[str, Any]] = [
         {"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in found[:20]
@@ -61,11 +61,11 @@ async def _validation(_: Request, error: Exception) -> Response:
 
 
 async def _database(_: Request, error: Exception) -> Response:
-    """Say no more than that: the text of the error has the statement."""
-    logger.error("the database failed", exc_info=error)
+    """Return no details, because the error's text contains the statement."""
+    logger.error("database operation failed", exc_info=error)
     return failure(DatabaseError())
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:
-    """Answer what nobody expected; the server raises it again, so it is reported."""
-    return failure(HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here"))
+    """Return a general message; the server raises the exception again, so it is reported."""
+    return failure(HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, "internal server error"))

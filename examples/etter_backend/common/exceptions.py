@@ -1,6 +1,6 @@
-"""The family of errors (the guide's section 1.2).
+"""The errors of the API.
 
-Each is an ``HTTPException`` with a code of its own, so etter-obs reports those of 500 and above.
+Each class is an ``HTTPException`` with its own code; etter-obs reports those of 500 and above.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastapi import HTTPException
 
 
 class APIError(HTTPException):
-    """Parent of the family; a subclass says its status and its code."""
+    """Base class; a subclass defines the status and the code."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "INTERNAL_ERROR"
@@ -30,7 +30,7 @@ class APIError(HTTPException):
 
 
 class InvalidInputError(APIError):
-    """What the client sent cannot be used; ``field`` names the part."""
+    """The request is invalid; ``field`` names the part."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "VALIDATION_ERROR"
@@ -40,7 +40,7 @@ class InvalidInputError(APIError):
 
 
 class AuthenticationError(APIError):
-    """The client did not say who it is, or its token is not valid."""
+    """The request has no valid token."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "AUTH_ERROR"
@@ -50,14 +50,14 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """The user may not do this."""
+    """The user lacks the permission."""
 
     status = HTTPStatus.FORBIDDEN
     code = "PERMISSION_DENIED"
 
 
 class ResourceNotFoundError(APIError):
-    """There is none of this id; zero is an id too."""
+    """No resource has this id."""
 
     status = HTTPStatus.NOT_FOUND
     code = "NOT_FOUND"
@@ -69,14 +69,14 @@ class ResourceNotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """What is stored does not allow it."""
+    """The request conflicts with stored data."""
 
     status = HTTPStatus.CONFLICT
     code = "CONFLICT"
 
 
 class RateLimitError(APIError):
-    """The client has sent too many requests; it may send the next in so many seconds."""
+    """The client has sent too many requests; it may continue after ``retry_after`` seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "RATE_LIMITED"
@@ -87,16 +87,16 @@ class RateLimitError(APIError):
 
 
 class DatabaseError(APIError):
-    """The database did not do what it was asked."""
+    """A database operation failed."""
 
     code = "DB_ERROR"
 
     def __init__(self) -> None:
-        super().__init__("the database failed")
+        super().__init__("the database operation failed")
 
 
 class ExternalServiceError(APIError):
-    """Another service did not answer as it should."""
+    """Another service failed."""
 
     status = HTTPStatus.BAD_GATEWAY
     code = "EXTERNAL_SERVICE_ERROR"

@@ -1,4 +1,4 @@
-"""Sparse fields: ``?fields=id,name`` (the guide's section 5.2)."""
+"""Sparse fields: ``?fields=id,name``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from examples.etter_backend.common.exceptions import InvalidInputError
 from examples.etter_backend.controls.features import Feature
 
 Fields: TypeAlias = tuple[str, ...] | None
-"""The fields that a client wants, in the schema's order; None: all of them."""
+"""The selected fields, in the order of the schema; None: all fields."""
 
 
 def fields_of(schema: type[BaseModel]) -> Callable[[Request, str | None], Fields]:
-    """Return the dependency that reads ``?fields=``; only the schema's own fields are allowed."""
+    """Return the dependency that reads ``?fields=``; it accepts only fields of the schema."""
     allowed = tuple(schema.model_fields)
 
     def wanted(

@@ -1,4 +1,4 @@
-"""Where HTML is made: what users wrote is escaped, or cleaned of all that can act."""
+"""HTML output: text is escaped, markup is reduced to harmless tags."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _TAGS: Final = {"b", "blockquote", "br", "code", "em", "h2", "h3", "i", "li", "o
     *("strong", "ul")
 }
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""The page's Content-Security-Policy: even what the cleaning missed could load and run nothing."""
+"""Content-Security-Policy of the page: nothing is loaded or run."""
 
 
 def page(title: str, content: str) -> str:
-    """Return an HTML page; ``title`` is text, ``content`` may have simple markup."""
+    """Return an HTML page; ``title`` is text, ``content`` may contain simple markup."""
     body = nh3.clean(content, tags=_TAGS, attributes={})
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'

@@ -1,4 +1,4 @@
-"""Pages: by number with totals, and by cursor (the guide's section 2.4)."""
+"""Pages, by number with totals and by cursor."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from examples.etter_backend.schemas.base import PaginatedResponse
 
 T = TypeVar("T")
 
-Size = Annotated[int, Query(ge=1, le=1_000, description="rows of a page")]
+Size = Annotated[int, Query(ge=1, le=1_000, description="rows per page")]
 
 
 class Page(NamedTuple):
-    """Which page: the first one is 1."""
+    """The requested page; the first one is 1."""
 
     number: int
     size: int
 
     @property
     def offset(self) -> int:
-        """Rows before this page."""
+        """Number of rows before this page."""
         return (self.number - 1) * self.size
 
 
@@ -43,13 +43,13 @@ PageWanted = Annotated[Page, Depends(_page)]
 
 
 class Found(NamedTuple, Generic[T]):
-    """The rows of a page, and how many there are in all."""
+    """The rows of a page, and the number of all rows."""
 
     rows: Sequence[T]
     total: int
 
     def as_response(self, page: Page) -> PaginatedResponse[T]:
-        """Return the answer for this page."""
+        """Return the response for this page."""
         pages = ceil(self.total / page.size)
         return PaginatedResponse(
             data=list(self.rows),
@@ -63,9 +63,9 @@ class Found(NamedTuple, Generic[T]):
 
 
 class Cursor(BaseModel):
-    """Where the next page begins: after this key, which is after so many rows.
+    """Start of the next page: the key of the last row, and the number of rows so far.
 
-    It has both, so that a walk goes on where the switch of the keyset pages is turned meanwhile.
+    It has both, so a client can continue after the switch of keyset pages is flipped.
     """
 
     created_at: datetime
@@ -73,23 +73,23 @@ class Cursor(BaseModel):
     rows: int
 
     def as_text(self) -> str:
-        """Return it as clients carry it; they need not know what it is."""
+        """Return it as opaque text."""
         return base64.urlsafe_b64encode(self.model_dump_json().encode()).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Return the cursor that a client brings.
+        """Return the cursor that a client sends.
 
         Raises:
-            InvalidInputError: it is none.
+            InvalidInputError: the text is not a cursor.
         """
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             cursor = cls.model_validate_json(data)
         except (ValidationError, binascii.Error, ValueError):
-            raise InvalidInputError("no cursor of this service", field="cursor") from None
+            raise InvalidInputError("not a cursor of this service", field="cursor") from None
         if cursor.created_at.tzinfo is None or cursor.rows < 0:
-            raise InvalidInputError("no cursor of this service", field="cursor")
+            raise InvalidInputError("not a cursor of this service", field="cursor")
         return cursor
 
 

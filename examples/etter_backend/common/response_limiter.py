@@ -1,7 +1,4 @@
-"""Limits on what an answer may hold (the guide's section 5.4).
-
-The number of rows is limited in the statement (``common/pagination.py``); this is about texts.
-"""
+"""Limits on the texts of a response; the page size limits its rows."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ from pydantic import BaseModel
 M = TypeVar("M", bound=BaseModel)
 
 LONGEST: Final = 200
-"""Characters of a text in a list; the resource by itself has all of it."""
+"""Longest text of a row in a list, in characters."""
 
 
 def with_short_texts(row: M, *names: str) -> M:
-    """Return a copy of ``row`` in which these texts are cut; the row itself stays whole."""
+    """Return a copy of ``row`` with these texts shortened; ``row`` is not changed."""
     long = {
         name: f"{text[:LONGEST]}…"
         for name in names

@@ -1,8 +1,7 @@
-"""Types of what clients write (the guide's section 7.2).
+"""Types for text from clients.
 
-A text is checked and stored as it was written. What HTML would make of it is a matter of the place
-where HTML is made (``common/html.py``): a text that was cut into shape for one output is wrong in
-the next, and no regular expression knows HTML.
+Text is validated and stored unchanged. ``common/html.py`` escapes it where HTML is written: text
+that was escaped for one output is wrong in the next, and a regular expression cannot parse HTML.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, StringConstraints
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and new line; and those that turn the direction of a text."""
+"""Control characters except tab and newline, and those that change the direction of text."""
 
 
 def _address(value: str) -> str:
-    """Return the address in lower case, its domain in one spelling; no DNS is asked."""
+    """Return the address in lower case, with a normalised domain; without a DNS query."""
     try:
         return validate_email(value, check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:

@@ -1,1 +1,1 @@
-"""What the demo turns while the backend runs: faults and features, the same in every worker."""
+"""Switches of the demo, shared by all workers: faults and features."""

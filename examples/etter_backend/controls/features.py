@@ -1,6 +1,6 @@
-"""The feature switch: each optimisation of the guide, on or off, so that it can be measured.
+"""The feature switch: turns each optimisation on or off, so that its effect can be measured.
 
-ETTER_FEATURES says what is on at start; the demo may flip them while the backend runs.
+ETTER_FEATURES decides what is on at start. In the demo, features can be flipped at run time.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from examples.etter_backend.controls.shared_file import SharedFile
 
 
 class Feature(StrEnum):
-    """An optimisation of the guide; the number is the guide's section."""
+    """An optimisation."""
 
     INDEXES = "indexes"
-    """2.1: the indexes of the second revision of the schema."""
+    """The indexes of the second revision of the schema."""
     EAGER_LOADING = "eager_loading"
-    """2.2: rows with their relations in one statement, not in one for each row."""
+    """One statement reads rows with their relations, instead of one per row."""
     POOL = "pool"
-    """2.3: connections are kept; off, each request opens its own."""
+    """Connections are reused; without it, each unit of work opens one."""
     CACHE = "cache"
-    """3: results are kept in Redis."""
+    """Results are stored in Redis."""
     PARALLEL_CALLS = "parallel_calls"
-    """4.3: calls of other services run at once, not one after the other."""
+    """Calls of other services run in parallel."""
     ASYNC_DATABASE = "async_database"
-    """4.1: the event loop waits for the database, not a thread of a pool."""
+    """The event loop waits for the database, instead of a thread."""
     GZIP = "gzip"
-    """5.1: bodies are compressed."""
+    """Bodies are compressed."""
     SPARSE_FIELDS = "sparse_fields"
-    """5.2: ``?fields=`` is obeyed, down to the columns of the statement."""
+    """``?fields=`` selects the columns that are read."""
     ETAG = "etag"
-    """5.3: an unchanged body is not sent again."""
+    """An unchanged body is not sent again."""
     KEYSET_PAGES = "keyset_pages"
-    """2.4: a cursor continues after a row's key, not after so many rows."""
+    """A cursor continues after the key of a row, instead of skipping rows."""
     RATE_LIMIT = "rate_limit"
-    """7.1: a client may send so many requests."""
+    """The requests of a client are limited."""
 
 
 START_ONLY: Final = frozenset({Feature.POOL})
-"""A pool is made with its engine, so this one needs a restart."""
+"""Features that require a restart: a pool is created with its engine."""
 
 
 class FeatureError(ValueError):
-    """The text is no list of features; the message says what is wrong, and the remedy."""
+    """The text is not a list of features; the message says what to write."""
 
 
 class Flip(BaseModel):
-    """Whether a feature is to be on."""
+    """The wanted state of a feature."""
 
     enabled: bool
 
@@ -68,11 +68,11 @@ def parse_features(text: str) -> frozenset[Feature]:
     """Return the features that are on.
 
     Args:
-        text: ``all``, ``none``, or names with a sign, separated by commas, which change ``all`` or
-            what stands first: ``-cache``, ``none,+gzip``.
+        text: ``all``, ``none``, or names with a sign, separated by commas, that change ``all`` or
+            the first word: ``-cache``, ``none,+gzip``.
 
     Raises:
-        FeatureError: it is none of these.
+        FeatureError: the text is none of these.
     """
     first, *rest = [part.strip() for part in text.split(",")]
     enabled = set() if first == "none" else set(Feature)
@@ -95,11 +95,11 @@ def parse_features(text: str) -> frozenset[Feature]:
 
 
 class FeatureSwitch(Collector):
-    """The features in force, also as ``etter_feature_enabled{feature}``.
+    """The state of all features, also as the metric ``etter_feature_enabled{feature}``.
 
     Args:
-        enabled: those that are on at start.
-        path: the file of what was flipped since; None: nothing can be flipped.
+        enabled: features that are on at start.
+        path: file of the flips since then; None: nothing can be flipped.
     """
 
     def __init__(self, enabled: Iterable[Feature], path: Path | None = None) -> None:
@@ -107,13 +107,13 @@ class FeatureSwitch(Collector):
         self._file = SharedFile[dict[Feature, bool]](path, _FLIPS, {}) if path else None
 
     def is_on(self, feature: Feature) -> bool:
-        """Tell whether ``feature`` is on now."""
+        """Return whether ``feature`` is on."""
         if self._file is None or feature in START_ONLY:
             return feature in self._at_start
         return self._file.read().get(feature, feature in self._at_start)
 
     def flip(self, feature: Feature, *, enabled: bool) -> None:
-        """Turn ``feature`` on or off, in every worker; only a switch with a file has this."""
+        """Turn ``feature`` on or off, in every worker; requires a file."""
         if self._file is None or feature in START_ONLY:
             raise FeatureError(f"{feature} cannot be flipped here")
         self._file.write({**self._file.read(), feature: enabled})
@@ -123,7 +123,7 @@ class FeatureSwitch(Collector):
         return {feature: self.is_on(feature) for feature in Feature}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauge for prometheus_client, on whose page etter-obs shows it."""
+        """Yield the gauge; ``/metrics`` includes prometheus_client's registry."""
         gauge = GaugeMetricFamily(
             "etter_feature_enabled", "Whether an optimisation is on.", labels=["feature"]
         )
@@ -135,11 +135,11 @@ class FeatureSwitch(Collector):
 def feature_router(
     switch: FeatureSwitch, before: Callable[[Feature, bool], Awaitable[None]]
 ) -> APIRouter:
-    """Return the routes that work the switch.
+    """Return the routes that flip features.
 
     Args:
-        switch: what they flip.
-        before: what a flip needs first: the indexes are made or dropped.
+        switch: the switch.
+        before: called before a flip; it creates or drops the indexes.
     """
     router = APIRouter(prefix="/features", include_in_schema=False)
 

@@ -1,4 +1,4 @@
-"""A small value in a file that all workers see: the state of the demo's switches."""
+"""A value in a file that all workers read: the state of a switch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class SharedFile(Generic[T]):
-    """A value kept in ``path`` as JSON; ``empty`` where there is no file."""
+    """A value stored in ``path`` as JSON; ``empty`` if there is no file."""
 
     def __init__(self, path: Path, adapter: TypeAdapter[T], empty: T) -> None:
         self._path = path
@@ -21,10 +21,10 @@ class SharedFile(Generic[T]):
         self._stamp = (0, 0)
 
     def read(self) -> T:
-        """Return the value, read again only where the file has changed."""
+        """Return the value; read the file again only if it has changed."""
         try:
             status = self._path.stat()
-            stamp = status.st_mtime_ns, status.st_ino  # two changes may fall into one tick
+            stamp = status.st_mtime_ns, status.st_ino  # two changes may have the same mtime
             if stamp != self._stamp:
                 self._value = self._adapter.validate_json(self._path.read_bytes())
                 self._stamp = stamp
@@ -33,7 +33,7 @@ class SharedFile(Generic[T]):
         return self._value
 
     def write(self, value: T) -> None:
-        """Replace the value. Other workers see it at once."""
+        """Replace the value. Other workers see it immediately."""
         new = self._path.with_suffix(f".{os.getpid()}")
         new.write_bytes(self._adapter.dump_json(value))
         new.replace(self._path)

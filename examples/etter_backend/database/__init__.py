@@ -1,4 +1,4 @@
-"""Engines, sessions, and what is done before the first request."""
+"""Engines, sessions, and the preparation of the database."""
 
 from examples.etter_backend.database.sessions import Database
 

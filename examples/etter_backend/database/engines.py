@@ -1,4 +1,4 @@
-"""The two engines of a worker, with the same limits: async, and sync for the guide's comparison."""
+"""The async and the sync engine of a worker, with the same limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ASYNC_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql
 _SYNC_DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _CONNECT_SECONDS: Final = 3
 _CHECKOUT_SECONDS: Final = 5
-"""How long a request waits for a connection of the pool."""
+"""Timeout for a connection from the pool."""
 
 
 class Engines(NamedTuple):
@@ -36,8 +36,8 @@ class Engines(NamedTuple):
 def make_engines(settings: Settings, faults: FaultSwitch) -> Engines:
     """Return the engines for the configured database: SQLite or PostgreSQL.
 
-    psycopg serves both, so that the switch of the async database compares two ways to wait, not two
-    drivers. A URL of ``postgresql+asyncpg://`` takes that one for the async engine.
+    Both use psycopg, so the switch of the async database does not compare two drivers. With a URL
+    of ``postgresql+asyncpg://`` the async engine uses asyncpg.
     """
     options = _options(settings)
     asynchronous = create_async_engine(
@@ -83,8 +83,8 @@ def _options(settings: Settings) -> dict[str, Any]:
 def _connect_args(url: URL, settings: Settings) -> dict[str, Any]:
     """Return the driver's options.
 
-    The limit of a statement and the time zone belong to the connection's start: a ``SET`` in a
-    ``connect`` event is part of a transaction, and its rollback takes it back.
+    The statement timeout and the time zone are options of the connection. A ``SET`` in a
+    ``connect`` event is part of a transaction, so a rollback would undo it.
     """
     limit = str(settings.statement_timeout_ms)
     driver = url.get_driver_name()

@@ -1,4 +1,4 @@
-"""What is done before the first request: the schema, and some rows."""
+"""Creates the schema and some rows before the first request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RETRY_SECONDS = 5
 
 
 class Preparation:
-    """Brings the schema to where the features want it, one worker at a time."""
+    """Brings the schema to the revision of the features, one worker at a time."""
 
     def __init__(self, settings: Settings, engine: Engine, features: FeatureSwitch) -> None:
         self._engine = engine
@@ -28,18 +28,18 @@ class Preparation:
         self._lock = settings.run_dir / "schema.lock"
 
     async def run(self) -> None:
-        """Make the tables and fill them, once; where the database is away, try again."""
+        """Create and fill the tables, once; retry until the database is reachable."""
         while True:
             try:
                 await asyncio.to_thread(self._prepare)
             except (OSError, SQLAlchemyError) as error:
-                logger.warning("the database is not ready yet", error=type(error).__name__)
+                logger.warning("database is not ready yet", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return
 
     async def set_indexes(self, wanted: bool) -> None:
-        """Make or drop the indexes while others read and write."""
+        """Create or drop the indexes while others read and write."""
         await asyncio.to_thread(self._migrate, wanted)
 
     def _prepare(self) -> None:

@@ -1,4 +1,4 @@
-"""Units of work: one function over a session, run by either engine."""
+"""Units of work: functions of a session, run by either engine."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ T = TypeVar("T")
 
 
 class Database:
-    """Runs units of work. They are written once, over a sync session.
+    """Runs units of work, which are written for a sync session.
 
-    With the async database the session's statements wait in the event loop (SQLAlchemy runs the
-    function in a greenlet); without, the whole unit runs in a thread of the server's pool.
+    With the async database, statements wait in the event loop: SQLAlchemy runs the function in a
+    greenlet. Otherwise the whole unit runs in a thread.
 
     Args:
-        asynchronous: the async engine; or a connection, whose transaction the sessions then join,
-            so that a test can roll back what a request has committed.
-        synchronous: the same of the sync engine.
-        features: says which one is in use.
+        asynchronous: the async engine, or a connection whose transaction the sessions join.
+        synchronous: the same for the sync engine.
+        features: decides which one is used.
     """
 
     def __init__(
@@ -51,13 +50,13 @@ class Database:
     async def read(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what ``work`` returns; nothing that it changes is kept."""
+        """Return the result of ``work``; changes are rolled back."""
         return await self._run(work, False, *args, **kwargs)
 
     async def write(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what ``work`` returns, after the commit; an exception rolls back."""
+        """Return the result of ``work`` after the commit; an exception rolls back."""
         return await self._run(work, True, *args, **kwargs)
 
     async def _run(

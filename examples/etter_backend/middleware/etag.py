@@ -1,4 +1,4 @@
-"""ETags: an unchanged body is not sent again (the guide's section 5.3, RFC 9110)."""
+"""ETags by RFC 9110: an unchanged body is not sent again."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _OF_A_304: Final = {
     *("cache-control", "content-location", "date", "etag", "expires", "set-cookie", "vary"),
     *("x-request-id", "x-response-time"),
 }
-"""The headers that a 304 repeats (RFC 9110, section 15.4.5), and those of this service."""
+"""Headers of a 304 (RFC 9110, section 15.4.5), and those of this service."""
 
 
 class ETagMiddleware:
-    """Gives each successful GET an ETag, and answers 304 where the client has it already.
+    """Adds an ETag to each successful GET, and returns 304 if the client already has it.
 
-    The tag is weak, because the compression around this changes the bytes and not what they mean.
-    A response in several parts is a stream and passes as it is.
+    The tag is weak, because the outer compression changes the bytes but not their meaning.
+    A response in several parts is a stream and is not changed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -54,7 +54,7 @@ class ETagMiddleware:
 
 
 def _is_tagged(start: Message) -> bool:
-    """Return whether the answer gets a tag: a 200 that has none, and may be stored."""
+    """Return whether the response gets a tag: a 200 without one that may be stored."""
     headers = Headers(raw=start["headers"])
     stored = "no-store" not in headers.get("cache-control", "")
     return start["status"] == 200 and stored and "etag" not in headers
@@ -65,7 +65,7 @@ async def _answer(start: Message, body: Message, asked: str, send: Send) -> None
     headers = MutableHeaders(raw=start["headers"])
     headers["etag"] = tag
     if "cache-control" not in headers:
-        headers["cache-control"] = "private, no-cache"  # kept, and asked about each time
+        headers["cache-control"] = "private, no-cache"  # stored, and revalidated each time
     if not _matches(asked, tag):
         await send(start)
         await send(body)
@@ -77,14 +77,14 @@ async def _answer(start: Message, body: Message, asked: str, send: Send) -> None
 
 
 def etag_of(body: bytes) -> str:
-    """Return the tag of a body. The time in an envelope is no part of it: it is never the same."""
+    """Return the tag of a body, without the time of its envelope, which always differs."""
     found = ENVELOPE_TIME.match(body)
     same = body[: found.start(1)] + body[found.end(1) :] if found else body
     return f'W/"{hashlib.blake2b(same, digest_size=16).hexdigest()}"'
 
 
 def _matches(asked: str, tag: str) -> bool:
-    """Compare as If-None-Match does: any of a list, weak or not; an asterisk is any."""
+    """Compare weakly with each tag of If-None-Match; an asterisk matches any."""
     if asked.strip() == "*":
         return True
     return tag.removeprefix("W/").strip('"') in _TAG.findall(asked)

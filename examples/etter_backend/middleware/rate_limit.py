@@ -1,4 +1,4 @@
-"""A rate limit for each client (the guide's section 7.1)."""
+"""A rate limit for each client."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ logger = get_logger(__name__)
 
 DECISIONS: Final = Counter(
     "etter_rate_limit_decisions",
-    "Requests that the rate limit let in, refused, or could not count.",
+    "Requests that the rate limit allowed, refused or could not count.",
     ["decision"],
 )
 _REST_SECONDS: Final = 1.0
-"""After a failure of Redis, so that not every request waits for it."""
+"""Pause after a failure of Redis, so that requests do not wait for it."""
 _PROBES: Final = ("/health", "/metrics")
 
 
 class RateLimitMiddleware:
-    """Lets each client send so many requests in a window that moves with the time.
+    """Limits the requests of each client in a moving window.
 
-    One script in Redis decides and counts, so that two requests cannot take the last place
-    together; a refused request takes none. Where Redis does not answer the request passes, with one
-    warning and a count: a limit protects the service, and must not be what stops it.
+    One script in Redis decides and counts, so two requests cannot both take the last place, and a
+    refused request takes none. If Redis is unreachable, requests pass; one warning and a counter
+    report it, because a limit must not take the service down.
 
-    The client is the address in the scope, which the server takes from X-Forwarded-For only behind
-    a proxy that it trusts (uvicorn's --forwarded-allow-ips).
+    The client is the address in the scope. The server reads it from X-Forwarded-For only behind a
+    trusted proxy (uvicorn's --forwarded-allow-ips).
 
     Args:
-        app: what comes after.
+        app: the next app.
         pool: connections to Redis.
-        requests: how many a client may send in a window.
+        requests: limit of each client per window.
         window: its length in seconds.
     """
 
@@ -61,7 +61,7 @@ class RateLimitMiddleware:
         self._rests_until = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; probes are not counted."""
+        """Handle a request; probes are not limited."""
         if scope["type"] != "http" or scope["path"].startswith(_PROBES):
             await self._app(scope, receive, send)
             return
@@ -73,7 +73,7 @@ class RateLimitMiddleware:
             await failure(RateLimitError(retry_after))(scope, receive, send)
 
     async def _refused(self, client: str) -> int | None:
-        """Return None where the request may pass, else the seconds until the next one may."""
+        """Return None if the request may pass, otherwise the seconds until it may."""
         if time.monotonic() < self._rests_until:
             DECISIONS.labels("unavailable").inc()
             return None
@@ -85,7 +85,9 @@ class RateLimitMiddleware:
                 retry_after = max(1, ceil(reset - time.time()))
         except (RedisError, OSError) as error:
             if not self._is_away:
-                logger.warning("the rate limit counts nothing", error=type(error).__name__)
+                logger.warning(
+                    "Redis is unreachable, so requests are not limited", error=type(error).__name__
+                )
             self._is_away = True
             self._rests_until = time.monotonic() + _REST_SECONDS
             DECISIONS.labels("unavailable").inc()

@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Switched:
-    """Passes a request through a middleware while a switch is on, else past it.
+    """Sends a request through a middleware while a switch is on, otherwise around it.
 
     Args:
-        app: what comes after.
-        through: makes the middleware around ``app``.
-        is_on: asked at each request.
+        app: the next app.
+        through: returns the middleware around an app.
+        is_on: called for each request.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The schema's revisions (Alembic), and how to apply them.
+"""The revisions of the schema (Alembic), and how to apply them.
 
-python -m examples.etter_backend.migrations           # says where the database is
-python -m examples.etter_backend.migrations indexes   # or tables: without the indexes
+python -m examples.etter_backend.migrations           # prints the current revision
+python -m examples.etter_backend.migrations indexes   # or: tables, without the indexes
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine
 
 TABLES = "tables"
 INDEXES = "indexes"
-"""The ids of the two revisions; the second one is the head."""
+"""The ids of the two revisions; this one is the head."""
 
 
 def alembic_config(connection: Connection) -> Config:
-    """Return Alembic's configuration for this database; no file is needed."""
+    """Return Alembic's configuration for this database, without a file."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
@@ -29,8 +29,8 @@ def alembic_config(connection: Connection) -> Config:
 def migrate(engine: Engine, revision: str) -> None:
     """Bring the schema to ``revision``, up or down; a second call does nothing.
 
-    Only one process may do this at a time: Alembic takes no lock, and on PostgreSQL none may be
-    held in a transaction, because an index that is made concurrently waits for it.
+    Only one process may call it at a time. Alembic takes no lock, and a lock in PostgreSQL would
+    deadlock with ``CREATE INDEX CONCURRENTLY``, which waits for all transactions.
     """
     with engine.connect() as connection:
         at = current(connection)
@@ -45,5 +45,5 @@ def migrate(engine: Engine, revision: str) -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """Return the revision that the database is at; None: no table exists yet."""
+    """Return the revision of the database; None: it is empty."""
     return MigrationContext.configure(connection).get_current_revision()

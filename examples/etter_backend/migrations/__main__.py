@@ -1,4 +1,4 @@
-"""Brings the configured database to a revision: ``python -m examples.etter_backend.migrations``."""
+"""Command to migrate the configured database: ``python -m examples.etter_backend.migrations``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from examples.etter_backend.settings import Settings
 
 
 def main() -> int:
-    """Apply the revision that the command line names; return the exit code."""
+    """Apply the revision of the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m examples.etter_backend.migrations",
-        description="Bring the configured database to a revision, or say where it is.",
+        description="Bring the configured database to a revision, or print the current one.",
     )
     parser.add_argument("revision", nargs="?", choices=(TABLES, INDEXES))
     revision = parser.parse_args().revision

@@ -1,4 +1,4 @@
-"""What Alembic runs for each command; the connection is the caller's."""
+"""Run by Alembic for each command, on the connection of the caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from examples.etter_backend.models import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    transaction_per_migration=True,  # or an index could not be made outside of one
+    transaction_per_migration=True,  # so that indexes can be created outside of one
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,4 +1,4 @@
-"""The parent of the tables, and the type of their times."""
+"""Base class of the tables, and their column types."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time with its zone, UTC: SQLite stores none, and gives none back."""
+    """A time in UTC; SQLite stores no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Return the time in UTC; a time without a zone has no meaning here."""
+        """Return the time in UTC; a time without a zone is an error."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time needs its zone, such as datetime.now(UTC)")
+            raise ValueError("a time requires a zone; use datetime.now(UTC)")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """Parent of the tables. Constraints have names, so that a migration can change them."""
+    """Base class of the tables. Constraints have names, so that migrations can change them."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,4 +1,4 @@
-"""What the CHRO's dashboard shows."""
+"""The CHRO's dashboard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from examples.etter_backend.models.workflow import UserWorkflowHistory, Workflow
 
 
 class Score(Base):
-    """How far a workflow can be automated, as computed: 0 to 1."""
+    """The computed share of a workflow that can be automated: 0 to 1."""
 
     __tablename__ = "scores"
 

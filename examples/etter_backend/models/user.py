@@ -10,7 +10,7 @@ from examples.etter_backend.models.company import Company
 
 
 class User(Base):
-    """A user of a company; the address is unique, in lower case."""
+    """A user of a company; the address is unique and in lower case."""
 
     __tablename__ = "users"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Workflows, and who ran them."""
+"""Workflows and their history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Workflow(Base):
 
 
 class UserWorkflowHistory(Base):
-    """A user ran a workflow."""
+    """A run of a workflow by a user."""
 
     __tablename__ = "user_workflow_history"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""What the backend offers over HTTP: one module for each resource."""
+"""The routes: one module per resource."""
 
 from examples.etter_backend.routes import (
     adjacency,

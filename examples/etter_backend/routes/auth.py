@@ -1,4 +1,4 @@
-"""Who asks."""
+"""Authentication."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from examples.etter_backend.services.auth import LIFETIME
 
 router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(breakable(Target.USERS))])
 demo_router = APIRouter(prefix="/auth", include_in_schema=False)
-"""Gives tokens to anybody, so only the demo has it. A real one is where passwords are."""
+"""Issues tokens without a password, so only the demo includes it."""
 
 
 @router.post("/check_auth")
 async def check_auth(account: CurrentAccount) -> APIResponse[Account]:
-    """Return who the token was issued for."""
+    """Return the account of the token."""
     return APIResponse(data=account)
 
 

@@ -1,4 +1,4 @@
-"""Companies: search and autocomplete, answered by the cache where it can."""
+"""Companies: search and autocomplete, both cached."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ async def feed(
     fields: DocumentFields,
     page_size: Size = 50,
 ) -> CursorResponse[DocumentOut]:
-    """Return documents from the newest on; ``next_cursor`` is where to go on."""
+    """Return documents, newest first; ``next_cursor`` selects the next page."""
     return await documents.feed(account, cursor, page_size, fields)
 
 
@@ -58,7 +58,7 @@ async def create_document(
 async def read_document(
     account: CurrentAccount, documents: Documents, document_id: int
 ) -> APIResponse[DocumentOut]:
-    """Return one document, whole."""
+    """Return one document with its full text."""
     return APIResponse(data=await documents.read(account, document_id))
 
 
@@ -66,7 +66,7 @@ async def read_document(
 async def show_document(
     account: CurrentAccount, documents: Documents, document_id: int
 ) -> HTMLResponse:
-    """Return one document as a page; markup in its text does nothing."""
+    """Return one document as an HTML page, with harmless markup only."""
     document = await documents.read(account, document_id)
     return HTMLResponse(
         html.page(document.title, document.content),

@@ -1,4 +1,4 @@
-"""The guide's plain health route. What it checks in depth is at /health/detailed, by etter-obs."""
+"""A plain health route; etter-obs provides /health/detailed."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Answer: the process lives."""
+    """Return that the process is alive."""
     return {"status": "healthy"}

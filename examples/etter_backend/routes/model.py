@@ -1,4 +1,4 @@
-"""Plays the model service where none is configured: it ranks, after a moment's thought."""
+"""Serves as the model service if none is configured."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from examples.etter_backend.services.adjacency import RANKED, Kind
 router = APIRouter(prefix="/model", include_in_schema=False)
 
 _THINKS_SECONDS = 0.02
-"""A service at the other end of a network does not answer at once."""
+"""Latency of a service on another host."""
 
 
 @router.get("/{kind}/{name}")
 async def neighbours(kind: Kind, name: Annotated[str, Path(pattern="^[a-z]{1,24}$")]) -> list[str]:
-    """Rank in an order that looks arbitrary and never changes."""
+    """Rank in an arbitrary but constant order."""
     await asyncio.sleep(_THINKS_SECONDS)
     return _rank(RANKED[kind], name)
 

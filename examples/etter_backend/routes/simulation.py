@@ -1,4 +1,4 @@
-"""Simulation: the slow part; it tells its progress by WebSocket."""
+"""Simulation: the slow part; it reports its progress over a WebSocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workflows: created, read, changed and deleted; and who ran them."""
+"""Workflows and their history."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def read_workflow(workflows: Workflows, workflow_id: int) -> APIResponse[W
 async def workflow_metadata(
     workflows: Workflows, workflow_id: int
 ) -> APIResponse[WorkflowMetadata]:
-    """Return how a workflow has gone so far."""
+    """Return statistics of a workflow."""
     return APIResponse(data=await workflows.metadata(workflow_id))
 
 
@@ -68,7 +68,7 @@ async def list_history(
     workflow_id: int | None = None,
     status: RunStatus | None = None,
 ) -> PaginatedResponse[HistoryOut]:
-    """Return one page of who ran what in the client's company."""
+    """Return one page of the history of the client's company."""
     return await history.find(
         account, page, user_id=user_id, workflow_id=workflow_id, status=status
     )

@@ -1,1 +1,1 @@
-"""What the routes take and give: one module for each resource."""
+"""Bodies of requests and responses: one module per resource."""

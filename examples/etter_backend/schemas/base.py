@@ -1,4 +1,4 @@
-"""The envelopes of every answer (the guide's section 1.1)."""
+"""The envelopes of responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 ENVELOPE_TIME: Final = re.compile(
     rb'\A\{"status":"success",.*(,"timestamp":"[^"]{20,32}")\}\Z', re.DOTALL
 )
-"""An envelope's body; the group is its time, which is the last field and is no part of the data."""
+"""Matches the body of an envelope; the group is its time, the last field."""
 
 
 def _now() -> datetime:
@@ -21,12 +21,12 @@ def _now() -> datetime:
 
 
 def made_at() -> Any:
-    """Return the field of an envelope's time."""
-    return Field(default_factory=_now, description="when the answer was made, UTC")
+    """Return the field for the time of an envelope."""
+    return Field(default_factory=_now, description="when the response was created, in UTC")
 
 
 class APIResponse(BaseModel, Generic[T]):
-    """The answer of a request that succeeded."""
+    """The envelope of a successful response."""
 
     status: Literal["success"] = "success"
     data: T
@@ -35,7 +35,7 @@ class APIResponse(BaseModel, Generic[T]):
 
 
 class PaginatedResponse(BaseModel, Generic[T]):
-    """One page of many, by its number."""
+    """A page, selected by its number."""
 
     status: Literal["success"] = "success"
     data: list[T]
@@ -49,16 +49,18 @@ class PaginatedResponse(BaseModel, Generic[T]):
 
 
 class CursorResponse(BaseModel, Generic[T]):
-    """One page of many, by the cursor that the page before gave."""
+    """A page, selected by the cursor of the previous page."""
 
     status: Literal["success"] = "success"
     data: list[T]
-    next_cursor: Annotated[str | None, Field(description="of the next page; null: the last one")]
+    next_cursor: Annotated[
+        str | None, Field(description="cursor of the next page; null on the last page")
+    ]
     timestamp: datetime = made_at()
 
 
 class FailureResponse(BaseModel):
-    """The answer of a request that failed, for whatever reason."""
+    """The envelope of every failed response."""
 
     status: Literal["failure"] = "failure"
     error_code: str

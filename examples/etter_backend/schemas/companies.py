@@ -18,7 +18,7 @@ class CompanyOut(BaseModel):
 
 
 class CompanyPatch(BaseModel):
-    """What may change of a company."""
+    """The changeable fields of a company."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,7 +27,7 @@ class CompanyPatch(BaseModel):
 
 
 class CompanyDetail(CompanyOut):
-    """A company with the size of what it has."""
+    """A company with its number of users and workflows."""
 
     users: int
     workflows: int

@@ -13,7 +13,7 @@ DocumentStatus = Literal["draft", "final", "archived"]
 
 
 class DocumentIn(BaseModel):
-    """A document as a client gives it. The tenant is the user's own."""
+    """A document that a client sends. The tenant is the user's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class DocumentIn(BaseModel):
 
 
 class DocumentOut(BaseModel):
-    """A document as it is stored; in lists, its texts are cut."""
+    """A stored document; lists shorten its texts."""
 
     model_config = ConfigDict(from_attributes=True)
 

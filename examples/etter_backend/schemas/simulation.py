@@ -14,21 +14,21 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SimulationIn(BaseModel):
-    """What to simulate: the share of tasks to automate, over so many runs."""
+    """Parameters of a simulation: the share of tasks to automate, and the number of runs."""
 
     automation_share: Share = 0.3
     runs: Annotated[int, Field(ge=10, le=20_000)] = 2_000
 
 
 class SimulationOut(BaseModel):
-    """Hours that are saved in a week: the middle and the 95th of a hundred runs."""
+    """Hours saved per week: the median and the 95th percentile of the runs."""
 
     p50_hours: float
     p95_hours: float
 
 
 class Role(BaseModel):
-    """A role of the company: how many have it, and what one costs in a year."""
+    """A role of the company: its headcount and yearly salary."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +49,7 @@ class CompanySimulationIn(BaseModel):
 
 
 class Step(BaseModel):
-    """What an iteration leaves to people."""
+    """The state after an iteration, and the salaries saved by it."""
 
     iteration: int
     headcount: float
@@ -57,7 +57,7 @@ class Step(BaseModel):
 
 
 class CompanySimulationOut(BaseModel):
-    """All iterations. The guide's answer has no envelope of its own: its status is this one."""
+    """The result of all iterations."""
 
     status: Literal["completed"] = "completed"
     company: str

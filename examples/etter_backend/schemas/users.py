@@ -1,4 +1,4 @@
-"""Users and who asks."""
+"""Users and accounts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from examples.etter_backend.common.validators import Email, Line
 
 
 class Account(BaseModel):
-    """Who asks, as its token says."""
+    """The user of a token."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -22,7 +22,7 @@ class Account(BaseModel):
 
 
 class UserIn(BaseModel):
-    """A user as an administrator gives it. The company is the administrator's own."""
+    """A user that an administrator sends. The company is the administrator's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,7 +32,7 @@ class UserIn(BaseModel):
 
 
 class UserPatch(BaseModel):
-    """What may change of a user. Nobody makes themselves an administrator."""
+    """The changeable fields of a user; `is_admin` is not one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class UserPatch(BaseModel):
 
 
 class UserOut(BaseModel):
-    """A user as it is stored."""
+    """A stored user."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -55,13 +55,13 @@ class UserOut(BaseModel):
 
 
 class TokenIn(BaseModel):
-    """For whom the demo wants a token."""
+    """The user for whom the demo requests a token."""
 
     email: Email
 
 
 class TokenOut(BaseModel):
-    """A bearer token, and for how many seconds it is valid."""
+    """A bearer token and its lifetime in seconds."""
 
     token: str
     expires_in: int

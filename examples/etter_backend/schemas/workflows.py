@@ -14,7 +14,7 @@ RunStatus = Literal["running", "done", "failed"]
 
 
 class WorkflowIn(BaseModel):
-    """A workflow as a client gives it."""
+    """A workflow that a client sends."""
 
     company_id: int
     title: Line
@@ -22,7 +22,7 @@ class WorkflowIn(BaseModel):
 
 
 class WorkflowOut(BaseModel):
-    """A workflow as it is stored."""
+    """A stored workflow."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -33,7 +33,7 @@ class WorkflowOut(BaseModel):
 
 
 class WorkflowMetadata(BaseModel):
-    """How a workflow has gone so far."""
+    """Statistics of a workflow."""
 
     id: int
     title: str

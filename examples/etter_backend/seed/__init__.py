@@ -1,4 +1,4 @@
-"""Fills the tables with invented data: a little at start, the guide's amount by a command."""
+"""Synthetic data for the tables: a small amount at start, a large amount by a command."""
 
 from examples.etter_backend.seed.scale import LARGE, SMALL, Scale
 from examples.etter_backend.seed.writer import is_empty, seed

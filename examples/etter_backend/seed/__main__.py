@@ -1,4 +1,4 @@
-"""Fills the configured database: ``python -m examples.etter_backend.seed``."""
+"""Command to fill the configured database: ``python -m examples.etter_backend.seed``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from examples.etter_backend.settings import Settings
 
 
 def main() -> int:
-    """Make the tables and fill them; return the exit code."""
+    """Create and fill the tables; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m examples.etter_backend.seed",
-        description="Make the tables of the configured database (DATABASE_URL or ETTER_DB_…) and "
-        "fill them with invented rows. The indexes are made after the rows.",
+        description="Create the tables of the configured database (DATABASE_URL or ETTER_DB_…) and "
+        "fill them with synthetic rows. The indexes are created after the rows.",
         epilog="example: DATABASE_URL=postgresql://etter@localhost/etter "
         "python -m examples.etter_backend.seed --users 5000",
     )
@@ -39,7 +39,7 @@ def main() -> int:
         parser.add_argument(
             f"--{each.name}", type=_positive, default=default, help=f"default: {default:,}"
         )
-    parser.add_argument("--no-indexes", action="store_true", help="stop before the indexes")
+    parser.add_argument("--no-indexes", action="store_true", help="do not create the indexes")
     given = vars(parser.parse_args())
     no_indexes = given.pop("no_indexes")
     console = Console(stderr=True)
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         with engine.connect() as connection:
             if current(connection) is not None and not is_empty(connection):
-                console.print("the database has rows already; name an empty one")
+                console.print("the database already has rows; use an empty one")
                 return 1
         migrate(engine, TABLES)
         with engine.begin() as connection, _bars(console) as bars:

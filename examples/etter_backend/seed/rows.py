@@ -1,4 +1,4 @@
-"""Invents the rows; the same scale always gives the same ones."""
+"""Generates the rows; the same scale always generates the same ones."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Invention:
-    """The rows of each table, for a scale."""
+    """Generates the rows of each table."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
         self._chance = Random(0)
         companies = range(1, scale.companies + 1)
         weights = list(itertools.accumulate(1 / number for number in companies))
-        first = list(companies) * 2  # each company has somebody
+        first = list(companies) * 2  # each company has users
         more = self._chance.choices(
             companies, cum_weights=weights, k=max(0, scale.users - len(first))
         )
         self._company_of_user = [*first, *more][: scale.users]
         self._tenants = self._chance.choices(companies, cum_weights=weights, k=scale.documents)
         self._history_of: dict[int, list[int]] = {}
-        """Of each workflow, some rows of its history: only they can validate its score."""
+        """Some history rows of each workflow; they validate its scores."""
 
     def tables(self) -> list[tuple[type[Base], int, Rows]]:
         """Return each table with the number of its rows and the rows, parents first."""
@@ -132,7 +132,7 @@ class Invention:
                 "description": " ".join(words[2:14]),
                 "content": " ".join(words) + ".",
                 "status": chance.choices(("final", "draft", "archived"), (85, 12, 3))[0],
-                # many share a second, so an order by time alone is none
+                # several have the same time, so the time alone is no order
                 "created_at": _EPOCH + timedelta(seconds=number // 4),
             }
 

@@ -1,4 +1,4 @@
-"""How much data there is."""
+"""Amounts of data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Rows of each table. Workflows are four for a company, dashboard entries twelve for each."""
+    """Number of rows. Each company has 4 workflows, each workflow 12 dashboard entries."""
 
     companies: int
     users: int
@@ -17,6 +17,6 @@ class Scale:
 
 
 SMALL: Final = Scale(companies=64, users=640, history=3_200, documents=1_280)
-"""What the backend fills an empty database with: it takes a second."""
+"""Used by the backend for an empty database."""
 LARGE: Final = Scale(companies=512, users=20_000, history=200_000, documents=50_000)
-"""Enough for an index to matter. The first company is the largest, with a seventh of all."""
+"""Enough for an index to matter. The first company is the largest, with a seventh of the rows."""

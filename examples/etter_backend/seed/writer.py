@@ -14,11 +14,11 @@ from examples.etter_backend.seed.scale import Scale
 _BATCH = 1_000
 
 Progress = Callable[[str, int, int], None]
-"""Called with the table's name, the rows written, and how many there will be."""
+"""Called with the table's name, the rows written and the total."""
 
 
 def is_empty(connection: Connection) -> bool:
-    """Tell whether there is no company, and so nothing."""
+    """Return whether the tables have no rows."""
     return connection.scalar(select(Company.id).limit(1)) is None
 
 
@@ -26,9 +26,9 @@ def seed(connection: Connection, scale: Scale, progress: Progress | None = None)
     """Write all rows; the caller commits.
 
     Args:
-        connection: to a database with tables and no rows.
+        connection: to a database with empty tables.
         scale: how many rows.
-        progress: told after each batch.
+        progress: called after each batch.
     """
     for model, count, rows in Invention(scale).tables():
         done = 0
@@ -38,7 +38,7 @@ def seed(connection: Connection, scale: Scale, progress: Progress | None = None)
             if progress is not None:
                 progress(model.__tablename__, done, count)
         if connection.dialect.name == "postgresql":
-            # The ids were given, so the sequence has not moved.
+            # Explicit ids do not advance the sequence.
             connection.execute(
                 text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :count)"),
                 {"table": model.__tablename__, "count": count},

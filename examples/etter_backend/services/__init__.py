@@ -1,1 +1,1 @@
-"""What the backend does, apart from HTTP: one module for each resource."""
+"""Business logic without HTTP: one module per resource."""

@@ -27,7 +27,7 @@ RANKED: Final[dict[Kind, tuple[str, ...]]] = {"roles": ROLES, "tasks": TASKS}
 
 
 class AdjacencyService:
-    """Asks the model service, and remembers."""
+    """Queries the model service and caches its rankings."""
 
     def __init__(
         self, external: ExternalServices, features: FeatureSwitch, settings: Settings
@@ -53,7 +53,7 @@ class AdjacencyService:
 
         Raises:
             ResourceNotFoundError: there is no such role or task.
-            ExternalServiceError: the model service does not answer as it should.
+            ExternalServiceError: the model service fails.
         """
         if name not in RANKED[kind]:
             raise ResourceNotFoundError(kind.removesuffix("s"), name)
@@ -62,7 +62,7 @@ class AdjacencyService:
     async def of_many(
         self, kind: Kind, names: Sequence[str], model_url: str
     ) -> dict[str, list[str]]:
-        """Return the neighbours of each, asked for at once; raises what :meth:`of_one` does."""
+        """Return the neighbours of each, in parallel; raises what :meth:`of_one` does."""
 
         async def call(name: str) -> list[str]:
             return await self.of_one(kind, name, model_url)

@@ -1,4 +1,4 @@
-"""Who asks: signed tokens, which say it without asking the database."""
+"""Authentication by signed tokens, without a database query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from examples.etter_backend.schemas.users import Account
 from examples.etter_backend.settings import Settings
 
 LIFETIME: Final = 3_600
-"""Seconds for which a token is valid."""
+"""Lifetime of a token in seconds."""
 _ALGORITHM: Final = "HS256"
 _AUDIENCE: Final = "etter-backend"
 
@@ -29,7 +29,7 @@ class Tokens:
 
     @classmethod
     def of(cls, settings: Settings) -> Tokens:
-        """Sign with ETTER_AUTH_SECRET; without one, with a random one that the workers share."""
+        """Sign with ETTER_AUTH_SECRET, or with a random secret that the workers share."""
         if settings.auth_secret is not None:
             return cls(settings.auth_secret.get_secret_value())
         return cls(_kept_secret(settings.run_dir / "auth-secret"))
@@ -45,10 +45,10 @@ class Tokens:
         return jwt.encode(claims, self._secret, _ALGORITHM)
 
     def verify(self, token: str) -> Account:
-        """Return for whom ``token`` was issued.
+        """Return the account of ``token``.
 
         Raises:
-            AuthenticationError: it is not one of ours, or no longer valid.
+            AuthenticationError: the signature is wrong, or the token has expired.
         """
         try:
             claims = jwt.decode(
@@ -64,7 +64,7 @@ class Tokens:
 
 
 def _kept_secret(path: Path) -> str:
-    """Return the secret in ``path``; the first worker makes it, and the others find it whole."""
+    """Return the secret in ``path``; the first worker creates it atomically."""
     new = path.with_suffix(f".{os.getpid()}")
     new.touch(mode=0o600)
     new.write_text(secrets.token_urlsafe(48), encoding="ascii")

@@ -1,4 +1,4 @@
-"""What the services of tables share (the guide's section 1.3)."""
+"""Base class of the services of a table."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Where = Sequence[ColumnElement[bool]]
 
 
 class BaseService(Generic[M, S]):
-    """A table as clients see it.
+    """Reads and changes the rows of a table.
 
-    A subclass names its table, its schema and its filters. What a client may filter by or change is
-    what these name and nothing else: a name from a request never becomes an attribute.
+    A subclass names its table and schema, and the columns that clients may filter by or change.
+    A name from a request never becomes an attribute.
     """
 
     model: ClassVar[type[Any]]
@@ -42,7 +42,7 @@ class BaseService(Generic[M, S]):
         """Return a row.
 
         Raises:
-            ResourceNotFoundError: there is none of this id that ``where`` lets the client see.
+            ResourceNotFoundError: no row that matches ``where`` has this id.
         """
         found: M | None = session.scalar(select(self.model).where(self.model.id == row_id, *where))
         if found is None:
@@ -58,14 +58,14 @@ class BaseService(Generic[M, S]):
         fields: Fields = None,
         options: Sequence[ExecutableOption] = (),
     ) -> Found[S]:
-        """Return a page in the order of the ids; without an order, pages could overlap."""
+        """Return a page, ordered by id; without an order, pages could overlap."""
         total = session.scalar(select(func.count()).select_from(self.model).where(*where)) or 0
         statement = select(self.model).where(*where).options(*options).order_by(self.model.id)
         statement = statement.offset(page.offset).limit(page.size)
         return Found(self.rows(session, statement, fields), total)
 
     def rows(self, session: Session, statement: Any, fields: Fields) -> list[S]:
-        """Return the rows of a statement; with ``fields``, only their columns are read."""
+        """Return the rows of a statement; with ``fields``, read only their columns."""
         if fields is None:
             return [self.as_schema(row) for row in session.scalars(statement)]
         columns = [getattr(self.model, name) for name in fields]
@@ -73,12 +73,12 @@ class BaseService(Generic[M, S]):
         return [self.schema.model_construct(**row._mapping) for row in found]
 
     def as_schema(self, row: M) -> S:
-        """Return a row as clients see it."""
+        """Return the row as its schema."""
         shown: S = self.schema.model_validate(row)
         return shown
 
     def apply(self, row: M, given: BaseModel) -> None:
-        """Take over what the client has set; the schema of ``given`` says what there is to set."""
+        """Set the fields that the client sent; the schema of ``given`` declares which exist."""
         for name, value in given.model_dump(exclude_unset=True).items():
             if value is not None:
                 setattr(row, name, value)

@@ -1,4 +1,4 @@
-"""The CHRO's dashboard: the guide's example of a query for each row (section 2.2)."""
+"""The CHRO's dashboard, where eager loading matters most."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ChroService:
     async def entries(self, account: Account) -> list[ChroEntry]:
         """Return the entries of the account's company.
 
-        With eager loading they come in one statement; without, each asks for its scores, their user
-        and its workflow, as the guide found it.
+        With eager loading one statement reads them. Without it, each entry runs further statements
+        for its scores, their user and its workflow (N+1).
         """
         entry = ChroDashboardEntry
         statement = (

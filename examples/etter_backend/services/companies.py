@@ -1,4 +1,4 @@
-"""Companies: found, completed, listed, renamed."""
+"""Companies: search, completion, changes."""
 
 from __future__ import annotations
 

@@ -19,14 +19,14 @@ _TEXTS = ("description", "content")
 
 
 class DocumentService(BaseService[Document, DocumentOut]):
-    """Reads and writes documents. A client sees those of its own company."""
+    """Reads and writes documents. A client sees only its own company."""
 
     model, schema, resource = Document, DocumentOut, "document"
 
     async def find(
         self, account: Account, page: Page, fields: Fields, *, status: DocumentStatus | None
     ) -> PaginatedResponse[DocumentOut]:
-        """Return a page of the tenant's documents, texts cut."""
+        """Return a page of the tenant's documents, with shortened texts."""
         where = [Document.tenant_id == account.company_id]
         if status is not None:
             where.append(Document.status == status)
@@ -37,10 +37,10 @@ class DocumentService(BaseService[Document, DocumentOut]):
     async def feed(
         self, account: Account, after: Cursor | None, size: int, fields: Fields
     ) -> CursorResponse[DocumentOut]:
-        """Return the tenant's documents from the newest on.
+        """Return the tenant's documents, newest first.
 
-        With the switch of the keyset pages the statement goes on after the last row's key, which an
-        index finds; without, it counts rows that it then throws away.
+        With keyset pages the statement continues after the key of the last row, which an index
+        finds. Without them it reads and discards the rows before.
         """
         key = (Document.created_at, Document.id)
         statement = select(Document).where(Document.tenant_id == account.company_id)
@@ -66,7 +66,7 @@ class DocumentService(BaseService[Document, DocumentOut]):
         return CursorResponse(data=data, next_cursor=cursor)
 
     async def read(self, account: Account, document_id: int) -> DocumentOut:
-        """Return a document, whole.
+        """Return a document with its full text.
 
         Raises:
             ResourceNotFoundError: the tenant has no such document.

@@ -1,4 +1,4 @@
-"""Simulations: the slow part. They compute in threads."""
+"""Simulations: the slow part, computed in threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from examples.etter_backend.schemas.simulation import (
 
 
 class SimulationService:
-    """Simulates a role's week, or a company's years."""
+    """Simulates a role's week or a company's years."""
 
     def __init__(self, features: FeatureSwitch) -> None:
         self._steps = stored(
@@ -32,7 +32,7 @@ class SimulationService:
         )
 
     async def week(self, given: SimulationIn) -> SimulationOut:
-        """Draw so many weeks and sum up the hours that automation saves."""
+        """Draw random weeks and sum up the hours that automation saves."""
         return await asyncio.to_thread(_week, given)
 
     async def company(self, given: CompanySimulationIn) -> CompanySimulationOut:
@@ -54,12 +54,12 @@ def _week(given: SimulationIn) -> SimulationOut:
 
 @timed("simulate_company")
 def _years(given: CompanySimulationIn) -> list[Step]:
-    """Compute each iteration from the one before: the same input always gives the same steps."""
+    """Compute each iteration from the previous one, without randomness."""
     time.sleep(random.uniform(0.05, 0.15))  # loading the models of the roles
     left = [float(role.headcount) for role in given.roles]
     steps = []
     for iteration in range(1, given.n_iterations + 1):
-        # What is easy to automate comes first, so each iteration finds half as much.
+        # Easy tasks come first, so each iteration automates half as much.
         share = given.automation_factor / 2 ** (iteration - 1)
         saved = [headcount * share for headcount in left]
         left = [headcount - gone for headcount, gone in zip(left, saved, strict=True)]

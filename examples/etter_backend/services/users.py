@@ -25,7 +25,7 @@ from examples.etter_backend.settings import Settings
 
 
 class UserService(BaseService[User, UserOut]):
-    """Reads and changes users. A client sees those of its own company."""
+    """Reads and changes users. A client sees only its own company."""
 
     model, schema, resource = User, UserOut, "user"
 
@@ -62,13 +62,13 @@ class UserService(BaseService[User, UserOut]):
         """Return the account of an address.
 
         Raises:
-            AuthenticationError: nobody has it.
+            AuthenticationError: no user has it.
         """
 
         def work(session: Session) -> Account:
             user = session.scalar(select(User).where(User.email == email))
             if user is None:
-                raise AuthenticationError("nobody has this address")
+                raise AuthenticationError("no user has this address")
             return Account.model_validate(user)
 
         return await self.database.read(work)
@@ -83,7 +83,7 @@ class UserService(BaseService[User, UserOut]):
         _require_admin(account)
 
         def work(session: Session) -> UserOut:
-            # Without its index the address is not unique by itself; with it, this only asks first.
+            # Without its index the database does not keep addresses unique.
             if session.scalar(select(exists().where(User.email == given.email))):
                 raise ConflictError("the address is taken")
             user = User(
@@ -105,10 +105,10 @@ class UserService(BaseService[User, UserOut]):
         return created
 
     async def change(self, account: Account, user_id: int, given: UserPatch) -> UserOut:
-        """Change a user: one's own, or as an administrator.
+        """Change a user: oneself, or any as an administrator.
 
         Raises:
-            PermissionDeniedError: it is somebody else.
+            PermissionDeniedError: it is another user, and the account is no administrator.
             ResourceNotFoundError: the company has no such user.
         """
         if user_id != account.id:

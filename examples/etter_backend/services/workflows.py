@@ -1,4 +1,4 @@
-"""Workflows, and the history of who ran them."""
+"""Workflows and their history."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One module for each revision; a released one never changes."""
+"""One module per revision; a released one never changes."""

@@ -1,9 +1,9 @@
-"""The guide's ten indexes, and one that its pages by key need.
+"""The indexes.
 
-Two are redundant: ``idx_workflow_history_user_id`` is the beginning of
-``idx_user_workflow_history_composite``, and ``idx_document_tenant_id`` that of
-``idx_document_keyset``. The guide has them, so they are here; each costs a write and memory, and
-serves no read that the longer one does not.
+Two are redundant, because another index starts with the same column:
+``idx_workflow_history_user_id`` (``idx_user_workflow_history_composite``) and
+``idx_document_tenant_id`` (``idx_document_keyset``). They only cost writes and memory; they exist
+because docs/guide.md maps them one by one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _INDEXES = {
 
 @contextmanager
 def _outside_of_a_transaction() -> Iterator[bool]:
-    """Give whether indexes can be made while others write: on PostgreSQL, outside a transaction."""
+    """Yield whether indexes can be created concurrently: on PostgreSQL, outside a transaction."""
     if op.get_bind().dialect.name != "postgresql":
         yield False
         return
@@ -46,7 +46,7 @@ def _outside_of_a_transaction() -> Iterator[bool]:
 
 
 def upgrade() -> None:
-    """Make the indexes; one that an interrupted run left invalid is made again."""
+    """Create the indexes; replace one that an interrupted run left invalid."""
     with _outside_of_a_transaction() as concurrently:
         for name, (table, columns) in _INDEXES.items():
             op.drop_index(name, table, if_exists=True, postgresql_concurrently=concurrently)
@@ -58,7 +58,7 @@ def upgrade() -> None:
                 postgresql_concurrently=concurrently,
             )
         if concurrently:
-            op.execute("ANALYZE")  # a plan follows the statistics, which a bulk load left behind
+            op.execute("ANALYZE")  # a bulk load leaves the statistics outdated
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""The tables, without the guide's indexes."""
+"""The tables, without indexes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "companies",
         sa.Column("id", sa.Integer, nullable=False),
