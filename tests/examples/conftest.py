@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -29,6 +30,7 @@ from examples.etter_backend.seed import SMALL, seed
 from examples.etter_backend.settings import Settings
 from tests.http_server import Call, http_server
 from tests.services import Postgres, free_port
+from tests.waiting import eventually
 
 API = "/api/etter"
 SECRET = "a secret of the tests that is long enough"
@@ -63,8 +65,15 @@ def guide_engine(guide_database: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def guide_redis() -> Iterator[str]:
     """The URL of a Valkey for all these tests."""
-    with redis_server(free_port()) as url:
+    with redis_server(free_port()) as url, redis.Redis.from_url(url) as client:
+        eventually(lambda: _answers(client), deadline_s=30, every_s=0.02)
         yield url
+
+
+def _answers(client: redis.Redis) -> bool:
+    with suppress(RedisError):
+        return bool(client.ping())
+    return False
 
 
 @pytest.fixture(scope="session")
