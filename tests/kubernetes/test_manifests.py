@@ -30,6 +30,7 @@ from stack.build import binary
 from stack.versions import IMAGES
 from tests.command_line import run
 from tests.kubernetes.projects import SPEC, written
+from tests.kubernetes.schemas import faults
 from tests.slo.specs import ROOT
 
 
@@ -57,6 +58,26 @@ def test_every_file_says_that_it_is_generated(files: dict[str, str]) -> None:
     for path, text in files.items():
         head = text[:400] if path.endswith(".json") else text.splitlines()[0]
         assert GENERATED in head, path
+
+
+def test_every_resource_has_the_fields_that_kubernetes_knows(files: dict[str, str]) -> None:
+    """Each resource, and each that an overlay patches, satisfies the schema of its kind."""
+    resources = {
+        (path, index): content
+        for path, text in files.items()
+        if path.endswith(".yaml") and "/patches/" not in path
+        for index, content in enumerate(yaml.safe_load_all(text))
+        if isinstance(content, dict) and content.get("kind", "Kustomization") != "Kustomization"
+    }
+    for path, text in files.items():
+        if "/patches/" in path and isinstance(operations := yaml.safe_load(text), list):
+            base = _load(files["base/" + path.partition("/patches/")[2]])
+            resources[path, 0] = _applied(base, operations)
+    assert len(resources) > 90
+    assert not [(*key, fault) for key, one in resources.items() for fault in faults(one)]
+    broken = _load(files["base/shop/deployment.yaml"])
+    broken["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    assert "livenesProbe" in faults(broken)[0]
 
 
 def test_every_file_is_named_once_by_its_kustomization(files: dict[str, str]) -> None:
