@@ -18,6 +18,7 @@ _COLLECTOR_PROFILES = (
     ("to-gateway",),
     ("to-tempo", "tail-sampling"),
     ("to-file", "tail-sampling"),
+    ("to-gateway",),
 )
 _COMPOSE_FILES = (
     ("docker-compose.yml",),

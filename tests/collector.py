@@ -15,14 +15,21 @@ from tests.waiting import eventually
 
 
 @contextmanager
-def collector(run_dir: Path, *configs: Path, **variables: str) -> Iterator[Ports]:
+def collector(
+    run_dir: Path,
+    *configs: Path,
+    ports: Ports | None = None,
+    killed: bool = False,
+    **variables: str,
+) -> Iterator[Ports]:
     """Run it with ``config.yaml``, ``to-file.yaml`` and ``configs``; what a later one says wins.
 
     ``variables`` are those that the configuration reads from the environment. Traces go to
-    ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there.
+    ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there. With ``killed``,
+    SIGKILL ends it instead; its queue stays in ``run_dir`` for the next one.
     """
-    ports = Ports.free()
-    (run_dir / "data").mkdir()
+    ports = ports or Ports.free()
+    (run_dir / "data").mkdir(exist_ok=True)
     files = [CHECKOUT / "otel-collector" / name for name in ("config.yaml", "to-file.yaml")]
     with (run_dir / "log").open("w") as log:
         process = subprocess.Popen(
@@ -44,5 +51,5 @@ def collector(run_dir: Path, *configs: Path, **variables: str) -> Iterator[Ports
         eventually(ready, deadline_s=30, tell=(run_dir / "log").read_text)
         yield ports
     finally:
-        process.terminate()
+        (process.kill if killed else process.terminate)()
         process.wait(timeout=30)
