@@ -30,12 +30,11 @@ _MIB: Final = 1 << 20
 def _make_app(on: bool) -> Any:
     from fastapi import FastAPI
     from sqlalchemy import create_engine, text
-    from sqlalchemy.pool import StaticPool
 
     from etter_obs import Settings, get_logger, setup_observability
 
     app = FastAPI()
-    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine = create_engine("sqlite://")
     log = get_logger("shop")
 
     @app.get("/items/{item_id}")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from frontend import npm
 from frontend.chromium import chromium as chromium_program
 
-_WITHIN = 15_000
+_WITHIN = 30_000
 """Milliseconds that Playwright waits for anything."""
 
 

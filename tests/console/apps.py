@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI, Request
 from redis.asyncio import Redis
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import StaticPool
 
 from etter_obs import setup_observability
 
@@ -19,7 +20,9 @@ _LOG = logging.getLogger("shop")
 def make_app() -> FastAPI:
     """Return the app, with a database in memory and the Redis of REDIS_URL, if it is set."""
     app = FastAPI()
-    engine = create_engine("sqlite://")
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
     url = os.environ.get("REDIS_URL")
     redis: Redis | None = Redis.from_url(url) if url else None
 

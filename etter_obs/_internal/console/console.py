@@ -13,7 +13,7 @@ import orjson
 from etter_obs._internal.console.access import Access
 from etter_obs._internal.console.endpoint import ConsoleEndpoint
 from etter_obs._internal.console.history import History
-from etter_obs._internal.console.link import print_link
+from etter_obs._internal.console.link import as_url_host, listening_address, print_link
 from etter_obs._internal.console.peers import Peers, merged
 from etter_obs._internal.console.questions import Questions
 from etter_obs._internal.console.readings import MergedReadings
@@ -65,7 +65,7 @@ class Console:
     ) -> None:
         self._registry = registry
         self._folder = folder
-        self._port = settings.management_port or None
+        self._has_own_port = settings.management_port is not None
         self.recording = Recording(settings.n_plus_one_threshold, slow)
         self._logs = logs
         self._history = History(registry, spec)
@@ -104,7 +104,12 @@ class Console:
     def say(self) -> None:
         """Print the link, once the server listens."""
         _LOG.info("The console is at %s/; standard error has its link", Path.CONSOLE)
-        self._begin(print_link(Path.CONSOLE, self._token, port=self._port, folder=self._folder))
+        address = self._management_address if self._has_own_port else listening_address
+        self._begin(print_link(Path.CONSOLE, self._token, address=address, folder=self._folder))
+
+    def _management_address(self) -> str | None:
+        bound = self._health.management_address
+        return None if bound is None else as_url_host(*bound)
 
     def close(self) -> None:
         """End everything. Any thread may call this."""
@@ -124,10 +129,12 @@ class Console:
 
     async def _overview(self, query: dict[str, str]) -> bytes:
         """Let the oldest worker answer: it has the longest history, and all metrics."""
-        answers = await self._peers.ask("overview", after=query.get("after", "0"))
-        workers = [{"pid": pid, "answers": bool(answer)} for pid, answer in answers.items()]
-        first = next(answer for answer in answers.values() if answer)
-        return orjson.dumps(orjson.loads(first) | {"workers": workers})
+        after = str(float(query.get("after", "0")))
+        alive, overview = await asyncio.gather(
+            self._peers.ask("alive"), self._peers.ask_oldest("overview", after=after)
+        )
+        workers = [{"pid": pid, "answers": bool(answer)} for pid, answer in alive.items()]
+        return orjson.dumps(orjson.loads(overview) | {"workers": workers})
 
     def _listed(self, question: str) -> Callable[[dict[str, str]], Awaitable[bytes]]:
         async def answer(query: dict[str, str]) -> bytes:

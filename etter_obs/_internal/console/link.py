@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,9 @@ _POLLS: Final = 150
 _ANY: Final = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 
 
-async def print_link(path: str, token: str, *, port: int | None, folder: Path | None) -> None:
+async def print_link(
+    path: str, token: str, *, address: Callable[[], str | None], folder: Path | None
+) -> None:
     """Write the link to standard error, once per service.
 
     It never becomes a log line: log lines leave the machine, and the token must not.
@@ -25,28 +27,35 @@ async def print_link(path: str, token: str, *, port: int | None, folder: Path | 
     Args:
         path: Path of the console.
         token: The token.
-        port: The port if it is known; None: the one that this process listens on.
+        address: Returns the server's host and port; None until it listens.
         folder: The folder that the workers share; None: this process is alone.
     """
-    address = f"127.0.0.1:{port}" if port is not None else None
+    found = None
     for _ in range(_POLLS):
-        if address is not None:
-            break
         await asyncio.sleep(_POLL_SECONDS)
-        address = next(_listening(), None)
+        if (found := address()) is not None:
+            break
     if folder is not None:
         try:
             (folder / "console-link").touch(0o600, exist_ok=False)
         except FileExistsError:
             return  # another worker has printed it
     sys.stderr.write(
-        f"etter-obs console: http://{address or '127.0.0.1:PORT'}{path}/?token={token}\n"
+        f"etter-obs console: http://{found or '127.0.0.1:PORT'}{path}/?token={token}\n"
     )
     sys.stderr.flush()
 
 
+def listening_address() -> str | None:
+    """Return the address that this process listens on, as a browser of this machine writes it."""
+    try:
+        return next(_listening(), None)
+    except OSError:  # no list of descriptors on this system
+        return None
+
+
 def _listening() -> Iterator[str]:
-    """Yield the addresses that this process listens on, as a browser of this machine writes them.
+    """Yield the addresses that this process listens on.
 
     No hook of a server reports them, and a command line may not contain them.
     """
@@ -63,6 +72,11 @@ def _listening() -> Iterator[str]:
                 host, port = found.getsockname()[:2]
         except OSError:  # closed meanwhile
             continue
-        if host in _ANY:
-            host = "127.0.0.1"
-        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        yield as_url_host(host, port)
+
+
+def as_url_host(host: str, port: int) -> str:
+    """Return a bound address as the host of a URL that a browser of this machine can open."""
+    if host in _ANY:
+        host = "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

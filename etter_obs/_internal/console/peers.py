@@ -72,7 +72,7 @@ class Peers:
 
         The answer of a worker that is late is None.
         """
-        paths = sorted(self._folder.glob(f"{_PREFIX}*{_SUFFIX}")) if self._folder else []
+        paths = self._paths()
         line = orjson.dumps([question, arguments]) + b"\n"
         if self._own not in paths:
             return {os.getpid(): await self._answer(question, arguments)}
@@ -83,6 +83,20 @@ class Peers:
         pids = [int(path.stem.rpartition("-")[2]) for path in paths]
         answers = zip(pids, await asyncio.gather(*asked), strict=True)
         return {pid: answer or None for pid, answer in answers if answer is not None}
+
+    async def ask_oldest(self, question: str, **arguments: str) -> bytes:
+        """Return the answer of the oldest worker that answers."""
+        line = orjson.dumps([question, arguments]) + b"\n"
+        for path in self._paths():
+            if path == self._own:
+                break
+            if answer := await _ask(path, line):
+                return answer
+        return await self._answer(question, arguments)
+
+    def _paths(self) -> list[Path]:
+        """Return the workers' sockets, oldest first."""
+        return sorted(self._folder.glob(f"{_PREFIX}*{_SUFFIX}")) if self._folder else []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

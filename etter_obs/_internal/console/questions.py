@@ -60,6 +60,7 @@ class Questions:
         self._history = history
         self._about = about
         self._questions: dict[str, Callable[..., dict[str, Any] | None]] = {
+            "alive": dict,
             "overview": self._overview,
             "requests": self._requests,
             "request": self._request,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -29,6 +31,7 @@ class Ring:
         self._lock = threading.Lock()
         self.seen = 0
         """Number of items since the start, those that are gone included."""
+        _rings.add(self)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -60,3 +63,19 @@ class Ring:
         with self._lock:
             held = list(self._held)
         return reversed(held)
+
+    def after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may hold."""
+        self._lock = threading.Lock()
+
+
+_rings: Final[weakref.WeakSet[Ring]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for ring in tuple(_rings):
+        ring.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)

@@ -40,6 +40,8 @@ class ManagementServer:
         self._endpoints = endpoints
         self._task: asyncio.Task[None] | None = None
         self._connections = 0
+        self.address: tuple[str, int] | None = None
+        """Host and port that are bound; None until the port is open."""
 
     def start(self) -> None:
         """Serve on the running loop; retry a port in use until it is free."""
@@ -71,7 +73,7 @@ class ManagementServer:
                     told = True
                 await asyncio.sleep(_RETRY_INTERVAL)
                 continue
-            host, port = server.sockets[0].getsockname()[:2]
+            host, port = self.address = server.sockets[0].getsockname()[:2]
             _LOG.info("management port open on %s:%d", host, port)
             await server.serve_forever()  # closes the server when cancelled
 

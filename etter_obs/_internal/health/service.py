@@ -115,6 +115,11 @@ class Health:
         """Remove the check of this name, if it exists."""
         self._checks.pop(name, None)
 
+    @property
+    def management_address(self) -> tuple[str, int] | None:
+        """Host and port of the management port in this process; None if it is not open here."""
+        return None if self._management is None else self._management.address
+
     def is_critical(self, name: str) -> bool:
         """Return whether a failure of this check makes the process not ready."""
         check = self._checks.get(name)
