@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench impact loadtest check format generate frontend docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench impact loadtest check format generate frontend pictures docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ generate: venv  ## write rules, alerts, dashboards, runbooks and the tables of t
 
 frontend: venv  ## build the pages of the console and of `etter-obs view` into the package again
 	@$(BIN)/python -m frontend build
+
+pictures: venv  ## the pictures of the documentation, by `etter-obs view`, while `make demo` runs
+	@$(BIN)/python -m docs.pictures
 
 docs: venv  ## the documentation site, into site/; a broken link fails
 	@$(BUILD_SITE)

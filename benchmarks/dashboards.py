@@ -30,7 +30,6 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from docs.draw.sources import seconds
 from etter_obs._internal.conventions import Dashboard, Rule
 from etter_obs._internal.dashboards.lint.model import (
     BoardView,
@@ -43,6 +42,7 @@ from etter_obs._internal.dashboards.lint.queries import MAX_QUERIES, at_load
 from etter_obs._internal.dashboards.lint.rendered_queries import fill, listed_by, opening_values
 from etter_obs._internal.dashboards.toolkit.queries import Source
 from etter_obs._internal.slo.prometheus.api import Prometheus
+from etter_obs._internal.text.units import parse_duration
 
 ROOT: Final = Path(__file__).parents[1]
 WIDTH: Final = 1440
@@ -129,7 +129,9 @@ def _query(
     panel: PanelView, target: Json, opened: Mapping[str, str], dashboard_span: int, end: int
 ) -> Query:
     source = source_of(panel, target)
-    span = seconds(panel.raw["timeFrom"]) if panel.raw.get("timeFrom") else dashboard_span
+    span = (
+        int(parse_duration(panel.raw["timeFrom"])) if panel.raw.get("timeFrom") else dashboard_span
+    )
     points = WIDTH * panel.raw["gridPos"]["w"] // COLUMNS
     step = step_of(span, points, SCRAPE if source == Source.PROMETHEUS else 1)
     expr = fill(expression_of(target), _filled(opened, span, step))
@@ -234,7 +236,9 @@ def main() -> int:
         too_many |= at_load(board) > MAX_QUERIES
         opens = board.raw["time"]["from"].removeprefix("now-")
         for span in dict.fromkeys((opens, WIDEST.get(which, opens))):
-            table.add_row(board.title, span, *_row(board, servers.time(board, seconds(span))))
+            table.add_row(
+                board.title, span, *_row(board, servers.time(board, int(parse_duration(span))))
+            )
     console.print(table)
     return int(too_many)
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from frontend import npm
 from frontend.chromium import chromium as chromium_program
 
-_WITHIN = 30_000
-"""Milliseconds that Playwright waits for anything."""
+_WITHIN = 60_000
+"""Milliseconds that Playwright waits for anything: another test may have both cores."""
+expect.set_options(timeout=_WITHIN)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etter_obs import Settings, setup_observability
-from etter_obs._internal.console.access import Access
+from etter_obs._internal.web.access import Access
 from etter_obs._internal.console.endpoint import ConsoleEndpoint
 from tests.app.asgi import Answer, Headers, request
 

@@ -13,6 +13,7 @@ from etter_obs._internal.cli.generate import generate
 from etter_obs._internal.cli.init import init
 from etter_obs._internal.cli.slo import slo
 from etter_obs._internal.cli.terminal import use_a_safe_encoding
+from etter_obs._internal.cli.view import view
 
 
 class _Commands(click.Group):
@@ -34,6 +35,10 @@ def main() -> None:
       etter-obs generate             write rules, alerts, dashboards, runbooks, rule tests
 
     \b
+    Look at it:
+      etter-obs view                 show the dashboards in a browser, without Grafana
+
+    \b
     In CI:
       etter-obs generate --check     fail if a file on disk differs
       etter-obs check --require      also check the rules with promtool and amtool
@@ -42,5 +47,5 @@ def main() -> None:
     """
 
 
-for command in (init, generate, check, slo, dashboards, doctor):
+for command in (init, generate, check, slo, dashboards, view, doctor):
     main.add_command(command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from etter_obs._internal.console.access import Access
+from etter_obs._internal.web.access import Access
 from etter_obs._internal.console.endpoint import ConsoleEndpoint
 from etter_obs._internal.console.history import History
 from etter_obs._internal.console.link import as_url_host, listening_address, print_link

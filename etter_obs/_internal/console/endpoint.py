@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from etter_obs._internal.console.access import Access, Verdict
 from etter_obs._internal.conventions import Path
+from etter_obs._internal.web.access import Access, Verdict
+from etter_obs._internal.web.headers import HEADERS
 
 Answer = Callable[[dict[str, str]], Awaitable[bytes]]
 """Returns JSON for the parameters of the query; raises ValueError for wrong ones."""
@@ -21,20 +22,6 @@ _FILES: Final = {
     "app.js": ("app.js", b"text/javascript; charset=utf-8"),
     "app.css": ("app.css", b"text/css; charset=utf-8"),
 }
-_POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    b"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    b"require-trusted-types-for 'script'; trusted-types 'none'"
-)
-_HEADERS: Final = (
-    (b"content-security-policy", _POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-)
 _TEXT: Final = b"text/plain; charset=utf-8"
 _JSON: Final = b"application/json"
 _NO_TOKEN: Final = (
@@ -113,7 +100,7 @@ async def _send(
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [*own, *_HEADERS, *headers],
+            "headers": [*own, *HEADERS, *headers],
         }
     )
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

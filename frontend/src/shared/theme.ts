@@ -39,6 +39,8 @@ export function toggleTheme(): void {
   }
 }
 
+export const currentTheme = (): Theme => current;
+
 export function useTheme(): Theme {
   const [theme, setTheme] = useState(current);
   useEffect(() => {

@@ -119,7 +119,8 @@ export function TimeSeries(props: TimeSeriesProps) {
         </div>
       )}
       {!empty && (
-        <ul class="legend">
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a long one scrolls
+        <ul class="legend" tabIndex={0} aria-label={`Legend of ${label}`}>
           {series.map((one, index) => (
             <li key={one.name}>
               <span class="swatch" style={{ background: colours[index] ?? "" }} />
@@ -197,7 +198,7 @@ function chartOptions(
   const { series, unit, decimals, stacked, group, onZoom } = props;
   const lines = series.map((one, index) => {
     const stroke = colours[index] ?? "";
-    const share = stacked ? 0.75 : (one.fill ?? 0);
+    const share = stacked ? 1 : (one.fill ?? 0);
     return {
       stroke,
       width: 1.5,
@@ -225,7 +226,7 @@ function chartOptions(
     },
     scales: { x: { time: true }, y: { range: (_, low, high) => yRange(props, low, high) } },
     axes: [
-      { ...axis, size: 26 },
+      { ...axis, size: 26, values: (_, ticks) => clockTicks(ticks) },
       {
         ...axis,
         size: 62,
@@ -253,6 +254,18 @@ function chartOptions(
       ],
     },
   };
+}
+
+/** Times of day; dates where the graph shows days. */
+function clockTicks(ticks: number[]): string[] {
+  const pad = (value: number) => String(value).padStart(2, "0");
+  const days = (ticks[1] ?? 0) - (ticks[0] ?? 0) >= 43200;
+  return ticks.map((tick) => {
+    const at = new Date(tick * 1000);
+    return days
+      ? `${pad(at.getMonth() + 1)}-${pad(at.getDate())}`
+      : `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+  });
 }
 
 /** Decimals of a value are for the value; an axis needs no more than tell its ticks apart. */

@@ -1,1 +1,0 @@
-"""Pictures of the dashboards where no Grafana runs: their own queries, drawn by Matplotlib."""
