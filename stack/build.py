@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from stack.cache import cache_root, locked
-from stack.progress import Task
+from stack.progress import Task, in_words, last_time
 from stack.toolchain import go_command, go_environment
-from stack.versions import BUILDS, GO_TOOLCHAIN, Build, build_of
+from stack.versions import BUILDS, FIRST_BUILD, GO_TOOLCHAIN, Build, build_of
 
 _MODULES = Path(__file__).parent / "modules"
 _TAIL = 30  # lines shown of a failed build's output
@@ -40,16 +41,24 @@ def binary(name: str) -> Path:
 def ensure(builds: Iterable[Build] = BUILDS) -> float:
     """Build the missing ones of `builds`; return the seconds that it took."""
     missing = [build for build in builds if not _home(build).is_dir()]
+    estimates = [last_time(_key(build)) or FIRST_BUILD.get(build.name) for build in missing]
+    known = [seconds for seconds in estimates if seconds is not None]
+    if len(missing) > 1 and len(known) == len(missing):
+        print(f"building {len(missing)} programs: about {in_words(sum(known))}", file=sys.stderr)
     seconds = 0.0
     for number, build in enumerate(missing, start=1):
         with locked(f"build-{build.name}"):
             if _home(build).is_dir():  # another process built it while this one waited
                 continue
             title = f"[{number} of {len(missing)}] building {build.name} {build.version}"
-            with Task(title) as task:
+            with Task(title, _key(build), FIRST_BUILD.get(build.name)) as task:
                 _build(build, task)
             seconds += task.elapsed
     return seconds
+
+
+def _key(build: Build) -> str:
+    return f"build {build.name}"
 
 
 def _home(build: Build) -> Path:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etter_obs import Settings, setup_observability
-from etter_obs._internal.web.access import Access
 from etter_obs._internal.console.endpoint import ConsoleEndpoint
+from etter_obs._internal.web.access import Access
 from tests.app.asgi import Answer, Headers, request
 
 TOKEN: Final = "q-the-token-of-the-console"

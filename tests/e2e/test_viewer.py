@@ -91,7 +91,7 @@ def test_from_an_alert_to_the_lines_of_one_request(
         expect(page.get_by_text("http.route")).to_be_visible()
         lines = page.get_by_role("region", name="Log lines of this trace").last
         lines.locator("summary").first.click()
-        expect(lines.get_by_text("request_id")).to_be_visible()
+        expect(lines.get_by_text("request_id", exact=True).first).to_be_visible()
         faults += accessibility_faults(page)
         assert sideways_scroll(page) == 0
         assert not faults, faults

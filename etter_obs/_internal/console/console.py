@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from etter_obs._internal.web.access import Access
 from etter_obs._internal.console.endpoint import ConsoleEndpoint
 from etter_obs._internal.console.history import History
 from etter_obs._internal.console.link import as_url_host, listening_address, print_link
@@ -20,6 +19,7 @@ from etter_obs._internal.console.readings import MergedReadings
 from etter_obs._internal.console.recording import Recording
 from etter_obs._internal.console.token_file import shared_token
 from etter_obs._internal.conventions import HEALTH_CHECK_UP, Label, Path
+from etter_obs._internal.web.access import Access
 
 if TYPE_CHECKING:
     from pathlib import Path as Folder

@@ -1,4 +1,4 @@
-"""The headers of every answer of a page: nothing from elsewhere runs in it, frames it or keeps it."""
+"""The headers of every answer of a page: nothing from elsewhere runs in it or frames it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ function Viewer({ settings }: { settings: Settings }) {
   const every = spanSeconds(shown?.refresh ?? "30s");
   useEffect(() => {
     if (!live || !every) return;
-    const timer = setInterval(() => document.hidden || refresh(), every * 1000);
+    const timer = setInterval(() => unwatched() || refresh(), every * 1000);
     return () => clearInterval(timer);
   }, [live, every]);
 
@@ -94,6 +94,9 @@ function Viewer({ settings }: { settings: Settings }) {
     </Layout>
   );
 }
+
+/** Nobody looks, or the sources still answer the last questions: more would only pile up. */
+const unwatched = () => document.hidden || document.body.ariaBusy === "true";
 
 /** What links between the pages keep: the service, its environment, and a range that was chosen. */
 function keptOf(address: URLSearchParams): URLSearchParams {
