@@ -44,11 +44,8 @@ def rule_groups(specs: Sequence[Spec]) -> Iterator[tuple[str, Spec, Groups]]:
             if found := slo_alerts(spec, slo):
                 groups.append(alert_group(spec, group_name(spec, slo), found))
             yield f"{spec.service}.{slo.name}", spec, groups
-        yield (
-            spec.service,
-            spec,
-            [alert_group(spec, f"{spec.service}/alerts", service_alerts(spec))],
-        )
+        if own := service_alerts(spec):
+            yield spec.service, spec, [alert_group(spec, f"{spec.service}/alerts", own)]
     first = specs[0]
     stack = alert_group(first, SERVICE, stack_alerts(first))
     yield f"{first.service}.{SERVICE}", first, [stack]

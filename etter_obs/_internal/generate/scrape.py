@@ -55,6 +55,8 @@ def targets_path(spec: Spec) -> str:
 
 def scrape(spec: Spec) -> dict[str, str]:
     """Return the scrape file; it names the file of the addresses and no address."""
+    if not spec.instrumented:
+        return {}
     most = limits(spec)
     job: dict[str, object] = {
         "job_name": spec.service,
@@ -72,7 +74,7 @@ def scrape(spec: Spec) -> dict[str, str]:
 
 def starters(spec: Spec) -> dict[str, str]:
     """Return files that are written once, where they are missing, and then belong to the user."""
-    return {targets_path(spec): starter(APP)}
+    return {targets_path(spec): starter(APP)} if spec.instrumented else {}
 
 
 def _authorization(spec: Spec) -> dict[str, object]:

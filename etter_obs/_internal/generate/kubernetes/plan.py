@@ -107,7 +107,8 @@ def _workloads(specs: Sequence[Spec]) -> dict[str, Resource]:
     found: dict[str, Resource] = {}
     for spec in specs:
         mine = app.app(spec, spec.deployment) if spec.deployment else {}
-        mine["servicemonitor"] = monitors.service_monitor(spec)
+        if spec.instrumented:
+            mine["servicemonitor"] = monitors.service_monitor(spec)
         found |= {f"{spec.service}/{name}.yaml": content for name, content in mine.items()}
     tiers = collector.collector(specs[0])
     tiers["podmonitor"] = monitors.collector_monitor(specs[0])

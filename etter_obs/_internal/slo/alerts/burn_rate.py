@@ -42,7 +42,9 @@ def service_path(spec: Spec) -> str:
 
 def alerts(spec: Spec) -> dict[str, str]:
     """Return every alert-rule file of the service, by its path in the project."""
-    files = {service_path(spec): _file(spec, f"{spec.service}/alerts", service_alerts(spec))}
+    files: dict[str, str] = {}
+    if own := service_alerts(spec):
+        files[service_path(spec)] = _file(spec, f"{spec.service}/alerts", own)
     for slo in spec.slos:
         if rules := slo_alerts(spec, slo):
             files[path(spec, slo)] = _file(spec, group_name(spec, slo), rules)

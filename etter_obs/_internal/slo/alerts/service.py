@@ -13,7 +13,12 @@ from etter_obs._internal.text.promql import differs, equals, scraped, series
 
 
 def service_alerts(spec: Spec) -> list[AlertRule]:
-    """Return the alerts of ``spec``'s service that belong to no single SLO."""
+    """Return the alerts of ``spec``'s service that belong to no single SLO.
+
+    There are none of a service that is not instrumented: nothing of its own is scraped.
+    """
+    if not spec.instrumented:
+        return []
     return [
         _down(spec),
         _instance_down(spec),

@@ -148,7 +148,9 @@ def _adds_up(first: _Effect, share: Share, second: _Effect, rest: Share) -> bool
 
 
 def _selector(own: Sequence[str], metric: str, labels: dict[str, str]) -> str:
-    return series(metric, [*own, *(equals(label, value) for label, value in labels.items())])
+    """Write the series' selector; a label that the PromQL names, such as job, replaces the own."""
+    kept = [matcher for matcher in own if matcher.partition("=")[0] not in labels]
+    return series(metric, [*kept, *(equals(label, value) for label, value in labels.items())])
 
 
 class _Unsolvable(Exception):  # noqa: N818  # it never leaves this module

@@ -24,11 +24,11 @@ _DIRECTORY: Final = "alerts/tests"
 
 def rule_tests(spec: Spec) -> dict[str, str]:
     """Return the test files of a service: one for each SLO, each tier of it, and the service."""
-    files = {
-        f"{_DIRECTORY}/{spec.service}.yml": examples(
-            spec, service_alerts(spec), f"{spec.service}.yml", f"{spec.service}/alerts"
+    files: dict[str, str] = {}
+    if own := service_alerts(spec):
+        files[f"{_DIRECTORY}/{spec.service}.yml"] = examples(
+            spec, own, f"{spec.service}.yml", f"{spec.service}/alerts"
         )
-    }
     for slo in spec.slos:
         if slo.alerting.mode == "off":
             continue

@@ -115,6 +115,11 @@ class Spec(Model):
     no_traffic_after: Quiet = Field(
         default=Decimal(3600), description="Time without an event until a ticket fires."
     )
+    instrumented: bool = Field(
+        default=True,
+        description="false: the SLIs read the metrics of other programs, so there is no scrape job "
+        "and no alert about the service's own instances and telemetry.",
+    )
     receivers: Receivers
     teams: dict[Slug, TeamReceivers] = Field(default_factory=dict)
     links: Links = Links()
