@@ -127,6 +127,16 @@ export interface Health {
   checks: Check[];
 }
 
+/** Return text in which nothing is invisible or changes the direction of what follows. */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+// Control characters except line breaks and tabs, and marks of direction and line separation.
+const HIDDEN =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 const EVERY_MS = 2000;
 const MOST_ROWS = 3000;
 const OVERLAP_S = 2;

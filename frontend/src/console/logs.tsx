@@ -1,6 +1,6 @@
 /** The last log lines. */
 import { formatNumber, hrefTo, type LogLine, LogList, navigate, Panel } from "../shared";
-import { type LineFields, type LineRow, useRows } from "./api";
+import { type LineFields, type LineRow, useRows, visible } from "./api";
 
 const SHOWN = 500;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
@@ -12,7 +12,7 @@ export function logLine(key: string, at: number, line: LineFields): LogLine {
   const fields = Object.fromEntries(
     Object.entries(line).filter(([name, value]) => value !== null && !HIDDEN.has(name)),
   );
-  return { key, at, level: line.level, message: line.message, fields };
+  return { key, at, level: line.level, message: visible(line.message), fields };
 }
 
 export function LogsPage({ query, paused }: { query: URLSearchParams; paused: boolean }) {

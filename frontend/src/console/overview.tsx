@@ -152,9 +152,9 @@ export function BudgetBar({ left, tone }: { left: number | null; tone: Tone }) {
   );
 }
 
-/** The budget in words: a budget overspent a hundredfold says so, and not -9900 %. */
+/** The budget in words: one that is overspent a hundredfold says so, and not -9900 %. */
 export function budgetText(left: number | null): string {
   if (left === null) return "–";
-  if (left < -1) return `${formatNumber(1 - left)}× spent`;
+  if (left < 0) return `${formatNumber(1 - left)}× spent`;
   return `${formatPercent(left)} left`;
 }

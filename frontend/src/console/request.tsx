@@ -12,7 +12,7 @@ import {
   type Span,
   Waterfall,
 } from "../shared";
-import { ask, Failure, type WholeRequest } from "./api";
+import { ask, Failure, visible, type WholeRequest } from "./api";
 import { logLine } from "./logs";
 
 const AGAIN_MS = 700;
@@ -41,9 +41,7 @@ export function RequestPage({ requestKey }: { requestKey: string }) {
     <>
       <h2 class="section">
         <a href={hrefTo("requests")}>Requests</a> /{" "}
-        <span class="mono">
-          {request.method} {request.path}
-        </span>{" "}
+        <span class="mono">{visible(`${request.method} ${request.path}`)}</span>{" "}
         <span class={failed ? "bad" : request.status >= 400 ? "warn" : "good"}>
           {request.status}
         </span>{" "}
@@ -167,7 +165,7 @@ function Traceback({ text }: { text: string }) {
           {all ? "Hide frames of packages" : "Show all frames"}
         </button>
       )}
-      <pre class="traceback">{shown.join("\n")}</pre>
+      <pre class="traceback">{visible(shown.join("\n"))}</pre>
     </>
   );
 }

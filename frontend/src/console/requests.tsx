@@ -1,7 +1,7 @@
 /** The last requests, to filter. */
 import { useMemo } from "preact/hooks";
 import { formatNumber, formatTime, hrefTo, navigate, Panel, Table } from "../shared";
-import { type Overview, type RequestRow, useRows } from "./api";
+import { type Overview, type RequestRow, useRows, visible } from "./api";
 
 const SHOWN = 200;
 const STATUSES = ["", "2xx", "3xx", "4xx", "5xx", "errors"];
@@ -126,11 +126,7 @@ export function RequestsPage({
             key: "path",
             title: "request",
             value: (row) => row.path,
-            render: (row) => (
-              <span class="mono clip">
-                {row.method} {row.path}
-              </span>
-            ),
+            render: (row) => <span class="mono clip">{visible(`${row.method} ${row.path}`)}</span>,
           },
           { key: "calls", title: "calls", unit: "none", value: (row) => row.calls },
           { key: "sql", title: "SQL", unit: "none", value: (row) => row.queries },
