@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from impact.bench import bench
+from impact.bench import BENCH_ERRORS, bench
 from impact.experiments import CAPACITIES, EXPERIMENTS
 from impact.measure import measure, planned_seconds
 from impact.page import page
@@ -51,7 +51,11 @@ def main() -> int:
     given = parser.parse_args()
     if given.check:
         return _check()
-    failed = [] if given.render else _measure(given.only or NAMES)
+    try:
+        failed = [] if given.render else _measure(given.only or NAMES)
+    except BENCH_ERRORS as error:
+        sys.stderr.write(f"{error}; what was measured before is kept\n")
+        return 1
     for line in failed:
         sys.stderr.write(f"{line}; its former results stay\n")
     return _render() or bool(failed)

@@ -25,6 +25,9 @@ _DATABASE: Final = ("-c", "shared_buffers=256MB", "-c", "synchronous_commit=off"
 _CACHE: Final = ("--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru")
 _FLIP_SECONDS: Final = 300.0
 
+BENCH_ERRORS: Final = (RuntimeError, TimeoutError, httpx.HTTPError, subprocess.CalledProcessError)
+"""What fails where the machine or the backend does not do as it should; the text says what."""
+
 
 class Bench:
     """Runs the backend with the features that are wanted.

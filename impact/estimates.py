@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,7 +97,7 @@ def _of_figure(kind: Kind, sides: dict[str, list[list[Block]]]) -> Estimate:
     off, on = ([(b[0], b[1]) for phase in sides[side] for b in phase] for side in (_OFF, _ON))
 
     def statistic(first: Vector, second: Vector) -> float:
-        return combine(first[0] / first[1], second[0] / second[1])
+        return combine(_share(first), _share(second))
 
     rounds = [
         combine(_quotient(first), _quotient(second))
@@ -120,4 +121,10 @@ def _of_capacity(kind: Kind, sides: dict[str, list[int]]) -> Estimate:
 
 
 def _quotient(blocks: Sequence[Block]) -> float:
-    return sum(over for over, _ in blocks) / sum(under for _, under in blocks)
+    return _share((sum(over for over, _ in blocks), sum(under for _, under in blocks)))
+
+
+def _share(sums: Vector) -> float:
+    """Return the quotient; not a number where nothing happened: no look-ups without a cache."""
+    over, under = sums
+    return over / under if under else math.nan

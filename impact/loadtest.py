@@ -21,7 +21,7 @@ from rich.progress import track
 
 from demo.processes import child, tail
 from etter_obs._internal.slo.loading.loader import load_spec
-from impact.bench import bench
+from impact.bench import BENCH_ERRORS, bench
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs/load-test.md"
@@ -49,12 +49,13 @@ def main() -> int:
     users = given.users or (target.users if target else 1)
     with tempfile.TemporaryDirectory(prefix="etter-load-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with bench(folder) as made:
-            made.serve(_WORKERS)
-            began = datetime.now(UTC)
-            code = _locust(made.base_url, users, given.seconds, folder)
-        if code:
-            sys.stderr.write(f"locust failed:\n{tail(folder / 'logs' / 'locust.err')}\n")
+        try:
+            with bench(folder) as made:
+                made.serve(_WORKERS)
+                began = datetime.now(UTC)
+                locust(made.base_url, users, given.seconds, folder)
+        except BENCH_ERRORS as error:
+            sys.stderr.write(f"{error}\n")
             return 2
         gate = [sys.executable, "-m", "etter_obs", "slo", "gate", str(folder / "run")]
         judged = subprocess.run(  # noqa: S603
@@ -64,12 +65,23 @@ def main() -> int:
             sys.stderr.write(judged.stderr)
             return 2
         subprocess.run(gate, cwd=ROOT, check=False)  # noqa: S603  # the same as a table
-    PAGE.write_text(_page(json.loads(judged.stdout), began, users, given.seconds), encoding="utf-8")
+    PAGE.write_text(page(json.loads(judged.stdout), began, users, given.seconds), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written")
     return judged.returncode
 
 
-def _locust(base_url: str, users: int, seconds: int, folder: Path) -> int:
+def locust(base_url: str, users: int, seconds: int, folder: Path) -> None:
+    """Run locust's users; it leaves ``run_stats.csv`` and its siblings in ``folder``.
+
+    Args:
+        base_url: of the app.
+        users: all of them, after the ramp.
+        seconds: after the ramp.
+        folder: takes the results and locust's log.
+
+    Raises:
+        RuntimeError: locust failed; the message holds the end of its log.
+    """
     whole = _RAMP_SECONDS + seconds
     command = [sys.executable, "-m", "locust", "-f", "impact/locustfile.py", "--headless"]
     command += ["--users", str(users), "--spawn-rate", f"{users / _RAMP_SECONDS:g}"]
@@ -80,10 +92,19 @@ def _locust(base_url: str, users: int, seconds: int, folder: Path) -> int:
             time.sleep(1)
             if process.poll() is not None:
                 break
-        return process.wait(_STOPS_WITHIN)
+        if process.wait(_STOPS_WITHIN):
+            raise RuntimeError(f"locust failed:\n{tail(folder / 'logs' / 'locust.err')}")
 
 
-def _page(judged: dict[str, Any], began: datetime, users: int, seconds: int) -> str:
+def page(judged: dict[str, Any], began: datetime, users: int, seconds: int) -> str:
+    """Return the page about a run.
+
+    Args:
+        judged: what ``slo gate --format json`` printed.
+        began: when the load began.
+        users: all of them, after the ramp.
+        seconds: after the ramp.
+    """
     missed = [one["target"] for one in judged["targets"] if not one["held"]]
     result = f"missed: {', '.join(missed)}" if missed else "all targets were met"
     rows = "\n".join(

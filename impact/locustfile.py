@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from locust import FastHttpUser, constant_throughput, events, task
 
@@ -39,11 +40,11 @@ class Visitor(FastHttpUser):
     def ask(self) -> None:
         """Send the next request of the mixture."""
         call = everything(_worlds[-1], self._draw)
+        query = f"?{urlencode(call.query)}" if call.query else ""
         self.client.request(
             call.method,
-            call.path,
+            call.path + query,
             name=_NUMBER.sub("/{id}", call.path),
-            params=call.query,
             json=call.body,
             headers={"Authorization": f"Bearer {call.token}"},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -137,6 +138,8 @@ def number(kind: Kind, value: float) -> str:
 
 
 def _value(unit: str, value: float) -> str:
+    if math.isnan(value):
+        return "–"
     base = unit.split(" ", 1)[0]
     factor, shown = _UNIT.get(base, (1.0, ""))
     return f"{value * factor:.3g} {shown}".strip()
