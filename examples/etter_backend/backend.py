@@ -75,7 +75,7 @@ class Backend:
         """
         if self.settings.model_url is not None:
             return self.settings.model_url
-        host, port = connection.scope["server"]
+        host, port = connection.scope["server"]  # the server's socket, not the Host header
         url = f"http://{host}:{port}"
         self.external.allow(url)
         return url
