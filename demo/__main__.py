@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from types import FrameType
 
@@ -38,7 +39,7 @@ def main() -> int:
     )
     once: bool = parser.parse_args().once
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console()
+    console, started = Console(), time.monotonic()
     try:
         name, start = choose()
         console.print(f"[bold]etter-obs demo[/bold] ({name}); logs and data: {RUN_DIR}")
@@ -46,7 +47,7 @@ def main() -> int:
         with ExitStack() as parts:
             parts.enter_context(alone(RUN_DIR))
             platform = parts.enter_context(start(RUN_DIR))
-            return _perform(platform, console, once=once)
+            return _perform(platform, console, started, once=once)
     except (
         PlatformError,
         ComposeError,
@@ -63,7 +64,7 @@ def main() -> int:
         return 130 if once else 0
 
 
-def _perform(platform: Platform, console: Console, *, once: bool) -> int:
+def _perform(platform: Platform, console: Console, started: float, *, once: bool) -> int:
     command = [sys.executable, "-m", "locust", "-f", "demo/locustfile.py", "--headless"]
     command += ["--users", str(USERS), "--spawn-rate", "10", "--host", platform.backend.base_url]
     command += ["--loglevel", "WARNING"]
@@ -80,6 +81,7 @@ def _perform(platform: Platform, console: Console, *, once: bool) -> int:
                     f"resolved {story.resolved_after:.0f} s after it ended",
                     "bold green",
                 )
+                view.event(f"the demo took {(time.monotonic() - started) / 60:.1f} min in all")
         if story.failure:
             return _fail(console, story.failure)
         if once:

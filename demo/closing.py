@@ -30,6 +30,11 @@ def _files(platform: Platform) -> list[tuple[str, str]]:
     return lines
 
 
+def _viewer(platform: Platform) -> str:
+    sources = f"--prometheus {platform.prometheus} --loki {platform.loki}"
+    return f".venv/bin/etter-obs view {sources} --traces {_shown(platform.traces_file or Path())}"
+
+
 def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) -> None:
     """Print addresses, the traces of failed requests, and how to find one of them."""
     app = platform.backend.base_url
@@ -41,6 +46,8 @@ def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) 
     ]
     if platform.grafana:
         lines.insert(0, ("Grafana", f"{platform.grafana} (secrets/grafana-admin-password)"))
+    else:
+        lines.insert(0, ("its dashboards", _viewer(platform)))
     _print(console, "\nWhat to open:", style="bold")
     for name, where in lines:
         _print(console, f"  {name:24}{where}")

@@ -15,13 +15,14 @@ from pathlib import Path
 from demo import compose
 from demo.backend import Backend, backend_running
 from demo.compose import ComposeError
+from demo.first_look import first_look
 from demo.history import backfill
 from demo.processes import ROOT
 from demo.receiver import Receiver
 from etter_obs._internal.secret_files import ensure_secrets
 from etter_obs._internal.slo.loading.loader import load_spec
 from examples.etter_backend.cache.embedded import free_port, redis_server
-from stack.build import binary, ensure
+from stack.build import binary, ensure, missing_of
 from stack.layout import Ports, PortTakenError
 from stack.native import running
 from stack.versions import BUILDS, NATIVE
@@ -82,11 +83,12 @@ def alone(run_dir: Path) -> Iterator[None]:
 @contextmanager
 def native(run_dir: Path) -> Iterator[Platform]:
     """Run everything as processes of this machine, on loopback, in ``run_dir``."""
-    ensure(build for build in BUILDS if build.name in NATIVE)
-    shutil.rmtree(
-        run_dir, ignore_errors=True
-    )  # or the history of an earlier run would mix with this one's
+    # An earlier run's history would mix with this one's.
+    shutil.rmtree(run_dir, ignore_errors=True)
     port, receiver_port, ports = _ports()
+    if missing := missing_of(build for build in BUILDS if build.name in NATIVE):
+        with first_look(run_dir / "first-look", port):
+            ensure(missing)
     _backfill_folder(run_dir / "history.om", run_dir / "stack/data/prometheus")
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
@@ -103,6 +105,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 APM_ENABLED="true",
                 OTLP_ENDPOINT=services.otlp_grpc,
                 ENVIRONMENT="production",
+                ETTER_OBS_CONSOLE="true",
                 ADJACENCY_EXPIRATION_SECONDS="60",  # or the model service is called only once
                 ETTER_FEATURES="-eager_loading",  # so that the N+1 warning has something to show
             )

@@ -40,7 +40,7 @@ def binary(name: str) -> Path:
 
 def ensure(builds: Iterable[Build] = BUILDS) -> float:
     """Build the missing ones of `builds`; return the seconds that it took."""
-    missing = [build for build in builds if not _home(build).is_dir()]
+    missing = missing_of(builds)
     estimates = [last_time(_key(build)) or FIRST_BUILD.get(build.name) for build in missing]
     known = [seconds for seconds in estimates if seconds is not None]
     if len(missing) > 1 and len(known) == len(missing):
@@ -55,6 +55,11 @@ def ensure(builds: Iterable[Build] = BUILDS) -> float:
                 _build(build, task)
             seconds += task.elapsed
     return seconds
+
+
+def missing_of(builds: Iterable[Build]) -> list[Build]:
+    """Return those of `builds` that are not in the cache."""
+    return [build for build in builds if not _home(build).is_dir()]
 
 
 def _key(build: Build) -> str:
