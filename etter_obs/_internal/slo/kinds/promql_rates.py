@@ -81,6 +81,9 @@ def solved(bad: str, total: str, own: Sequence[str]) -> dict[str, Share]:
         sides = [_Parser(_NO_BAD_YET.sub("", bad)), _Parser(total)]
         terms = [side.terms() for side in sides]
         groups = {label for side in sides for label in side.groups}
+        named = {matcher.label for side in terms for term in side for matcher in term.matchers}
+        if named & {matcher.partition("=")[0] for matcher in own}:
+            return {}  # the series of another job, which a test of this service cannot play
         candidates = _candidates([*terms[0], *terms[1]], groups)
     except (_Unsolvable, re.error):
         return {}
@@ -148,9 +151,7 @@ def _adds_up(first: _Effect, share: Share, second: _Effect, rest: Share) -> bool
 
 
 def _selector(own: Sequence[str], metric: str, labels: dict[str, str]) -> str:
-    """Write the series' selector; a label that the PromQL names, such as job, replaces the own."""
-    kept = [matcher for matcher in own if matcher.partition("=")[0] not in labels]
-    return series(metric, [*kept, *(equals(label, value) for label, value in labels.items())])
+    return series(metric, [*own, *(equals(label, value) for label, value in labels.items())])
 
 
 class _Unsolvable(Exception):  # noqa: N818  # it never leaves this module
