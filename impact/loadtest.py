@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from rich.progress import track
 from demo.processes import child, tail
 from etter_obs._internal.slo.loading.loader import load_spec
 from impact.bench import BENCH_ERRORS, bench
+from impact.workloads import prepare
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs/load-test.md"
@@ -87,7 +89,8 @@ def locust(base_url: str, users: int, seconds: int, folder: Path) -> None:
     command += ["--users", str(users), "--spawn-rate", f"{users / _RAMP_SECONDS:g}"]
     command += ["--run-time", f"{whole}s", "--host", base_url, "--csv", str(folder / "run")]
     command += ["--only-summary", "--exit-code-on-error", "0"]
-    with child("locust", command, log_dir=folder / "logs") as process:
+    world = {"ETTER_LOAD_WORLD": json.dumps(asdict(prepare(base_url)))}
+    with child("locust", command, log_dir=folder / "logs", env=world) as process:
         for _ in track(range(whole), f"{users:,} users"):
             time.sleep(1)
             if process.poll() is not None:
