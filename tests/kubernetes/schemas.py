@@ -2,7 +2,7 @@
 
 ``python -m tests.kubernetes.schemas`` writes ``schemas.json`` again, from the OpenAPI documents of
 the Kubernetes module and the CRDs that the operator prints, at the versions of the stack.
-``make test-kubernetes`` asks the API server itself; this is what ``make test`` can ask at once.
+An API server checks more (admission, defaults, ownership of fields); this check needs no build.
 """
 
 from __future__ import annotations
