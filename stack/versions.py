@@ -121,7 +121,7 @@ FIRST_BUILD = {
 }
 
 #: The components that `stack up` runs. `compose` is a tool of the checks and of test-compose; etcd,
-#: Kubernetes and the operator are built only on demand; the manifests' schemas come from the latter two.
+#: Kubernetes and the operator are built on demand alone; the manifests' schemas come from them.
 NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter")
 
 #: The image of each service in docker-compose.yml.
