@@ -46,9 +46,14 @@ async def _send(message: Any) -> None:
     pass
 
 
+async def _send_in_turns(message: Any) -> None:
+    await asyncio.sleep(0)  # lets the other requests run, as a server does that waits for a socket
+
+
 async def _call(app: Any, targets: Sequence[str], at_once: int) -> None:
     """Call the app once for each path, as a server does: each request in a task of its own."""
     waiting = iter(targets)
+    send = _send if at_once == 1 else _send_in_turns
 
     async def serve() -> None:
         for path in waiting:
@@ -67,7 +72,7 @@ async def _call(app: Any, targets: Sequence[str], at_once: int) -> None:
                 "headers": HEADERS,
                 "state": {},
             }
-            await asyncio.create_task(app(scope, _receive, _send))
+            await asyncio.create_task(app(scope, _receive, send))
 
     await asyncio.gather(*(serve() for _ in range(at_once)))
 

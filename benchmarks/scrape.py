@@ -57,7 +57,7 @@ def make(series: int, folder: Path | None = None) -> MetricsRegistry:
     """Return a registry that holds about so many series."""
     registry = MetricsRegistry(
         "etter",
-        series_cap=10_000,
+        series_cap=max(10_000, series),
         buckets={conventions.DB_QUERY_DURATION: BUCKETS},
         multiproc_dir=folder,
     )
@@ -146,13 +146,13 @@ def our_workers(folder: Path, workers: int, series: int) -> list[MetricsRegistry
     return living
 
 
-def their_workers(folder: Path, workers: int, series: int) -> Any:
+def their_workers(folder: Path, workers: int, series: int, restarts: int = RESTARTS) -> Any:
     """Leave the files that so many workers of prometheus_client's leave after the restarts."""
     code = f"from benchmarks.scrape import their_registry; their_registry({series})"
     env = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
     (made,) = folder.glob("histogram_*.db")
-    for number in range(workers + RESTARTS - 1):
+    for number in range(workers + restarts - 1):
         shutil.copy(made, folder / f"histogram_{1_000_000 + number}.db")
     from prometheus_client import CollectorRegistry
     from prometheus_client.multiprocess import MultiProcessCollector
