@@ -3,6 +3,10 @@
 ``put`` costs an append and two comparisons. It does not notify the thread of each item, because
 that costs a system call and a thread switch. The thread polls while there is traffic and sleeps
 when there is none.
+
+A poll is expensive in a busy process. The thread needs the interpreter's lock, and an event loop
+that never rests releases it for microseconds only: each release wakes the thread in vain, until it
+wins. So polls are rare and batches large.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_IDLE_ROUNDS: Final = 20
+_IDLE_ROUNDS: Final = 5
 _CHECK_INTERVAL: Final = 0.05
 """Seconds between two checks for ``hopeless`` while waiting."""
 

@@ -21,7 +21,7 @@ from etter_obs._internal.settings import Settings
 
 _QUEUE: Final = 4096
 _BATCH: Final = 512
-_LINGER: Final = 0.2
+_LINGER: Final = 1.0
 _TIMEOUT: Final = 5.0
 """Timeout of a request with its retries in seconds, unless the settings set one."""
 _PATH: Final = "/v1/logs"

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from etter_obs._internal.logs.otlp import LogShipper
 
 _BATCH: Final = 64
-"""Lines that the writer renders before other threads run: about half a millisecond."""
-_LINGER: Final = 0.02
+"""Lines that the writer renders before other threads run: one to two milliseconds."""
+_LINGER: Final = 0.1
+"""Seconds between two polls under load; the first line after a pause is written at once."""
 _SERVER_ERROR: Final = 500
 _LOCAL_LOGGERS: Final = frozenset({"opentelemetry", "grpc", "urllib3", "requests", "sentry_sdk"})
 """Packages that send lines: their own lines are not sent, or they would cause further lines."""
