@@ -133,7 +133,7 @@ class Invention:
                 "content": " ".join(words) + ".",
                 "status": chance.choices(("final", "draft", "archived"), (85, 12, 3))[0],
                 # several have the same time, so the time alone is no order
-                "created_at": _EPOCH + timedelta(seconds=number // 4),
+                "created_at": _EPOCH + timedelta(seconds=number // 32),
             }
 
     def _scores(self, count: int) -> Rows:
