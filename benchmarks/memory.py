@@ -28,6 +28,7 @@ from benchmarks.overhead import subjects
 from benchmarks.processes import runners
 from benchmarks.sinks import forgetful_servers
 from benchmarks.subjects import SUBJECTS, Sinks
+from benchmarks.tables import show
 
 SHAPE: Final = Shape(61, included=True)
 STEP: Final = 10_000
@@ -86,7 +87,8 @@ def after_apps(names: Sequence[str], count: int) -> dict[str, float | None]:
 @click.option("--requests", default=1_000_000, show_default=True, help="Requests to each subject.")
 @click.option("--apps", default=1_000, show_default=True, help="Apps in one process.")
 @click.option("--only", default="", help="Subjects, with commas.")
-def main(requests: int, apps: int, only: str) -> None:
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+def main(requests: int, apps: int, only: str, markdown: bool) -> None:
     """Measure and print."""
     names = subjects(only)
     kept, left = after_requests(names, requests), after_apps(names, apps)
@@ -103,7 +105,7 @@ def main(requests: int, apps: int, only: str) -> None:
             f"{after - before:.1f}",
             "fails" if apps_leave is None else f"{apps_leave:.1f}",
         )
-    Console(width=110).print(table)
+    show(table, markdown=markdown, width=110)
 
 
 if __name__ == "__main__":

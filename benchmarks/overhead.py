@@ -27,6 +27,7 @@ from benchmarks.apps import Shape, paths
 from benchmarks.http_load import at_fixed_rate
 from benchmarks.processes import Runner, runners
 from benchmarks.subjects import SUBJECTS
+from benchmarks.tables import show
 
 BASELINE: Final = "bare"
 PAIRS: Final = (
@@ -191,20 +192,27 @@ def subjects(text: str) -> list[str]:
 @click.option("--rate", default=200.0, show_default=True, help="Requests/s behind uvicorn.")
 @click.option("--seconds", default=4.0, show_default=True, help="Of a round; 0 leaves it out.")
 @click.option("--only", default="", help="Subjects, with commas.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
 def main(
-    routes: str, direct: bool, rounds: int, requests: int, rate: float, seconds: float, only: str
+    routes: str,
+    direct: bool,
+    rounds: int,
+    requests: int,
+    rate: float,
+    seconds: float,
+    only: str,
+    markdown: bool,
 ) -> None:
     """Measure and print."""
     names = subjects(only)
-    console = Console(width=150)
     for count in routes.split(","):
         shape = Shape(int(count), included=not direct)
         measured = compare(names, shape, rounds, requests, rate, seconds)
         title = f"{shape}; {rounds} rounds of {requests:,} requests"
         if seconds:
             title += f", and of {seconds:g} s at {rate:g}/s behind uvicorn"
-        console.print(costs(measured, title, over_http=seconds > 0))
-        console.print(shares(measured, over_http=seconds > 0))
+        show(costs(measured, title, over_http=seconds > 0), markdown=markdown)
+        show(shares(measured, over_http=seconds > 0), markdown=markdown)
 
 
 if __name__ == "__main__":
