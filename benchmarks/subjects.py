@@ -221,10 +221,22 @@ def etter_headers(app: FastAPI, sinks: Sinks) -> Finish:
     return _etter(app, sinks, **_METRICS_ALONE)
 
 
+def etter_lines(app: FastAPI, sinks: Sinks) -> Finish:
+    """etter-obs with metrics, response headers and access lines on standard output."""
+    return _etter(app, sinks, apm_enabled=False, error_tracking_enabled=False)
+
+
+def etter_none(app: FastAPI, sinks: Sinks) -> Finish:
+    """etter-obs with everything on, logs over OTLP too, and no trace kept."""
+    return _etter(app, sinks, sampler="always_off")
+
+
 SUBJECTS: Final = {
     "bare": Subject("bare FastAPI", bare),
     "etter-metrics": Subject("etter-obs, metrics alone", etter_metrics),
     "etter-headers": Subject("etter-obs, metrics and response headers", etter_headers),
+    "etter-lines": Subject("etter-obs, metrics, headers and access lines", etter_lines),
+    "etter-0": Subject("etter-obs, everything, traces 0 %", etter_none),
     "etter-10": Subject("etter-obs, everything, traces 10 %", etter_tenth),
     "etter-100": Subject("etter-obs, everything, traces 100 %", etter_all),
     "instrumentator": Subject("prometheus-fastapi-instrumentator", instrumentator),

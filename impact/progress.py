@@ -41,7 +41,7 @@ class Progress:
     def left(self) -> str:
         """How long the rest will take."""
         pace = self._took / self._done if self._done else 1.0
-        return f"about {(self._planned - self._done) * pace / 60:.0f} min left"
+        return f"about {max(0.0, self._planned - self._done) * pace / 60:.0f} min left"
 
     @contextmanager
     def phase(self, name: str, seconds: float) -> Iterator[None]:

@@ -34,9 +34,13 @@ VIEWS = [View(theme, width) for theme in ("dark", "light") for width in (1280, 3
 """Dark and light, on a desk and in a hand."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Run one browser for all tests of a process."""
+    """Run one browser for the tests of a module.
+
+    Playwright's event loop runs in this thread until the end, so no other module must follow
+    before: its ``asyncio.run`` would fail.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_program(), args=["--no-sandbox"]

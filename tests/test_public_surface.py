@@ -34,7 +34,7 @@ HANDLE = {
     *("settings", "spec", "metrics", "logs", "tracing", "errors", "health"),
     *("flush", "shutdown", "observe_engine", "observe_redis"),
 }
-COMMANDS = {"check", "dashboards", "doctor", "generate", "init", "slo"}
+COMMANDS = {"check", "dashboards", "doctor", "generate", "init", "slo", "view"}
 
 
 def test_the_package_exports_exactly_the_public_names() -> None:
