@@ -66,6 +66,8 @@ bench: venv  ## what a request, a log line, a scrape and the rules cost, beside 
 	@$(BIN)/python -m benchmarks.overhead
 	@$(BIN)/python -m benchmarks.logging
 	@$(BIN)/python -m benchmarks.scrape
+	@$(BIN)/python -m benchmarks.growth
+	@$(BIN)/python -m benchmarks.memory
 
 impact: venv  ## each claim of the optimisation guide, measured on the example backend: writes docs/impact.md
 	@$(BIN)/python -m impact
