@@ -23,6 +23,8 @@ from rich.console import Console as Terminal
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.processes import call_app
+
 _TURNS: Final = 10
 _MIB: Final = 1 << 20
 
@@ -51,35 +53,13 @@ def _make_app(on: bool) -> Any:
 
 async def _serve(pipe: Connection, on: bool) -> None:
     app = _make_app(on)
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        pass
-
     served = 0
     while (count := await asyncio.to_thread(pipe.recv)) is not None:
+        # A new path each time, as real ids give.
+        targets = [f"/items/{number}" for number in range(served, served + count)]
+        served += count
         start = time.process_time()
-        for _ in range(count):
-            served += 1
-            path = f"/items/{served}"  # a new path each time, as real ids give
-            scope = {
-                "type": "http",
-                "asgi": {"version": "3.0", "spec_version": "2.3"},
-                "http_version": "1.1",
-                "server": ("127.0.0.1", 8000),
-                "client": ("127.0.0.1", 50_000),
-                "scheme": "http",
-                "method": "GET",
-                "root_path": "",
-                "path": path,
-                "raw_path": path.encode(),
-                "query_string": b"",
-                "headers": [(b"host", b"127.0.0.1:8000")],
-                "state": {},
-            }
-            await asyncio.create_task(app(scope, receive, send))
+        await call_app(app, targets, at_once=1)
         pipe.send(((time.process_time() - start) / count, _resident_bytes()))
 
 

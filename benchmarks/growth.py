@@ -65,23 +65,19 @@ class Sweep:
 
 def by_shape(points: Sequence[int]) -> Curves:
     """Return the thousands of instructions that a request adds, by the number of routes."""
-    curves: Curves = {OURS: [], ASSEMBLY: []}
-    for routes in points:
-        count = max(200, 3_000 // max(1, routes // 20))
-        added = _added(Shape(routes, included=True), count, at_once=1)
-        for name, value in zip(curves, added, strict=True):
-            curves[name].append(value)
-    return curves
+    runs = [(Shape(n, included=True), max(200, 3_000 // max(1, n // 20)), 1) for n in points]
+    return _added_by(runs)
 
 
 def by_concurrency(points: Sequence[int]) -> Curves:
     """Return the thousands of instructions that a request adds, by requests at a time."""
-    curves: Curves = {OURS: [], ASSEMBLY: []}
-    for at_once in points:
-        added = _added(Shape(1, included=False), 4_000, at_once)
-        for name, value in zip(curves, added, strict=True):
-            curves[name].append(value)
-    return curves
+    return _added_by([(Shape(1, included=False), 4_000, at_once) for at_once in points])
+
+
+def _added_by(runs: Sequence[tuple[Shape, int, int]]) -> Curves:
+    """Return what a request adds for each shape, number of requests and requests at a time."""
+    ours, theirs = zip(*(_added(*run) for run in runs), strict=True)
+    return {OURS: list(ours), ASSEMBLY: list(theirs)}
 
 
 def _added(shape: Shape, count: int, at_once: int) -> tuple[float, float]:

@@ -50,7 +50,7 @@ async def _send_in_turns(message: Any) -> None:
     await asyncio.sleep(0)  # lets the other requests run, as a server does that waits for a socket
 
 
-async def _call(app: Any, targets: Sequence[str], at_once: int) -> None:
+async def call_app(app: Any, targets: Sequence[str], at_once: int) -> None:
     """Call the app once for each path, as a server does: each request in a task of its own."""
     waiting = iter(targets)
     send = _send if at_once == 1 else _send_in_turns
@@ -124,7 +124,7 @@ async def _serve(name: str, shape: Shape, sinks: Sinks, pipe: Connection) -> Non
         else:
             targets = paths(shape, count)
             clock = _Clock(finish, instructions)
-            await _call(app, targets, at_once)
+            await call_app(app, targets, at_once)
             pipe.send(await clock.stop(count))
     server.should_exit = True
     await serving

@@ -7,7 +7,7 @@ response headers".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from opentelemetry import trace
 from opentelemetry.util.http import (
@@ -21,7 +21,7 @@ from opentelemetry.util.http import (
 )
 from starlette.types import Message, Send
 
-Headers = Iterable[tuple[bytes, bytes]]
+from etter_obs._internal.tracing.sampling import Headers
 
 
 class CapturedHeaders:

@@ -2,8 +2,8 @@
 
 With the default ratio, nine of ten requests get their ids here and enter no instrumentation. The
 decision equals that of OpenTelemetry's own samplers for the same trace id and parent
-(https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling), so the official instrumentation
-makes the same decision for a sampled request.
+(https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling), so the SDK makes the same
+decision for a sampled request.
 """
 
 from __future__ import annotations
