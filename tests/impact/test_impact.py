@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,12 @@ SEVERAL: tuple[Experiment | Capacity, ...] = (*EXPERIMENTS, *CAPACITIES)
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """The example backend, which serves nothing here."""
     settings = Settings.from_env({"ETTER_RUN_DIR": str(tmp_path_factory.mktemp("backend"))})
-    return create_app(Backend(settings))
+    app = create_app(Backend(settings))
+    yield app
+    app.state.observability.shutdown()
 
 
 @pytest.mark.parametrize("one", SEVERAL, ids=lambda one: one.name)
