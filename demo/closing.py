@@ -25,14 +25,14 @@ def _files(platform: Platform) -> list[tuple[str, str]]:
     lines = [("runbooks", "alerts/runbooks/"), ("SLOs and targets", "slo.yaml")]
     if platform.backend.stdout:
         lines.append(("the app's log lines", _shown(platform.backend.stdout)))
-    if platform.traces_file:
+    if platform.traces_file and platform.traces_file.exists():
         lines.append(("spans", _shown(platform.traces_file)))
     return lines
 
 
 def _viewer(platform: Platform) -> str:
     sources = f"--prometheus {platform.prometheus} --loki {platform.loki}"
-    return f".venv/bin/etter-obs view {sources} --traces {_shown(platform.traces_file or Path())}"
+    return f".venv/bin/etter-obs view {sources} --traces {platform.tempo}"
 
 
 def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) -> None:
@@ -59,13 +59,12 @@ def what_to_open(platform: Platform, prometheus: DemoQueries, console: Console) 
     _print(console, "\nTraces of failed requests:", style="bold")
     for trace_id in traces:
         _print(console, f"  {trace_id}")
-    _print(console, "\nThe log lines of one of them in Loki, and its spans:", style="bold")
+    _print(console, "\nThe log lines of one of them in Loki, and its spans in Tempo:", style="bold")
     query = shlex.quote(f'query={{service_name="etter"}} | trace_id="{traces[0]}"')
     loki = f"{platform.loki}/loki/api/v1/query_range"
     _print(console, f"  curl --silent --get {loki} --data-urlencode {query}")
-    if platform.traces_file:
-        _print(console, f"  grep {traces[0]} {_shown(platform.traces_file)}")
-    elif platform.grafana:
+    _print(console, f"  curl --silent {platform.tempo}/api/traces/{traces[0]}")
+    if platform.grafana:
         _print(console, f"  {platform.grafana}/explore, data source tempo, {traces[0]}")
 
 

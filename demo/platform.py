@@ -23,6 +23,7 @@ from etter_obs._internal.secret_files import ensure_secrets
 from etter_obs._internal.slo.loading.loader import load_spec
 from examples.etter_backend.cache.embedded import free_port, redis_server
 from stack.build import binary, ensure, missing_of
+from stack.installed import components
 from stack.layout import Ports, PortTakenError
 from stack.native import running
 from stack.versions import BUILDS, NATIVE
@@ -43,6 +44,7 @@ class Platform:
     prometheus: str
     alertmanager: str
     loki: str
+    tempo: str  # Tempo's API
     receiver: str
     grafana: str | None
     traces_file: Path | None
@@ -93,7 +95,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
         services = stack.enter_context(
-            running(run_dir / "stack", ports=ports, webhook=receiver.url)
+            running(run_dir / "stack", ports=ports, webhook=receiver.url, only=components())
         )
         redis_url = stack.enter_context(redis_server(free_port()))
         backend = stack.enter_context(
@@ -116,8 +118,9 @@ def native(run_dir: Path) -> Iterator[Platform]:
             services.prometheus,
             services.alertmanager,
             services.loki,
+            services.tempo,
             receiver.url,
-            grafana=None,
+            grafana=services.grafana if "grafana" in services.pids else None,
             traces_file=services.traces_file,
         )
 
@@ -136,7 +139,7 @@ def _backfill_folder(file: Path, data: Path) -> None:
 def _ports() -> tuple[int, int, str]:
     """Return the documented ports if all of them are free, else any free ones."""
     try:
-        Ports().require_free()
+        Ports().require_free(grafana="grafana" in components())
         for port in (_APP_PORT, _RECEIVER_PORT):
             with Receiver(port=port):
                 pass
@@ -165,6 +168,7 @@ def docker(run_dir: Path) -> Iterator[Platform]:
             compose.address("prometheus", 9090),
             compose.address("alertmanager", 9093),
             compose.address("loki", 3100),
+            compose.address("tempo", 3200),
             f"{compose.address('receiver', 9095)}/alerts",
             grafana=compose.address("grafana", 3000),
             traces_file=None,

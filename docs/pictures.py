@@ -26,12 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.pictures", description=__doc__)
     parser.add_argument("--prometheus", default="http://127.0.0.1:9090", metavar="URL")
     parser.add_argument("--loki", default="http://127.0.0.1:3100", metavar="URL")
-    parser.add_argument(
-        "--traces",
-        default=str(_ROOT / ".run/demo/stack/data/traces.jsonl"),
-        metavar="URL|FILE",
-        help="default: those of `make demo`",
-    )
+    parser.add_argument("--traces", default="http://127.0.0.1:3200", metavar="URL|FILE")
     parser.add_argument("--out", type=Path, default=_ROOT / "docs" / "pictures", metavar="DIR")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--span", help="time in view, 30m say (default: the dashboard's own)")

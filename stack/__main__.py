@@ -10,10 +10,11 @@ import click
 from etter_obs._internal.cli.terminal import use_a_safe_encoding
 from etter_obs._internal.secret_files import ensure_secrets
 from stack import build as builds
+from stack import installed
 from stack.check import run_all
 from stack.layout import CHECKOUT, Ports, PortTakenError
 from stack.native import StackError, wait
-from stack.versions import BUILDS, NATIVE
+from stack.versions import BUILDS, NATIVE, OPTIONAL
 
 _RUN_DIR = CHECKOUT / ".run" / "stack"
 _project = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -29,7 +30,7 @@ _dir_option = click.option(
 
 @click.group()
 def main() -> None:
-    """The native stack: Prometheus, Alertmanager, the collector, Loki, node_exporter."""
+    """The native stack: Prometheus, Alertmanager, the collector, Loki, node_exporter, traces."""
 
 
 @main.command()
@@ -69,9 +70,9 @@ def _targets(
 
 
 def _components(_context: click.Context, _option: object, given: str) -> tuple[str, ...]:
-    names = tuple(given.split(","))
-    if unknown := set(names) - set(NATIVE):
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(NATIVE)}")
+    names, known = tuple(given.split(",")), (*NATIVE, *OPTIONAL)
+    if unknown := set(names) - set(known):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(known)}")
     return names
 
 
@@ -81,7 +82,11 @@ def _components(_context: click.Context, _option: object, given: str) -> tuple[s
     "--ports", type=click.Choice(["default", "free"]), default="default", show_default=True
 )
 @click.option(
-    "--only", default=",".join(NATIVE), callback=_components, help="Components, comma-separated."
+    "--only",
+    default=lambda: ",".join(installed.components()),
+    show_default=f"{','.join(NATIVE)}, and grafana if it is installed",
+    callback=_components,
+    help="Components, comma-separated.",
 )
 @click.option(
     "--target", "targets", multiple=True, callback=_targets, help="JOB=HOST:PORT to scrape."
@@ -103,7 +108,12 @@ def up(
     config_root: Path,
     lifeline: bool,
 ) -> None:
-    """Run the stack on loopback until Ctrl-C; its addresses are in RUNDIR/stack.json."""
+    """Run the stack on loopback until Ctrl-C; its addresses are in RUNDIR/stack.json.
+
+    An installed Tempo keeps the traces, and an installed Grafana shows the dashboards
+    (ETTER_OBS_TEMPO, ETTER_OBS_GRAFANA, else those on the PATH). Without Tempo, a small trace store
+    answers its API from the collector's file.
+    """
     from stack.supervise import up as run
 
     builds.ensure(build for build in BUILDS if build.name in only)

@@ -1,7 +1,7 @@
 """Lays out a run directory the way compose mounts the configuration, with loopback addresses.
 
-RUNDIR/config/{prometheus,alerts,otel-collector,loki,secrets}   what the programs read
-RUNDIR/{data,logs,pids}                                         what they write
+RUNDIR/config/{prometheus,alerts,otel-collector,loki,…,secrets}   what the programs read
+RUNDIR/{data,logs,pids}                                           what they write
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _SCRAPED = {
     "collector": ("otel-collector", "collector_metrics"),
     "loki": ("loki", "loki"),
     "node_exporter": ("node", "node_exporter"),
+    "tempo": ("tempo", "tempo"),
+    "grafana": ("grafana", "grafana"),
 }
 
 
@@ -48,6 +50,10 @@ class Ports:
     node_exporter: int = 9100
     collector_health: int = 13133
     collector_metrics: int = 8888
+    tempo: int = 3200
+    tempo_otlp: int = 4319
+    tempo_grpc: int = 9097
+    grafana: int = 3000
 
     @classmethod
     def free(cls) -> Ports:
@@ -57,9 +63,10 @@ class Ports:
         free = (port for port in candidates if _is_free(port))
         return cls(**dict(zip(names, free, strict=False)))
 
-    def require_free(self) -> None:
-        """Raise PortTakenError if any of them is in use."""
-        taken = [f"{port} ({name})" for name, port in asdict(self).items() if not _is_free(port)]
+    def require_free(self, *, grafana: bool = True) -> None:
+        """Raise PortTakenError if any of them is in use; `etter-obs view` may have Grafana's."""
+        needed = {name: port for name, port in asdict(self).items() if grafana or name != "grafana"}
+        taken = [f"{port} ({name})" for name, port in needed.items() if not _is_free(port)]
         if taken:
             raise PortTakenError(
                 f"in use on 127.0.0.1: {', '.join(taken)}; "

@@ -40,6 +40,8 @@ class Stack:
     prometheus: str
     alertmanager: str
     loki: str
+    tempo: str  # Tempo's API, of Tempo or of the trace store in its place
+    grafana: str
     node_exporter: str
     otlp_grpc: str  # host:port, as OTLP_ENDPOINT takes it
     otlp_http: str
@@ -58,6 +60,8 @@ class Stack:
             prometheus=url["prometheus"],
             alertmanager=url["alertmanager"],
             loki=url["loki"],
+            tempo=url["tempo"],
+            grafana=url["grafana"],
             node_exporter=url["node_exporter"],
             otlp_grpc=f"127.0.0.1:{ports.otlp_grpc}",
             otlp_http=url["otlp_http"],
@@ -170,9 +174,10 @@ def wait(
 
 
 def programs(only: Sequence[str] = NATIVE) -> dict[str, Path]:
-    """Return the program of each component in `only`, by its name in the Procfile."""
+    """Return the built program of each component in `only`, by its name in the Procfile."""
     names = {"collector": "otelcol"}
-    return {names.get(name, name): binary(names.get(name, name)) for name in only}
+    built = [build.name for build in BUILDS if build.name in only]
+    return {names.get(name, name): binary(names.get(name, name)) for name in built}
 
 
 def _state(run_dir: Path) -> Path:

@@ -19,6 +19,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
+from stack import installed
 from stack.layout import Ports, environment, lay_out, write_atomically
 from stack.native import READY_TIMEOUT, Stack, StackError, programs
 
@@ -48,7 +49,7 @@ def up(
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise StackError(f"another stack runs in {run_dir}; stop it, or pass --dir") from None
-    ports.require_free()
+    ports.require_free(grafana="grafana" in only)
     lay_out(run_dir, config_root, ports, only, targets, webhook)
     state = run_dir / "stack.json"
     state.unlink(missing_ok=True)
@@ -56,6 +57,7 @@ def up(
     output = _Output(sys.stdout)
     manager = _Manager(output)
     env = environment(run_dir, ports, programs(only))
+    env |= installed.configure(run_dir, config_root, ports, only)
     for name, command in parse_procfile(_PROCFILE.read_text(encoding="utf-8")).processes.items():
         if name in only:
             shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; {_exec(command)}"
@@ -127,6 +129,8 @@ def _announce(stack: Stack, only: Sequence[str]) -> None:
         "collector": stack.collector_health,
         "loki": f"{stack.loki}/ready",
         "node_exporter": stack.node_exporter,
+        "tempo": f"{stack.tempo}/ready",
+        "grafana": f"{stack.grafana}/api/health",
     }
     started = time.monotonic()
     for name in only:

@@ -120,9 +120,13 @@ FIRST_BUILD = {
     "compose": 66,
 }
 
-#: The components that `stack up` runs. `compose` is a tool of the checks and of test-compose; etcd,
+#: The components that `stack up` runs. `tempo` is not built: it is an installed Tempo, else
+#: trace_store.py. `compose` is a tool of the checks and of test-compose; etcd,
 #: Kubernetes and the operator are built on demand alone; the manifests' schemas come from them.
-NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter")
+NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter", "tempo")
+
+#: What runs as well where it is installed.
+OPTIONAL = ("grafana",)
 
 #: The image of each service in docker-compose.yml.
 IMAGES = {

@@ -8,8 +8,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
+from frontend.viewer import viewing
 from stack.build import binary
 from tests.servers import running
 from tests.wheel import ROOT, installed_in, run
@@ -39,13 +41,44 @@ def test_the_wheel_carries_the_bundle_and_its_types(wheel: Path) -> None:
     assert not [name for name in names if "secret" in name and "_bundle" in name]
 
 
+def test_the_wheel_carries_the_pages(wheel: Path) -> None:
+    """Console and viewer come built, with the licences of the libraries in them."""
+    names = zipfile.ZipFile(wheel).namelist()
+    static = "etter_obs/_internal/web/static"
+    assert f"{static}/THIRD-PARTY-LICENSES.txt" in names
+    for page in ("console", "view"):
+        for file in ("index.html", "app.js", "app.css"):
+            assert f"{static}/{page}/{file}" in names
+
+
+def test_the_viewer_works_from_the_wheel_alone(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    """With its extra, `etter-obs view` serves the page and a project's nine dashboards.
+
+    Without the extra it ends with 2 and the line that installs it.
+    """
+    run(installed / "etter-obs", "init", "--service", "shop", cwd=tmp_path)
+    said = run(installed / "etter-obs", "view", cwd=tmp_path, expect=2)
+    assert "run pip install 'etter-obs[view]'" in said, said
+    program = installed_in(tmp_path, f"{wheel}[view]").parent / "etter-obs"
+    with (
+        viewing(tmp_path / "etter-obs", program=[program]) as link,
+        httpx.Client(base_url=link, follow_redirects=True, timeout=30) as browser,
+    ):
+        assert "etter-obs" in browser.get(link).text
+        for file in ("/app.js", "/app.css"):
+            assert browser.get(file).status_code == 200
+        assert len(browser.get("/api/settings").json()["boards"]) == 9
+
+
 def test_a_strangers_first_run_works_from_the_wheel_alone(
     installed_with_all: Path, tmp_path: Path
 ) -> None:
     """The README's commands, in an empty folder, with nothing of this tree: all end with 0.
 
     The app then reads its targets from the file that `init` wrote, and shows the hash that the
-    rules carry; the doctor finds no fault but the stack, which does not run.
+    rules carry; its console opens; the doctor finds no fault but the stack, which does not run.
     """
     (tmp_path / "main.py").write_text(
         "from fastapi import FastAPI\nfrom etter_obs import setup_observability\n"
@@ -67,9 +100,12 @@ def test_a_strangers_first_run_works_from_the_wheel_alone(
         "main:app",
         python=installed_with_all,
         cwd=tmp_path,
-        environment={"ETTER_OBS_SLO_FILE": spec},
+        environment={"ETTER_OBS_SLO_FILE": spec, "ETTER_OBS_CONSOLE": "true"},
     ) as app:
         assert app.get("/items").status_code == 200
+        [console] = [line for line in app.output if line.startswith("etter-obs console: ")]
+        with httpx.Client(follow_redirects=True, timeout=30) as browser:
+            assert browser.get(console.partition(": ")[2]).status_code == 200
         shown = re.search(r'etter_slo_spec_info\{.*sha256="(\w+)".*\} 1', app.get("/metrics").text)
     assert shown, "the app shows no hash of its targets"
     assert shown[1] in (tmp_path / "etter-obs/alerts/rules/shop.yml").read_text()

@@ -12,7 +12,6 @@ SELECTORS: Final[dict[str, str]] = {
 """Part of a series selector as a rule holds it → why no such series need exist here."""
 
 _NO_EXPORTER: Final = "compose runs this exporter; natively none runs, as there is no such server"
-_NO_TEMPO: Final = "Tempo has no native build; the collector's file takes its place"
 _CALM: Final = "nothing is shown while no alert of the service is pending or firing"
 _REAL: Final = "only the demo has invented history"
 
@@ -24,10 +23,6 @@ PANELS: Final[dict[tuple[str, str], str]] = {
     ("Database", "Blocks found in memory"): _NO_EXPORTER,
     ("Database", "Locks by mode"): _NO_EXPORTER,
     ("Database", "Deadlocks"): _NO_EXPORTER,
-    ("Database", "Slow statements"): _NO_TEMPO,
-    ("Logs and traces", "Failing traces"): _NO_TEMPO,
-    ("Logs and traces", "Slow traces"): _NO_TEMPO,
-    ("Logs and traces", "Its trace"): _NO_TEMPO,
     ("SLO detail", "Time left"): "a budget that does not burn lasts for ever",
     ("SLO detail", "Alerts of this SLO"): _CALM,
     ("SLO overview", "annotation Synthetic history"): _REAL,
@@ -72,5 +67,11 @@ VALUES: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("Service", "Unhandled exceptions"): _SOUND,
     ("Logs and traces", "Errors by kind"): _SOUND,
     ("Logs and traces", "Error lines"): _SOUND,
+    ("Logs and traces", "Failing traces"): _SOUND,
 }
 """(dashboard's title, panel's title) → value of a variable → why it need show nothing for it."""
+
+ANY_VALUE: Final[dict[tuple[str, str], str]] = {
+    ("Logs and traces", "Slow traces"): "of the routes, only the simulation takes a second",
+}
+"""(dashboard's title, panel's title) → why it need not show anything for a variable's value."""

@@ -1,8 +1,8 @@
 """One click for each step, from the alert to the line of code: every link, from the shipped files.
 
 Grafana itself has no native build. Its part is done by hand here: what it would fill in is filled
-in as its documents say, and what it would then ask or open is asked of the real servers. Where
-Tempo would hold a trace, the collector's file does.
+in as its documents say, and what it would then ask or open is asked of the real servers. Traces are
+asked for by Tempo's API, which natively the trace store serves.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,11 @@ from etter_obs._internal.slo.alerts.alertmanager import alertmanager
 from etter_obs._internal.slo.loading.loader import load_spec
 from etter_obs._internal.slo.spec.receivers import Receiver, Receivers, Slack
 from stack.native import running
+from tests import tempo
 from tests.e2e.conftest import Observed
 from tests.e2e.test_every_query import ask
-from tests.jsonl import json_lines
 from tests.slo.alerting import receiving
+from tests.tempo import StoredSpan
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.waits]
@@ -243,39 +243,12 @@ def test_every_link_of_a_panel_leads_somewhere(boards: dict[str, BoardView]) -> 
 # -- exemplar → trace → logs and metrics → trace --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span that the collector exported, with its resource's attributes among its own."""
-
-    trace_id: str
-    start: float
-    attributes: dict[str, str]
-
-
-def spans(observed: Observed) -> Iterator[Span]:
-    """Every span that the collector exported."""
-
-    def plain(attributes: list[dict[str, Any]]) -> dict[str, str]:
-        return {each["key"]: str(next(iter(each["value"].values()))) for each in attributes}
-
-    for batch in json_lines(observed.stack.traces_file):
-        for resource in batch.get("resourceSpans", []):
-            common = plain(resource["resource"].get("attributes", []))
-            for scope in resource.get("scopeSpans", []):
-                for span in scope.get("spans", []):
-                    yield Span(
-                        span["traceId"],
-                        int(span["startTimeUnixNano"]) / 1e9,
-                        common | plain(span.get("attributes", [])),
-                    )
-
-
 @pytest.fixture(scope="module")
 def span(
     observed_under_load: Observed,
     boards: dict[str, BoardView],
     sources: dict[str, dict[str, Any]],
-) -> Span:
+) -> StoredSpan:
     """The server's span of the trace that an exemplar on the Service dashboard leads to.
 
     The exemplar's label and the data source that it opens are those of the provisioned link.
@@ -291,7 +264,7 @@ def span(
     ]
     assert len(queries) > 2
 
-    def found() -> Span | None:
+    def found() -> StoredSpan | None:
         ids: set[str] = set()
         for query in queries:
             answer = httpx.get(
@@ -308,8 +281,9 @@ def span(
         return next(
             (
                 each
-                for each in spans(observed_under_load)
-                if each.trace_id in ids and "http.route" in each.attributes
+                for trace_id in ids
+                for each in tempo.trace(observed_under_load.stack.tempo, trace_id)
+                if "http.route" in each.attributes
             ),
             None,
         )
@@ -317,7 +291,7 @@ def span(
     return eventually(found, deadline_s=120, every_s=2)
 
 
-def tags(span: Span, wanted: list[dict[str, str]]) -> str:
+def tags(span: StoredSpan, wanted: list[dict[str, str]]) -> str:
     """What Grafana puts in the place of ``${__tags}``: the span's attributes, renamed."""
     return ", ".join(
         f'{tag["value"]}="{span.attributes[tag["key"]]}"'
@@ -339,7 +313,7 @@ def loki(observed: Observed, query: str, start: float, end: float) -> list[dict[
 
 
 def test_a_span_leads_to_its_log_lines(
-    observed_under_load: Observed, span: Span, sources: dict[str, dict[str, Any]]
+    observed_under_load: Observed, span: StoredSpan, sources: dict[str, dict[str, Any]]
 ) -> None:
     """Tempo's query for logs, filled in from a span, finds that trace's lines in the real Loki."""
     link = sources["tempo"]["jsonData"]["tracesToLogsV2"]
@@ -358,7 +332,7 @@ def test_a_span_leads_to_its_log_lines(
 
 
 def test_a_span_leads_to_its_routes_metrics(
-    observed_under_load: Observed, span: Span, sources: dict[str, dict[str, Any]]
+    observed_under_load: Observed, span: StoredSpan, sources: dict[str, dict[str, Any]]
 ) -> None:
     """Tempo's queries for metrics, filled in from a span, are answered for its route alone."""
     link = sources["tempo"]["jsonData"]["tracesToMetrics"]
@@ -391,7 +365,7 @@ def test_a_log_line_leads_to_its_trace(
         if each.panel == "Error lines"
     ]
 
-    def both() -> set[str]:
+    def both() -> list[str]:
         now = time.time()
         named = {
             value
@@ -399,6 +373,6 @@ def test_a_log_line_leads_to_its_trace(
             for label, value in each["stream"].items()
             if re.fullmatch(field["matcherRegex"], label)
         }
-        return named & {each.trace_id for each in spans(observed_under_load)}
+        return [each for each in named if tempo.trace(observed_under_load.stack.tempo, each)]
 
     assert eventually(both, deadline_s=60, every_s=2)

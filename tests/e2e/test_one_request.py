@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests import tempo
 from tests.e2e.conftest import Observed
 from tests.jsonl import json_lines
 from tests.waiting import eventually
@@ -20,16 +19,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 ROUTE = "/api/etter/companies/search"
 
 
-def spans(traces_file: Path) -> Iterator[dict[str, Any]]:
-    """Every span that the collector exported."""
-    for batch in json_lines(traces_file):
-        for resource in batch.get("resourceSpans", []):
-            for scope in resource.get("scopeSpans", []):
-                yield from scope.get("spans", [])
-
-
 def test_one_request_is_found_in_five_places(observed: Observed) -> None:
-    """Response header, stdout, Loki, exported trace and exemplar all show the same request."""
+    """Response header, stdout, Loki, stored trace and exemplar all show the same request."""
     request_id = f"e2e-{uuid.uuid4().hex}"
     started = time.time()
 
@@ -76,15 +67,14 @@ def test_one_request_is_found_in_five_places(observed: Observed) -> None:
     assert labels["span_id"] == span_id
     assert labels["endpoint"] == ROUTE
 
-    # 4. its trace in what the collector exports
-    def exported() -> dict[str, Any] | None:
-        return next(
-            (s for s in spans(observed.stack.traces_file) if s.get("spanId") == span_id), None
-        )
+    # 4. its trace in the trace store
+    def stored() -> tempo.StoredSpan | None:
+        found = tempo.trace(observed.stack.tempo, trace_id)
+        return next((span for span in found if span.span_id == span_id), None)
 
-    span = eventually(exported, deadline_s=60)
-    assert span["traceId"] == trace_id
-    assert ROUTE in span["name"]
+    span = eventually(stored, deadline_s=60)
+    assert span.trace_id == trace_id
+    assert ROUTE in span.name
 
     # 5. its exemplar in Prometheus
     def exemplar() -> dict[str, Any] | None:

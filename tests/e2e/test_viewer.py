@@ -38,8 +38,7 @@ def link(observed_under_load: Observed) -> Iterator[str]:
         return any(alert["labels"].get("slo") == "availability" for alert in alerts)
 
     eventually(has_all, deadline_s=240, every_s=2)
-    sources = {"prometheus": stack.prometheus, "loki": stack.loki}
-    with viewing(ROOT, **sources, traces=str(stack.traces_file)) as printed:
+    with viewing(ROOT, prometheus=stack.prometheus, loki=stack.loki, traces=stack.tempo) as printed:
         yield printed
 
 

@@ -42,7 +42,7 @@ def test_every_job_of_prometheus_has_its_address_in_a_file(tmp_path: Path) -> No
     assert jobs == {name: f"targets/{name}.yml" for name in jobs}
     shipped = {path.stem for path in (CHECKOUT / "prometheus/targets").glob("*.yml")}
     assert shipped == set(jobs) | {"etter"}
-    assert set(_targets(tmp_path)) == set(jobs) - {"tempo", "grafana", "redis", "postgres"}
+    assert set(_targets(tmp_path)) == set(jobs) - {"grafana", "redis", "postgres"}
 
 
 def test_a_second_copy_follows_the_source_and_keeps_the_run_s_own_files(tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_a_taken_port_is_named() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortTakenError, match=rf"{port} \(loki\).*--ports free"):
-            Ports(loki=port).require_free()
+            Ports(loki=port).require_free(grafana=False)

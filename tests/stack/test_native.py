@@ -18,7 +18,7 @@ import pytest
 
 from stack.layout import CHECKOUT
 from stack.native import Stack, StackError, running
-from tests.jsonl import json_lines
+from tests import tempo
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -83,13 +83,13 @@ def _span(trace_id: str, **attributes: str) -> dict[str, Any]:
 
 
 def test_every_component_that_runs_is_scraped(stack: Stack) -> None:
-    """Prometheus has found all five by their files, and nothing else."""
+    """Prometheus has found all six by their files, and nothing else."""
 
     def up() -> bool:
         asked = {"query": "up == 1"}
         answer = httpx.get(f"{stack.prometheus}/api/v1/query", params=asked, timeout=10).json()
         jobs = {each["metric"]["job"] for each in answer["data"]["result"]}
-        return jobs == {"prometheus", "alertmanager", "otel-collector", "loki", "node"}
+        return jobs == {"prometheus", "alertmanager", "otel-collector", "loki", "node", "tempo"}
 
     eventually(up, deadline_s=60)
 
@@ -131,24 +131,14 @@ def test_the_collector_masks_what_looks_secret_in_logs(stack: Stack) -> None:
     assert not [secret for secret in ("hunter2", "s3cr3t", "abcdefgh") if secret in str(found)]
 
 
-def test_traces_arrive_in_the_file_redacted(stack: Stack) -> None:
-    """A span is in the file under its trace id, without the cookie that it carried."""
+def test_a_trace_is_found_by_its_id_redacted(stack: Stack) -> None:
+    """The trace store answers as Tempo does, without the cookie that the span carried."""
     _send(stack, "/v1/traces", {"resourceSpans": [_span(_TRACE, cookie="session=abc", ok="yes")]})
-
-    def spans() -> list[dict[str, Any]]:
-        return [
-            span
-            for batch in json_lines(stack.traces_file)
-            for resource in batch["resourceSpans"]
-            for scope in resource["scopeSpans"]
-            for span in scope["spans"]
-            if span["traceId"] == _TRACE
-        ]
-
-    [span] = eventually(spans, deadline_s=30)
-    attributes = {each["key"]: each["value"]["stringValue"] for each in span["attributes"]}
-    assert attributes["ok"] == "yes"
-    assert "abc" not in attributes["cookie"]
+    [span] = eventually(lambda: tempo.trace(stack.tempo, _TRACE), deadline_s=30)
+    assert span.attributes["ok"] == "yes"
+    assert "abc" not in span.attributes["cookie"]
+    query = '{ resource.service.name = "etter" && span.ok = "yes" }'
+    assert tempo.search(stack.tempo, query, span.start, span.start) == [_TRACE]
 
 
 def test_everything_listens_on_loopback(stack: Stack) -> None:

@@ -2,6 +2,18 @@
 
 from etter_obs._internal.settings.environment import SettingsError
 from etter_obs._internal.settings.otlp import OtlpTarget
-from etter_obs._internal.settings.settings import Settings, cache_root, unread_variables
+from etter_obs._internal.settings.settings import (
+    Settings,
+    cache_root,
+    named_program,
+    unread_variables,
+)
 
-__all__ = ["OtlpTarget", "Settings", "SettingsError", "cache_root", "unread_variables"]
+__all__ = [
+    "OtlpTarget",
+    "Settings",
+    "SettingsError",
+    "cache_root",
+    "named_program",
+    "unread_variables",
+]

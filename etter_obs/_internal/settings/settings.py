@@ -242,3 +242,13 @@ def cache_root(environ: Mapping[str, str] | None = None) -> Path:
     caches = env.read(known.XDG_CACHE_HOME) or Path.home() / ".cache"
     chosen = env.read(known.CACHE) or caches / "etter-obs"
     return chosen.expanduser().absolute()
+
+
+def named_program(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the path in ``$ETTER_OBS_GRAFANA`` or ``$ETTER_OBS_TEMPO``, or ``off``, or nothing.
+
+    Args:
+        name: ``grafana`` or ``tempo``.
+        environ: The environment; None uses that of the process.
+    """
+    return Environment(os.environ if environ is None else environ).read(known.PROGRAMS[name])

@@ -347,6 +347,22 @@ CACHE: Final = Variable[Path | None](
 XDG_CACHE_HOME: Final = Variable[Path | None](
     ("XDG_CACHE_HOME",), Path, None, "the user's cache folder", "`~/.cache`"
 )
+PROGRAMS: Final = {
+    "grafana": Variable[str](
+        ("ETTER_OBS_GRAFANA",),
+        str,
+        "",
+        "the Grafana that `python -m stack up` and `make demo` run natively, or `off`",
+        "`grafana` on the PATH, if there is one",
+    ),
+    "tempo": Variable[str](
+        ("ETTER_OBS_TEMPO",),
+        str,
+        "",
+        "the Tempo that they run, or `off`",
+        "`tempo` on the PATH, if it has the major version of docker-compose.yml",
+    ),
+}
 
 SECTIONS: Final[dict[str, tuple[Variable[Any], ...]]] = {
     "service": (SERVICE_NAME, SERVICE_VERSION, ENVIRONMENT, SLO_FILE),
@@ -391,6 +407,6 @@ SECTIONS: Final[dict[str, tuple[Variable[Any], ...]]] = {
     ),
     "console": (CONSOLE,),
     "requests": (RESPONSE_HEADERS, TRUSTED_PROXIES, N_PLUS_ONE_THRESHOLD, SHUTDOWN_DEADLINE),
-    "command-line": (CACHE, XDG_CACHE_HOME),
+    "command-line": (CACHE, XDG_CACHE_HOME, *PROGRAMS.values()),
 }
 """The tables of the documentation, by section."""

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from etter_obs._internal.view.gate import Gate
 from etter_obs._internal.view.project import Project
 from etter_obs._internal.view.sources import Source
+from etter_obs._internal.view.tempo_api import TempoApi
 from etter_obs._internal.view.trace_files import TraceFiles
-from etter_obs._internal.view.traceql import TraceQLError
 from etter_obs._internal.web.access import Access
 
 _PAGE: Final = Path(__file__).parents[1] / "web" / "static" / "view"
 _TYPES: Final = {"app.js": "text/javascript", "app.css": "text/css", "index.html": "text/html"}
-_MOST_TRACES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class View:
 
     def app(self, access: Access) -> Starlette:
         """Return the server; without ``access`` it gives out the bare page and nothing else."""
-        routes = [
+        files = [Mount("/api/tempo", routes=TempoApi(self.traces).routes())] if self.traces else []
+        routes: list[BaseRoute] = [
             Route("/", self._index),
             Route("/{name:str}", self._static),
             Route("/d/{uid:str}", self._linked),
@@ -44,6 +43,7 @@ class View:
             Route("/api/settings", self._settings),
             Route("/api/boards/{uid:str}", self._board),
             Route("/api/runbooks/{name:str}", self._runbook),
+            *files,
             Route("/api/{kind:str}/{path:path}", self._ask, methods=["GET", "POST"]),
         ]
         return Starlette(routes=routes, middleware=[Middleware(Gate, access=access)])
@@ -90,31 +90,10 @@ class View:
 
     async def _ask(self, request: Request) -> Response:
         kind, path = request.path_params["kind"], request.path_params["path"]
-        if kind == "tempo" and self.traces:
-            return await run_in_threadpool(self._ask_files, self.traces, request, path)
         source = self.sources.get(kind)
         if source is None:
             return PlainTextResponse(f"the viewer was given no {kind}\n", 404)
         return await source.ask(request, path)
-
-    @staticmethod
-    def _ask_files(traces: TraceFiles, request: Request, path: str) -> Response:
-        """Answer as Tempo would."""
-        if path == "api/search":
-            query = request.query_params
-            try:
-                limit = min(_MOST_TRACES, int(query.get("limit", "20")))
-                start, end = int(query.get("start", "0")), int(query.get("end", str(2**40)))
-                found = traces.search(query.get("q", "{}"), start, end, limit)
-            except TraceQLError as error:
-                return PlainTextResponse(f"TraceQL: {error}\n", 400)
-            except ValueError:
-                return PlainTextResponse("limit, start and end are whole numbers\n", 400)
-            return JSONResponse(found)
-        trace = traces.trace(path.removeprefix("api/v2/traces/"))
-        if trace is None:
-            return PlainTextResponse("no such trace\n", 404)
-        return JSONResponse(trace)
 
 
 def _file(name: str) -> Response:

@@ -6,11 +6,12 @@ what was added since the last question, and keeps the newest spans in memory.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -19,12 +20,14 @@ from etter_obs._internal.view.traceql import StoredSpan, parse
 _MOST_SPANS: Final = 100_000
 _MOST_A_READ: Final = 64 * 2**20
 """Bytes; of a longer file the end is read."""
+_MOST_FILES: Final = 8
+"""More than the collector keeps."""
 _KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUS: Final = ("unset", "ok", "error")
 
 
 class TraceFiles:
-    """The traces in one file, which the collector rotates.
+    """The traces in a file of the collector, and in those that it was before its rotations.
 
     Args:
         path: The file that the collector writes to now.
@@ -34,7 +37,7 @@ class TraceFiles:
         self._path = path
         self._traces: OrderedDict[str, list[StoredSpan]] = OrderedDict()
         self._spans = 0
-        self._inode = self._offset = 0
+        self._offsets: dict[int, int] = {}  # by inode: how much of the file is read
         self._lock = threading.Lock()
 
     def search(self, query: str, start: int, end: int, limit: int) -> dict[str, Any]:
@@ -61,35 +64,41 @@ class TraceFiles:
         newest = sorted(found, key=lambda spans: -_root(spans).start)[:limit]
         return {"traces": [_summary(spans) for spans in newest]}
 
-    def trace(self, trace_id: str) -> dict[str, Any] | None:
-        """Return a trace as Tempo's ``/api/v2/traces`` does; None where there is none."""
+    def trace(self, trace_id: str) -> list[Mapping[str, Any]]:
+        """Return a trace as OTLP/JSON, one ``resourceSpans`` for each span; empty if unknown."""
         with self._lock:
             self._read()
-            spans = list(self._traces.get(trace_id.lower(), ()))
-        if not spans:
-            return None
-        return {"trace": {"resourceSpans": [span.raw for span in spans]}}
+            return [span.raw for span in self._traces.get(trace_id.lower(), ())]
 
     def _read(self) -> None:
-        try:
-            file = self._path.open("rb")
-        except FileNotFoundError:
-            return  # no span was written yet
-        with file:
-            size = file.seek(0, 2)
-            inode = self._path.stat().st_ino
-            if inode != self._inode or size < self._offset:  # rotated
-                self._inode, self._offset = inode, 0
-            if size - self._offset > _MOST_A_READ:
-                self._offset = size - _MOST_A_READ
-                file.seek(self._offset)
-                self._offset += len(file.readline())  # the end of a line
-            file.seek(self._offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # the rest of it is not written yet
-                self._offset += len(line)
-                self._keep(line)
+        """Keep what the files have more than at the last question, the oldest file first."""
+        rotated = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"))
+        for path in (*rotated, self._path):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue  # no span was written yet, or the collector has removed it just now
+            with file:
+                self._read_file(file)
+        while len(self._offsets) > _MOST_FILES:
+            del self._offsets[next(iter(self._offsets))]
+
+    def _read_file(self, file: BinaryIO) -> None:
+        status = os.fstat(file.fileno())  # a rotation renames the file, its inode stays
+        offset = self._offsets.pop(status.st_ino, 0)
+        if status.st_size < offset:  # another file, under the inode of a removed one
+            offset = 0
+        if status.st_size - offset > _MOST_A_READ:
+            offset = status.st_size - _MOST_A_READ
+            file.seek(offset)
+            offset += len(file.readline())  # the end of a line
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # the rest of it is not written yet
+            offset += len(line)
+            self._keep(line)
+        self._offsets[status.st_ino] = offset
         while self._spans > _MOST_SPANS:
             _, dropped = self._traces.popitem(last=False)
             self._spans -= len(dropped)
