@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -64,12 +65,12 @@ def test_the_viewer_works_from_the_wheel_alone(
     program = installed_in(tmp_path, f"{wheel}[view]").parent / "etter-obs"
     with (
         viewing(tmp_path / "etter-obs", program=[program]) as link,
-        httpx.Client(base_url=link, follow_redirects=True, timeout=30) as browser,
+        httpx.Client(follow_redirects=True, timeout=30) as browser,
     ):
         assert "etter-obs" in browser.get(link).text
         for file in ("/app.js", "/app.css"):
-            assert browser.get(file).status_code == 200
-        assert len(browser.get("/api/settings").json()["boards"]) == 9
+            assert browser.get(urljoin(link, file)).status_code == 200
+        assert len(browser.get(urljoin(link, "/api/settings")).json()["boards"]) == 9
 
 
 def test_a_strangers_first_run_works_from_the_wheel_alone(

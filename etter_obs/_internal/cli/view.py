@@ -69,7 +69,7 @@ def view(
         from etter_obs._internal.view.sources import Source
     except ImportError as error:
         raise BadInput(
-            f"{error.name} is missing; install it: pip install 'etter-obs[view]'"
+            f"{error.name} is not installed; run pip install 'etter-obs[view]'"
         ) from None
     from etter_obs._internal.view.project import Project
     from etter_obs._internal.view.trace_files import TraceFiles
