@@ -30,6 +30,7 @@ lock: pyproject.toml  ## resolve pyproject.toml into the hashed lock again
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --all-extras --group dev -o requirements/dev.txt pyproject.toml
 
+demo: export MAKE_STARTED := $(shell date +%s)
 demo: venv  ## the whole product at work: load, a fault, its page, its resolution (ONCE=1 ends by itself)
 	@$(BIN)/python -m demo $(if $(ONCE),--once)
 

@@ -6,8 +6,9 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from demo.backend import Backend, backend_running
 from demo.compose import ComposeError
 from demo.first_look import first_look
 from demo.history import backfill
-from demo.processes import ROOT
+from demo.processes import ROOT, child
 from demo.receiver import Receiver
 from etter_obs._internal.secret_files import ensure_secrets
 from etter_obs._internal.slo.loading.loader import load_spec
@@ -30,6 +31,7 @@ from stack.versions import BUILDS, NATIVE
 
 _APP_PORT = 8000
 _RECEIVER_PORT = 9095
+_LATE = ("loki",)  # the longest build; the story does not need it
 
 
 class PlatformError(RuntimeError):
@@ -48,6 +50,7 @@ class Platform:
     receiver: str
     grafana: str | None
     traces_file: Path | None
+    loki_build: subprocess.Popen[bytes] | None = None  # Loki joins when it is over
 
 
 Starter = Callable[[Path], AbstractContextManager[Platform]]
@@ -88,15 +91,25 @@ def native(run_dir: Path) -> Iterator[Platform]:
     # An earlier run's history would mix with this one's.
     shutil.rmtree(run_dir, ignore_errors=True)
     port, receiver_port, ports = _ports()
-    if missing := missing_of(build for build in BUILDS if build.name in NATIVE):
+    missing = missing_of(build for build in BUILDS if build.name in NATIVE)
+    late = [build for build in missing if build.name in _LATE]
+    if first := [build for build in missing if build not in late]:
         with first_look(run_dir / "first-look", port):
-            ensure(missing)
+            ensure(first)
     _backfill_folder(run_dir / "history.om", run_dir / "stack/data/prometheus")
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(port=receiver_port))
+        names = [build.name for build in late]
         services = stack.enter_context(
-            running(run_dir / "stack", ports=ports, webhook=receiver.url, only=components())
+            running(
+                run_dir / "stack",
+                ports=ports,
+                webhook=receiver.url,
+                only=components(),
+                late=names,
+            )
         )
+        loki_build = stack.enter_context(_building(names, run_dir)) if late else None
         redis_url = stack.enter_context(redis_server(free_port()))
         backend = stack.enter_context(
             backend_running(
@@ -122,7 +135,16 @@ def native(run_dir: Path) -> Iterator[Platform]:
             receiver.url,
             grafana=services.grafana if "grafana" in services.pids else None,
             traces_file=services.traces_file,
+            loki_build=loki_build,
         )
+
+
+def _building(
+    names: Sequence[str], run_dir: Path
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Build components while the rest runs, with the processor time that the rest leaves."""
+    command = ["nice", "-n", "19", sys.executable, "-m", "stack", "build", *names]
+    return child("build", command, log_dir=run_dir / "logs")
 
 
 def _backfill_folder(file: Path, data: Path) -> None:

@@ -15,6 +15,9 @@ from demo.story import TARGET, Phase, Story
 from demo.view import View
 from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.prometheus.api import PrometheusError
+from stack.build import expected
+from stack.progress import in_words
+from stack.versions import build_of
 
 _INTERVAL = 1.0
 _SCRAPE_TIMEOUT = 90.0
@@ -32,6 +35,7 @@ class Play:
         self._platform = platform
         self._processes = {"locust": locust, "the backend": platform.backend.process}
         self._prometheus = prometheus
+        self._loki_is_awaited = platform.loki_build is not None
         self._told = 0
         self._firing: set[frozenset[tuple[str, str]]] = set()
 
@@ -54,6 +58,9 @@ class Play:
                 "the watchdog alert arrived through Prometheus, Alertmanager and the webhook"
             )
         self._told = len(before)
+        if self._loki_is_awaited:
+            left = in_words(expected(build_of("loki")) or 0)
+            view.event(f"Loki is still being built, about {left}; log lines wait in the collector")
         return Story(time.time())
 
     def run(self, story: Story, view: View) -> None:
@@ -69,6 +76,12 @@ class Play:
                 self._act(phase, view)
             left = story.until_next(time.time())
             self._show(view, phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
+
+    def await_loki(self, view: View) -> None:
+        """Wait until Loki has joined the stack; raise PlatformError like :meth:`run`."""
+        while self._loki_is_awaited:
+            self._news(view)
+            self._show(view, "waiting for the build of Loki")
 
     def run_on(self, view: View) -> None:
         """Keep reporting until interrupted; raise PlatformError like :meth:`run`."""
@@ -104,6 +117,9 @@ class Play:
         for delivery in deliveries[self._told :]:
             self._tell(delivery, view)
         self._told = max(self._told, len(deliveries))
+        if self._loki_is_awaited and self._loki_answers():
+            self._loki_is_awaited = False
+            view.event("Loki is built and answers")
         return deliveries
 
     def _delivered(self) -> list[Delivery]:
@@ -111,10 +127,19 @@ class Play:
             return deliveries_at(self._platform.receiver)
         return []
 
+    def _loki_answers(self) -> bool:
+        with suppress(httpx.HTTPError):
+            asked = httpx.get(f"{self._platform.loki}/ready", timeout=_INTERVAL)
+            return asked.status_code == httpx.codes.OK
+        return False
+
     def _require_processes(self) -> None:
         for name, process in self._processes.items():
             if process is not None and process.poll() is not None:
                 raise PlatformError(f"{name} ended by itself")
+        build = self._platform.loki_build
+        if build is not None and build.poll():
+            raise PlatformError("the build of Loki failed; logs/build.err has the reason")
 
     def _tell(self, delivery: Delivery, view: View) -> None:
         if delivery.name == Alert.WATCHDOG:

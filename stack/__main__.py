@@ -98,6 +98,7 @@ def _components(_context: click.Context, _option: object, given: str) -> tuple[s
     default=CHECKOUT,
     help="The project whose configuration is used.",
 )
+@click.option("--late", multiple=True, hidden=True, help="A component that is still being built.")
 @click.option("--lifeline", is_flag=True, hidden=True, help="Stop at the end of standard input.")
 def up(
     run_dir: Path,
@@ -106,6 +107,7 @@ def up(
     targets: dict[str, list[str]],
     webhook: str | None,
     config_root: Path,
+    late: tuple[str, ...],
     lifeline: bool,
 ) -> None:
     """Run the stack on loopback until Ctrl-C; its addresses are in RUNDIR/stack.json.
@@ -116,9 +118,11 @@ def up(
     """
     from stack.supervise import up as run
 
-    builds.ensure(build for build in BUILDS if build.name in only)
+    builds.ensure(build for build in BUILDS if build.name in only and build.name not in late)
     chosen = Ports() if ports == "default" else Ports.free()
-    sys.exit(run(run_dir, config_root, chosen, only, targets, webhook, lifeline=lifeline))
+    sys.exit(
+        run(run_dir, config_root, chosen, only, targets, webhook, late=late, lifeline=lifeline)
+    )
 
 
 @main.command("wait")
@@ -170,7 +174,14 @@ def run() -> None:
     use_a_safe_encoding()
     try:
         main(prog_name="python -m stack")
-    except (StackError, PortTakenError, builds.BuildError, EngineError, FileNotFoundError) as error:
+    except (
+        StackError,
+        PortTakenError,
+        installed.ProgramError,
+        builds.BuildError,
+        EngineError,
+        FileNotFoundError,
+    ) as error:
         print(f"stack: {error}", file=sys.stderr)
         sys.exit(2)
 

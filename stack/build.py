@@ -33,15 +33,19 @@ def binary(name: str) -> Path:
 
     Raises KeyError if no build produces the name, BuildError if the build fails.
     """
-    build = build_of(name)
-    ensure([build])
-    return _home(build) / name
+    ensure([build_of(name)])
+    return destination(name)
+
+
+def destination(name: str) -> Path:
+    """Return where a program is once it is built. Raises KeyError if no build produces it."""
+    return _home(build_of(name)) / name
 
 
 def ensure(builds: Iterable[Build] = BUILDS) -> float:
     """Build the missing ones of `builds`; return the seconds that it took."""
     missing = missing_of(builds)
-    estimates = [last_time(_key(build)) or FIRST_BUILD.get(build.name) for build in missing]
+    estimates = [expected(build) for build in missing]
     known = [seconds for seconds in estimates if seconds is not None]
     if len(missing) > 1 and len(known) == len(missing):
         print(f"building {len(missing)} programs: about {in_words(sum(known))}", file=sys.stderr)
@@ -55,6 +59,11 @@ def ensure(builds: Iterable[Build] = BUILDS) -> float:
                 _build(build, task)
             seconds += task.elapsed
     return seconds
+
+
+def expected(build: Build) -> float | None:
+    """Return the seconds that a build takes, by the last time here, else by the first elsewhere."""
+    return last_time(_key(build)) or FIRST_BUILD.get(build.name)
 
 
 def missing_of(builds: Iterable[Build]) -> list[Build]:

@@ -27,13 +27,17 @@ _LOOPBACK = "127.0.0.1"
 _VERSION_TIMEOUT = 20.0
 
 
+class ProgramError(RuntimeError):
+    """Grafana or Tempo cannot be run; the message names the variable to set."""
+
+
 def find(name: str) -> Path | None:
     """Return Grafana or Tempo: the program that its variable names, else the one on the PATH.
 
     A Tempo on the PATH must have the major version of compose: the configuration differs between
     them.
 
-    Raises FileNotFoundError if the variable names no program.
+    Raises ProgramError if the variable names no program.
     """
     named = named_program(name)
     if named == "off":
@@ -41,9 +45,7 @@ def find(name: str) -> Path | None:
     if named:
         found = shutil.which(Path(named).absolute())
         if found is None:
-            raise FileNotFoundError(
-                f"ETTER_OBS_{name.upper()} is {named!r}, which is not a program"
-            )
+            raise ProgramError(f"ETTER_OBS_{name.upper()} is {named!r}, which is not a program")
         return Path(found)
     on_path = shutil.which(name)
     if on_path is None or (name == "tempo" and _major(on_path) != _pinned_major(name)):
@@ -110,7 +112,7 @@ def _grafana(run_dir: Path, config_root: Path, ports: Ports) -> dict[str, str]:
     """
     program = find("grafana")
     if program is None:
-        raise FileNotFoundError("no grafana on the PATH; set ETTER_OBS_GRAFANA")
+        raise ProgramError("no grafana on the PATH; set ETTER_OBS_GRAFANA")
     root = config_root.absolute()
     provisioning, data = run_dir / "config/grafana/provisioning", run_dir / "data/grafana"
     shipped = root / "grafana/provisioning"
@@ -149,7 +151,7 @@ def _home(program: Path) -> Path:
         home = (program.resolve().parent / place).resolve()
         if (home / "conf/defaults.ini").is_file():
             return home
-    raise FileNotFoundError(
+    raise ProgramError(
         f"no conf/defaults.ini belongs to {program}; name the program of an installation by "
         "ETTER_OBS_GRAFANA"
     )

@@ -104,8 +104,7 @@ def lay_out(
     copy_config(config_root, run_dir)
     _link_secrets(config_root, run_dir)
     for component in components:
-        job, port = _SCRAPED[component]
-        write_targets(run_dir, job, [f"127.0.0.1:{getattr(ports, port)}"])
+        write_component_target(run_dir, component, ports)
     for job, addresses in targets.items():
         write_targets(run_dir, job, addresses)
     if webhook:
@@ -133,6 +132,12 @@ def _link_secrets(config_root: Path, run_dir: Path) -> None:
     link = run_dir / "config/secrets/prometheus"
     link.unlink(missing_ok=True)
     link.symlink_to(config_root.absolute() / "secrets/prometheus")
+
+
+def write_component_target(run_dir: Path, component: str, ports: Ports) -> None:
+    """Tell Prometheus where a component of the stack runs."""
+    job, port = _SCRAPED[component]
+    write_targets(run_dir, job, [f"127.0.0.1:{getattr(ports, port)}"])
 
 
 def write_targets(run_dir: Path, job: str, addresses: Sequence[str]) -> None:

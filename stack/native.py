@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from stack.build import binary, ensure
+from stack.build import binary, destination, ensure
 from stack.layout import CHECKOUT, Ports, copy_config, write_targets
 from stack.versions import BUILDS, NATIVE
 
@@ -111,6 +111,7 @@ def running(
     targets: Mapping[str, Sequence[str]] | None = None,
     webhook: str | None = None,
     only: Sequence[str] = NATIVE,
+    late: Sequence[str] = (),
     config_root: Path = CHECKOUT,
 ) -> Iterator[Stack]:
     """Run the stack in `run_dir` within the block; build missing programs first.
@@ -121,6 +122,8 @@ def running(
         targets: job → host:port of each instance that Prometheus scrapes.
         webhook: the URL that Alertmanager's default receiver posts to.
         only: the components to run.
+        late: those of them that another process still builds; each starts when it is built, and
+            nothing waits for it.
         config_root: the project whose configuration is used.
 
     Raises:
@@ -128,11 +131,12 @@ def running(
 
     The stack ends with the block, and with this process however it ends.
     """
-    ensure(build for build in BUILDS if build.name in only)
+    ensure(build for build in BUILDS if build.name in only and build.name not in late)
     run_dir = run_dir.absolute()
     (run_dir / "logs").mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "stack", "up", "--lifeline", f"--dir={run_dir}"]
     command += [f"--ports={ports}", f"--only={','.join(only)}", f"--config-root={config_root}"]
+    command += [f"--late={name}" for name in late]
     command += [f"--webhook={webhook}"] if webhook else []
     for job, addresses in (targets or {}).items():
         command += [f"--target={job}={address}" for address in addresses]
@@ -173,11 +177,17 @@ def wait(
     return Stack.load(run_dir)
 
 
-def programs(only: Sequence[str] = NATIVE) -> dict[str, Path]:
-    """Return the built program of each component in `only`, by its name in the Procfile."""
-    names = {"collector": "otelcol"}
-    built = [build.name for build in BUILDS if build.name in only]
-    return {names.get(name, name): binary(names.get(name, name)) for name in built}
+def programs(only: Sequence[str], late: Sequence[str]) -> dict[str, Path]:
+    """Return the program of each component in `only`, by its name in the Procfile.
+
+    Missing ones are built, except those in `late`.
+    """
+    found = {}
+    for build in BUILDS:
+        if build.name in only:
+            name = "otelcol" if build.name == "collector" else build.name
+            found[name] = destination(name) if build.name in late else binary(name)
+    return found
 
 
 def _state(run_dir: Path) -> Path:

@@ -20,11 +20,18 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from stack import installed
-from stack.layout import Ports, environment, lay_out, write_atomically
+from stack.layout import (
+    Ports,
+    environment,
+    lay_out,
+    write_atomically,
+    write_component_target,
+)
 from stack.native import READY_TIMEOUT, Stack, StackError, programs
 
 _PROCFILE = Path(__file__).parent / "Procfile"
 _RESPONSE_TIMEOUT = 2.0
+_WHEN_BUILT = 'until [ -x "${}" ]; do sleep 1; done; '
 
 
 def up(
@@ -35,9 +42,12 @@ def up(
     targets: Mapping[str, Sequence[str]],
     webhook: str | None,
     *,
+    late: Sequence[str] = (),
     lifeline: bool = False,
 ) -> int:
     """Run the stack in the foreground until SIGTERM, SIGINT or, with `lifeline`, the end of stdin.
+
+    Components in `late` start when another process has built them.
 
     Returns the exit code: 0 after an orderly stop, 1 if a component ended by itself.
     Raises PortTakenError, StackError (another stack runs in `run_dir`).
@@ -50,20 +60,23 @@ def up(
     except BlockingIOError:
         raise StackError(f"another stack runs in {run_dir}; stop it, or pass --dir") from None
     ports.require_free(grafana="grafana" in only)
-    lay_out(run_dir, config_root, ports, only, targets, webhook)
+    early = [name for name in only if name not in late]
+    lay_out(run_dir, config_root, ports, early, targets, webhook)
     state = run_dir / "stack.json"
     state.unlink(missing_ok=True)
 
     output = _Output(sys.stdout)
     manager = _Manager(output)
-    env = environment(run_dir, ports, programs(only))
+    env = environment(run_dir, ports, programs(only, late))
     env |= installed.configure(run_dir, config_root, ports, only)
     for name, command in parse_procfile(_PROCFILE.read_text(encoding="utf-8")).processes.items():
         if name in only:
-            shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; {_exec(command)}"
+            shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; "
+            shell += _WHEN_BUILT.format(name.upper()) if name in late else ""
+            shell += _exec(command)
             manager.add_process(name, shell, env=env, cwd=str(run_dir))
     stack = Stack.at(run_dir, config_root, ports, {})
-    threading.Thread(target=_announce, args=(stack, only), daemon=True).start()
+    threading.Thread(target=_announce, args=(stack, ports, early, late), daemon=True).start()
     if lifeline:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     multiprocessing.set_start_method("fork", force=True)  # honcho's queue and processes require it
@@ -116,9 +129,12 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _announce(stack: Stack, only: Sequence[str]) -> None:
-    """Write stack.json once every component is ready: `wait` waits for this file."""
-    pid_files = {name: stack.run_dir / "pids" / name for name in only}
+def _announce(stack: Stack, ports: Ports, early: Sequence[str], late: Sequence[str]) -> None:
+    """Write stack.json once every early component is ready: `wait` waits for this file.
+
+    Prometheus gets the address of a late one when it is ready, so that no alert reports it as down.
+    """
+    pid_files = {name: stack.run_dir / "pids" / name for name in (*early, *late)}
     # honcho forks until each process has its pid: no lock may be held here meanwhile, so only poll.
     while not all(file.exists() and file.stat().st_size for file in pid_files.values()):
         time.sleep(0.05)
@@ -133,7 +149,7 @@ def _announce(stack: Stack, only: Sequence[str]) -> None:
         "grafana": f"{stack.grafana}/api/health",
     }
     started = time.monotonic()
-    for name in only:
+    for name in early:
         while not _answers(ready[name]):
             if time.monotonic() - started > READY_TIMEOUT:
                 print(f"stack: {name} is not ready after {READY_TIMEOUT:.0f} s", file=sys.stderr)
@@ -143,6 +159,11 @@ def _announce(stack: Stack, only: Sequence[str]) -> None:
         print(f"stack: {name} is ready", flush=True)
     write_atomically(stack.run_dir / "stack.json", stack.as_json())
     print(f"stack: up after {time.monotonic() - started:.1f} s, {stack.prometheus}", flush=True)
+    for name in late:
+        while not _answers(ready[name]):
+            time.sleep(1)
+        write_component_target(stack.run_dir, name, ports)
+        print(f"stack: {name} is ready", flush=True)
 
 
 def _answers(url: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack.installed import components, find
+from stack.installed import ProgramError, components, find
 from stack.layout import CHECKOUT
 from stack.native import running
 from stack.versions import NATIVE
@@ -56,7 +56,7 @@ def test_a_variable_names_the_program(path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ETTER_OBS_TEMPO", str(other))
     assert find("tempo") == other
     monkeypatch.setenv("ETTER_OBS_TEMPO", "/nowhere/tempo")
-    with pytest.raises(FileNotFoundError, match="ETTER_OBS_TEMPO is '/nowhere/tempo'"):
+    with pytest.raises(ProgramError, match="ETTER_OBS_TEMPO is '/nowhere/tempo'"):
         find("tempo")
 
 

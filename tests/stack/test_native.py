@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from stack.build import destination
 from stack.layout import CHECKOUT
 from stack.native import Stack, StackError, running
 from tests import tempo
@@ -161,6 +162,23 @@ def test_a_stack_ends_with_its_block_and_leaves_nothing(tmp_path: Path) -> None:
     assert not any(map(_alive, pids))
     with pytest.raises(StackError, match="no stack runs"):
         Stack.load(tmp_path)
+
+
+def test_a_late_component_joins_when_it_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stack is ready without it; it starts when its program appears, and is scraped then."""
+    built = destination("node_exporter").parent
+    monkeypatch.setenv("ETTER_OBS_CACHE", str(tmp_path / "cache"))
+    target = tmp_path / "run/config/prometheus/targets/node.yml"
+    with running(tmp_path / "run", only=("tempo", *_ONE), late=_ONE) as stack:
+        assert not target.exists()
+        appears = destination("node_exporter").parent
+        appears.parent.mkdir(parents=True)
+        appears.symlink_to(built)
+        eventually(target.exists, deadline_s=60)
+        assert httpx.get(stack.node_exporter, timeout=10).status_code == httpx.codes.OK
+    assert not any(map(_alive, stack.pids.values()))
 
 
 def test_a_stack_ends_with_its_killed_owner(tmp_path: Path) -> None:
