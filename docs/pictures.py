@@ -1,6 +1,6 @@
-"""``python -m docs.pictures``: the documentation's pictures of all dashboards, by `etter-obs view`.
+"""``python -m docs.pictures``: the documentation's pictures of all dashboards and of the console.
 
-The viewer asks the servers given, headless Chromium draws, and nothing is touched up.
+`etter-obs view` asks the servers given, headless Chromium draws, and nothing is touched up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from frontend.viewer import viewing
 
 _ROOT = Path(__file__).parents[1]
 _WIDTH, _TALL = 1440, 2600
+_CONSOLE_TALL = 900
+_CONSOLE_SETTLED_MS = 3_000  # it never stops asking
 _IDLE = "() => document.body.ariaBusy === 'false'"
 _SETTLED_MS = 600
 
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--span", help="time in view, 30m say (default: the dashboard's own)")
     parser.add_argument("--slo", help="objective of SLO detail (default: the first)")
+    parser.add_argument("--console", metavar="LINK", help="the console's, as the app printed it")
     known = [one.value.removeprefix("etter-obs-") for one in Dashboard]
     parser.add_argument("names", nargs="*", help=f"dashboards (default: all): {', '.join(known)}")
     given = parser.parse_args()
@@ -49,6 +52,13 @@ def main() -> None:
             _open(page, f"#/d/etter-obs-{name}?{query}")
             file = given.out / f"{name}.png"
             page.locator("body").screenshot(path=file)
+            sys.stdout.write(f"{file}\n")
+        if given.console:
+            page.set_viewport_size({"width": _WIDTH, "height": _CONSOLE_TALL})
+            page.goto(given.console)
+            page.wait_for_timeout(_CONSOLE_SETTLED_MS)
+            file = given.out / "console.png"
+            page.screenshot(path=file, full_page=True)
             sys.stdout.write(f"{file}\n")
         browser.close()
 

@@ -99,8 +99,17 @@ def _build(build: Build, task: Task) -> None:
         made.mkdir()
         flags = f"-s -w -X {build.stamp}={build.version}" if build.stamp else "-s -w"
         options = ["-v", "-p", "2", "-tags", build.tags, "-ldflags", flags]
-        for name, package in build.packages.items():
-            _run([go, "build", *options, "-o", made / name, package], source, task)
+        packages = list(build.packages.values())
+        if (
+            len(packages) > 1
+        ):  # named as their packages are, and one is linked while another compiles
+            _run([go, "build", *options, "-o", made, *packages], source, task)
+        else:
+            _run(
+                [go, "build", *options, "-o", made / next(iter(build.packages)), *packages],
+                source,
+                task,
+            )
         made.rename(home)
 
 

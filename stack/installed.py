@@ -48,9 +48,15 @@ def find(name: str) -> Path | None:
             raise ProgramError(f"ETTER_OBS_{name.upper()} is {named!r}, which is not a program")
         return Path(found)
     on_path = shutil.which(name)
-    if on_path is None or (name == "tempo" and _major(on_path) != _pinned_major(name)):
+    pinned = IMAGES[name].rpartition(":")[2].partition(".")[0]
+    if on_path and name == "tempo" and _major(on_path) != pinned:
+        print(
+            f"stack: {on_path} is ignored: it is no Tempo {pinned}, the version of "
+            f"docker-compose.yml; ETTER_OBS_TEMPO={on_path} runs it all the same",
+            file=sys.stderr,
+        )
         return None
-    return Path(on_path).absolute()
+    return Path(on_path).absolute() if on_path else None
 
 
 def components() -> tuple[str, ...]:
@@ -167,10 +173,6 @@ def _major(program: str) -> str | None:
         return None
     found = re.search(r"version v?(\d+)\.", done.stdout + done.stderr)
     return found[1] if found else None
-
-
-def _pinned_major(name: str) -> str:
-    return IMAGES[name].rpartition(":")[2].partition(".")[0]
 
 
 def _write(path: Path, content: Any) -> None:

@@ -37,13 +37,16 @@ def test_where_neither_is_installed_neither_runs(path: Path) -> None:
     assert components() == NATIVE
 
 
-def test_those_on_the_path_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_on_the_path_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Any Grafana is used, and a Tempo of the major version of compose; `off` switches them off."""
     grafana, of_compose = program(path, "grafana", "9.4.0"), program(path, "tempo", "3.9.9")
     assert (find("grafana"), find("tempo")) == (grafana, of_compose)
     assert components() == (*NATIVE, "grafana")
     program(path, "tempo", "2.8.1")
     assert find("tempo") is None
+    assert "tempo is ignored: it is no Tempo 3" in capsys.readouterr().err
     for name in ("GRAFANA", "TEMPO"):
         monkeypatch.setenv(f"ETTER_OBS_{name}", "off")
     assert (find("grafana"), find("tempo")) == (None, None)
