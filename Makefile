@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose mutation bench impact loadtest check format generate frontend pictures docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose test-kubernetes mutation bench impact loadtest check format generate frontend pictures docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,17 +48,21 @@ test: venv stack check  ## every test, on real servers
 
 # The two halves of `make test` that run at the same time.
 test-busy:
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits"
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and not kubernetes"
 
 test-waiting:
 	@mkdir -p .run
 	@$(BIN)/pytest -m waits >.run/waiting-tests.log 2>&1; code=$$?; cat .run/waiting-tests.log; exit $$code
 
 test-fast: venv  ## the tests that start no server of the stack and end within seconds
-	@$(BIN)/pytest -m "not e2e and not slow"
+	@$(BIN)/pytest -m "not e2e and not slow and not kubernetes"
 
 test-compose: venv stack  ## docker-compose.yml on a real Docker engine
 	@$(BIN)/python -m stack test-compose
+
+test-kubernetes: venv stack  ## the manifests on a real API server with the Prometheus Operator (builds both first)
+	@$(BIN)/python -m stack build etcd prometheus-operator kubernetes
+	@$(BIN)/pytest -m kubernetes tests/kubernetes
 
 mutation: venv stack  ## try the generated rule tests on wrong rules, for nine minutes; lists what lives
 	@$(BIN)/python -m tests.slo.mutation
