@@ -1,4 +1,4 @@
-r"""How cost grows: routes, series, concurrency, workers, the length of a line, SLOs.
+"""How cost grows: routes, series, concurrency, workers, the length of a line, SLOs.
 
 Writes docs/growth.md and its picture from what it measures, beside the peers where there are any.
 

@@ -1,4 +1,4 @@
-r"""What an observed app keeps in memory, beside the peers.
+"""What an observed app keeps in memory, beside the peers.
 
 \b
   python -m benchmarks.memory                      a million requests; about 15 minutes

@@ -1,4 +1,4 @@
-r"""What observing a request costs in steady load: the bare app, the peers and etter-obs.
+"""What observing a request costs in steady load: the bare app, the peers and etter-obs.
 
 Every subject runs in a process of its own, with receivers on loopback for spans, log lines and
 errors; all take turns, round by round. The clock of a round runs from the first request until the
