@@ -83,7 +83,7 @@ def load(observed: Observed, run_dir: Path, users: int) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """A quiet backend whose every trace is kept."""
     run_dir = tmp_path_factory.mktemp("observed")

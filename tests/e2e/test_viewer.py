@@ -54,7 +54,7 @@ def calm(page: Page) -> None:
     page.wait_for_function("() => document.body.ariaBusy === 'false'")
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=str)
+@pytest.mark.parametrize("view", [VIEWS[0], VIEWS[-1]], ids=str)
 def test_from_an_alert_to_the_lines_of_one_request(
     chromium: Browser, link: str, view: View
 ) -> None:
