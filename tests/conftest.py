@@ -32,14 +32,14 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests that wait longest; keep tests of one stack in one process.
+    """Start with the tests that wait longest; run those of one module in one process.
 
-    Otherwise the order is that of the files.
+    What a module of them shares takes long to start. Otherwise the order is that of the files.
     """
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     for item in items:
-        if "observed" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("observed"))
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
