@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from docs.draw.theme import THEMES
 from impact.claims import CLAIMS, Claim, Kind
 from impact.estimates import NEUTRAL, Estimate, Outcome, estimate, outcome
 from impact.page import number
@@ -37,9 +36,7 @@ def draw(results: Results, path: Path) -> None:
     made = [(claim, found) for claim in CLAIMS if (found := estimate(claim, results)) is not None]
     percent = [row for row in made if row[0].kind in _PERCENT]
     times = [row for row in made if row[0].kind not in _PERCENT]
-    theme = THEMES["light"]
     figure = Figure(figsize=(10.5, 0.52 * len(made) + 2.2), layout="constrained")
-    figure.set_facecolor(theme.panel)
     upper, lower = figure.subplots(2, 1, height_ratios=[len(percent), len(times)])
     _panel(upper, percent, 100.0)
     upper.xaxis.set_major_formatter("{x:.0f}%")
