@@ -1,8 +1,8 @@
 """What an observed app keeps in memory, beside the peers.
 
 \b
-  python -m benchmarks.memory                      a million requests; about 15 minutes
-  python -m benchmarks.memory --requests 100000
+  python -m benchmarks.memory                      every subject; about 25 minutes
+  python -m benchmarks.memory --only etter-10 --requests 1000000
 
 The resident memory of the process: after the start and a first request, after many requests, and
 after many apps were made, observed and forgotten in one process, as test suites do.
@@ -84,7 +84,7 @@ def after_apps(names: Sequence[str], count: int) -> dict[str, float | None]:
 
 
 @click.command(help=__doc__)
-@click.option("--requests", default=1_000_000, show_default=True, help="Requests to each subject.")
+@click.option("--requests", default=100_000, show_default=True, help="Requests to each subject.")
 @click.option("--apps", default=1_000, show_default=True, help="Apps in one process.")
 @click.option("--only", default="", help="Subjects, with commas.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")

@@ -100,12 +100,13 @@ BUILDS = (
     ),
     Build(
         "kubernetes",
-        "1.37.2",
+        "v1.37.2",  # its metrics parse the stamp, and require the letter
         "k8s.io/kubernetes",
         {
             "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
             "kubectl": "k8s.io/kubernetes/cmd/kubectl",
         },
+        go_version="1.37.2",
         stamp="k8s.io/component-base/version.gitVersion",
     ),
 )
