@@ -12,7 +12,13 @@ export function logLine(key: string, at: number, line: LineFields): LogLine {
   const fields = Object.fromEntries(
     Object.entries(line).filter(([name, value]) => value !== null && !HIDDEN.has(name)),
   );
-  return { key, at, level: line.level, message: visible(line.message), fields };
+  const message = visible(`${request(line)}${line.message}`);
+  return { key, at, level: line.level, message, fields };
+}
+
+/** What an access line is about, as the dashboards write it. */
+function request({ method, path, status_code, duration_ms }: LineFields): string {
+  return status_code ? `${method} ${path} ${status_code} in ${duration_ms} ms: ` : "";
 }
 
 export function LogsPage({ query, paused }: { query: URLSearchParams; paused: boolean }) {

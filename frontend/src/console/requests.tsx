@@ -100,11 +100,11 @@ export function RequestsPage({
         empty={rows.length ? "no request matches" : "no request yet"}
         columns={[
           {
-            key: "at",
-            title: "time",
-            value: (row) => row.at,
+            key: "ended",
+            title: "ended",
+            value: (row) => row.ended,
             render: (row) => (
-              <a href={hrefTo(`requests/${row.key}`)}>{formatTime(row.at * 1000)}</a>
+              <a href={hrefTo(`requests/${row.key}`)}>{formatTime(row.ended * 1000)}</a>
             ),
           },
           {

@@ -102,7 +102,12 @@ export function RuntimePage({ overview, query }: { overview: Overview; query: UR
                 value: (row) => row.p99 ?? null,
                 render: (row) => <Value row={row} of={row.p99 ?? null} />,
               },
-              { key: "help", title: "meaning", value: (row) => row.help },
+              {
+                key: "help",
+                title: "meaning",
+                value: (row) => row.help,
+                render: (row) => <span class="wrap">{row.help}</span>,
+              },
             ]}
           />
         </Panel>

@@ -43,6 +43,7 @@ export function Layout({
   const theme = useTheme();
   const help = useRef<HTMLDialogElement>(null);
   const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -66,6 +67,12 @@ export function Layout({
   useEffect(() => {
     document.title = page ? `${page.title} · ${title}` : title;
   }, [page, title]);
+  useEffect(() => {
+    const link = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    if (!nav.current || !link) return;
+    // In the middle, where not all links are in view.
+    nav.current.scrollLeft = link.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2;
+  }, [page]);
 
   return (
     <>
@@ -82,7 +89,7 @@ export function Layout({
             </button>
           </div>
         </div>
-        <nav class="pages" aria-label="Pages">
+        <nav ref={nav} class="pages" aria-label="Pages">
           {pages.map((one) => (
             <a
               key={one.path}

@@ -256,15 +256,17 @@ function chartOptions(
   };
 }
 
-/** Times of day; dates where the graph shows days. */
+/** Times of day, to the second where the graph shows less than minutes; dates where it shows days. */
 function clockTicks(ticks: number[]): string[] {
   const pad = (value: number) => String(value).padStart(2, "0");
-  const days = (ticks[1] ?? 0) - (ticks[0] ?? 0) >= 43200;
+  const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
+  const days = step >= 43200;
+  const seconds = ticks.length > 1 && step < 60;
   return ticks.map((tick) => {
     const at = new Date(tick * 1000);
     return days
       ? `${pad(at.getMonth() + 1)}-${pad(at.getDate())}`
-      : `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+      : `${pad(at.getHours())}:${pad(at.getMinutes())}${seconds ? `:${pad(at.getSeconds())}` : ""}`;
   });
 }
 

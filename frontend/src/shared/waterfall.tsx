@@ -71,19 +71,18 @@ function Bar({ span, from, share }: { span: Span; from: number; share: number })
   const left = from * 100;
   const right = Math.min(100, (from + share) * 100);
   // The length is written where there is room: right of the bar, else left of it, else inside.
-  const place =
-    right < 82
-      ? { left: `${right}%` }
-      : left > 18
-        ? { right: `${100 - left}%` }
-        : { left: `${left}%`, color: "#000" };
+  const inside = right >= 82 && left <= 18;
+  const place = left > 18 && right >= 82 ? { right: `${100 - left}%` } : { left: `${right}%` };
   return (
     <span class="span-track">
       <span
         class={`span-bar kind-${span.kind}${span.error ? " error" : ""}`}
         style={{ left: `${left}%`, width: `${right - left}%` }}
       />
-      <span class="span-length" style={place}>
+      <span
+        class={inside ? "span-length inside" : "span-length"}
+        style={inside ? { left: `${left}%` } : place}
+      >
         {formatDuration(span.duration)}
       </span>
     </span>

@@ -92,14 +92,14 @@ function PanelBox({ panel, parts, marks, top }: PanelBoxProps) {
   const box = useRef<HTMLElement>(null);
   const seen = useSeen(box);
   const scope = panel.timeFrom ? lately(parts.scope, panel.timeFrom) : parts.scope;
-  const place = { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y - top + 1} / span ${h}` };
+  const place = { "--column": `${x + 1} / span ${w}`, "--row": `${y - top + 1} / span ${h}` };
   const title = fill(panel.title, scope);
   const height = h * ROW_PIXELS - 54;
   const props = { ...parts, panel, scope, height };
   return (
     <section
       ref={box}
-      class="panel board-panel"
+      class={`panel board-panel kind-${panel.type}`}
       aria-label={title}
       style={{ ...place, "--tall": `${h * ROW_PIXELS}px` }}
     >

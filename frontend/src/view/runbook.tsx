@@ -37,6 +37,9 @@ function block(text: string, index: number) {
       </div>
     );
   }
+  if (/^( {4}.*(\n|$))+$/.test(text.replace(/^\n+|\s+$/g, ""))) {
+    return <pre key={index}>{text.replace(/^ {4}/gm, "").trim()}</pre>;
+  }
   if (text.startsWith("```")) {
     return <pre key={index}>{text.replace(/^```\w*\n|```$/g, "")}</pre>;
   }

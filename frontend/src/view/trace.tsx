@@ -62,8 +62,8 @@ export function TracePage({ id, settings }: { id: string; settings: Settings }) 
         {server.name} <span class="faint">{server.service}</span>
       </h2>
       <p class="faint">
-        {formatTime(server.start * 1000)}, {formatDuration(end - server.start)}, {spans.length}{" "}
-        spans, <span class="mono">{id}</span>
+        {formatTime(server.start * 1000)}, {formatDuration(end - server.start)},{" "}
+        {spans.length === 1 ? "1 span" : `${spans.length} spans`}, <span class="mono">{id}</span>
       </p>
       <Panel title="Spans">
         <Waterfall label="Spans of the trace" spans={spans} />
