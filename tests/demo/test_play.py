@@ -1,0 +1,56 @@
+"""The demo while Loki is still built: the story does not wait, its end does."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from rich.console import Console
+
+from demo.backend import Backend
+from demo.measurements import DemoQueries
+from demo.platform import Platform, PlatformError
+from demo.play import Play
+from demo.view import PlainView
+from tests.http_server import Call, http_server
+
+
+@contextmanager
+def building(exit_code: int, ready_after: int) -> Iterator[tuple[Play, io.StringIO, list[str]]]:
+    """A play whose Loki is built by a process that ends, and is ready at the nth question."""
+    asked: list[str] = []
+
+    def answer(call: Call) -> tuple[int, bytes]:
+        asked.append(call.path)
+        ready = asked.count("/ready") >= ready_after
+        return (200 if ready or call.path != "/ready" else 503), b"[]"
+
+    out = io.StringIO()
+    with (
+        http_server(answer) as url,
+        subprocess.Popen([sys.executable, "-c", f"raise SystemExit({exit_code})"]) as build,
+        # it ends with its standard input, which the block closes
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as locust,
+    ):
+        build.wait()
+        platform = Platform(Backend(url), url, url, url, url, url, None, None, loki_build=build)
+        yield Play(platform, locust, DemoQueries(url)), out, asked
+
+
+def test_the_end_waits_for_loki_and_says_when_it_answers() -> None:
+    """Nothing is told before Loki is ready, and the wait ends with one event."""
+    with building(0, ready_after=2) as (play, out, asked):
+        play.await_loki(PlainView(Console(file=out)))
+    assert out.getvalue().count("Loki is built and answers") == 1
+    assert asked.count("/ready") == 2
+
+
+def test_a_failed_build_of_loki_ends_the_demo() -> None:
+    """The demo ends at once, with the file that has the reason."""
+    with building(2, ready_after=9) as (play, out, _):
+        with pytest.raises(PlatformError, match="the build of Loki failed"):
+            play.await_loki(PlainView(Console(file=out)))
