@@ -34,7 +34,9 @@ def building(exit_code: int, ready_after: int) -> Iterator[tuple[Play, io.String
         http_server(answer) as url,
         subprocess.Popen([sys.executable, "-c", f"raise SystemExit({exit_code})"]) as build,
         # it ends with its standard input, which the block closes
-        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as locust,
+        subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+        ) as locust,
     ):
         build.wait()
         platform = Platform(Backend(url), url, url, url, url, url, None, None, loki_build=build)
@@ -51,6 +53,8 @@ def test_the_end_waits_for_loki_and_says_when_it_answers() -> None:
 
 def test_a_failed_build_of_loki_ends_the_demo() -> None:
     """The demo ends at once, with the file that has the reason."""
-    with building(2, ready_after=9) as (play, out, _):
-        with pytest.raises(PlatformError, match="the build of Loki failed"):
-            play.await_loki(PlainView(Console(file=out)))
+    with (
+        building(2, ready_after=9) as (play, out, _),
+        pytest.raises(PlatformError, match="the build of Loki failed"),
+    ):
+        play.await_loki(PlainView(Console(file=out)))
