@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose test-kubernetes mutation bench impact loadtest check format generate frontend pictures docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose test-kubernetes test-drills mutation bench impact loadtest check format generate frontend pictures docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ test: venv stack check  ## every test, on real servers
 
 # The two halves of `make test` that run at the same time.
 test-busy:
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and not kubernetes"
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and not kubernetes and not drill"
 
 test-waiting:
 	@mkdir -p .run
@@ -63,6 +63,9 @@ test-compose: venv stack  ## docker-compose.yml on a real Docker engine
 test-kubernetes: venv stack  ## the manifests on a real API server with the Prometheus Operator (builds both first)
 	@$(BIN)/python -m stack build etcd prometheus-operator kubernetes
 	@$(BIN)/pytest -m kubernetes tests/kubernetes
+
+test-drills: venv stack  ## kill each component of the stack under load, fill its disk, cut its network: eight minutes
+	@$(BIN)/pytest -m drill --numprocesses 4 tests/drills
 
 mutation: venv stack  ## try the generated rule tests on wrong rules, for nine minutes; lists what lives
 	@$(BIN)/python -m tests.slo.mutation

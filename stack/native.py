@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from honcho.environ import parse_procfile
 
 from stack.build import binary, destination, ensure
 from stack.layout import CHECKOUT, Ports, copy_config, write_targets
 from stack.versions import BUILDS, NATIVE
 
+_PROCFILE = Path(__file__).parent / "Procfile"
 READY_TIMEOUT = 60.0  # seconds; with a warm cache it takes a few
 _STOP_TIMEOUT = 15.0  # honcho kills after 5
 
@@ -83,6 +85,18 @@ class Stack:
         for name in ("run_dir", "config_root", "traces_file"):
             held[name] = Path(held[name])
         return cls(**held)
+
+    def ready_url(self, component: str) -> str:
+        """Return the URL that answers 200 once a component works."""
+        return {
+            "prometheus": f"{self.prometheus}/-/ready",
+            "alertmanager": f"{self.alertmanager}/-/ready",
+            "collector": self.collector_health,
+            "loki": f"{self.loki}/ready",
+            "node_exporter": self.node_exporter,
+            "tempo": f"{self.tempo}/ready",
+            "grafana": f"{self.grafana}/api/health",
+        }[component]
 
     def as_json(self) -> str:
         """Return the content of stack.json."""
@@ -175,6 +189,20 @@ def wait(
             )
         time.sleep(0.1)
     return Stack.load(run_dir)
+
+
+def commands(only: Sequence[str]) -> dict[str, str]:
+    """Return the shell command of each component, from the Procfile.
+
+    The program replaces the shell, so that signals reach it. `layout.environment` has the variables
+    that a command reads.
+    """
+    found = parse_procfile(_PROCFILE.read_text(encoding="utf-8")).processes
+    return {
+        name: command if " exec " in command else f"exec {command}"
+        for name, command in found.items()
+        if name in only
+    }
 
 
 def programs(only: Sequence[str], late: Sequence[str]) -> dict[str, Path]:

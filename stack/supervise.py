@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
-from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
@@ -27,9 +26,8 @@ from stack.layout import (
     write_atomically,
     write_component_target,
 )
-from stack.native import READY_TIMEOUT, Stack, StackError, programs
+from stack.native import READY_TIMEOUT, Stack, StackError, commands, programs
 
-_PROCFILE = Path(__file__).parent / "Procfile"
 _RESPONSE_TIMEOUT = 2.0
 _WHEN_BUILT = 'until [ -x "${}" ]; do sleep 1; done; '
 
@@ -69,12 +67,10 @@ def up(
     manager = _Manager(output)
     env = environment(run_dir, ports, programs(only, late))
     env |= installed.configure(run_dir, config_root, ports, only)
-    for name, command in parse_procfile(_PROCFILE.read_text(encoding="utf-8")).processes.items():
-        if name in only:
-            shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; "
-            shell += _WHEN_BUILT.format(name.upper()) if name in late else ""
-            shell += _exec(command)
-            manager.add_process(name, shell, env=env, cwd=str(run_dir))
+    for name, command in commands(only).items():
+        shell = f"echo $$ > pids/{name}; exec > logs/{name}.log 2>&1; "
+        shell += _WHEN_BUILT.format(name.upper()) if name in late else ""
+        manager.add_process(name, shell + command, env=env, cwd=str(run_dir))
     stack = Stack.at(run_dir, config_root, ports, {})
     threading.Thread(target=_announce, args=(stack, ports, early, late), daemon=True).start()
     if lifeline:
@@ -90,11 +86,6 @@ def up(
     log = run_dir / "logs" / f"{output.first_stopped}.log"
     print("\n".join(log.read_text(errors="replace").splitlines()[-20:]), file=sys.stderr)
     return 1
-
-
-def _exec(command: str) -> str:
-    """Replace the shell, so that the pid is the program's and signals reach it."""
-    return command if " exec " in command else f"exec {command}"
 
 
 class _Manager(Manager):  # type: ignore[misc]
@@ -139,18 +130,9 @@ def _announce(stack: Stack, ports: Ports, early: Sequence[str], late: Sequence[s
     while not all(file.exists() and file.stat().st_size for file in pid_files.values()):
         time.sleep(0.05)
     stack.pids.update({name: int(file.read_text()) for name, file in pid_files.items()})
-    ready = {
-        "prometheus": f"{stack.prometheus}/-/ready",
-        "alertmanager": f"{stack.alertmanager}/-/ready",
-        "collector": stack.collector_health,
-        "loki": f"{stack.loki}/ready",
-        "node_exporter": stack.node_exporter,
-        "tempo": f"{stack.tempo}/ready",
-        "grafana": f"{stack.grafana}/api/health",
-    }
     started = time.monotonic()
     for name in early:
-        while not _answers(ready[name]):
+        while not _answers(stack.ready_url(name)):
             if time.monotonic() - started > READY_TIMEOUT:
                 print(f"stack: {name} is not ready after {READY_TIMEOUT:.0f} s", file=sys.stderr)
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -160,7 +142,7 @@ def _announce(stack: Stack, ports: Ports, early: Sequence[str], late: Sequence[s
     write_atomically(stack.run_dir / "stack.json", stack.as_json())
     print(f"stack: up after {time.monotonic() - started:.1f} s, {stack.prometheus}", flush=True)
     for name in late:
-        while not _answers(ready[name]):
+        while not _answers(stack.ready_url(name)):
             time.sleep(1)
         write_component_target(stack.run_dir, name, ports)
         print(f"stack: {name} is ready", flush=True)

@@ -19,6 +19,7 @@ class Alert:
     SERIES_CAP_REACHED: Final = "SeriesCapReached"
     RULE_EVALUATIONS_MISSED: Final = "RuleEvaluationsMissed"
     RULE_EVALUATIONS_FAILING: Final = "RuleEvaluationsFailing"
+    STORAGE_FAILING: Final = "StorageFailing"
     TARGET_DOWN: Final = "TargetDown"
     SCRAPE_LIMIT_EXCEEDED: Final = "ScrapeLimitExceeded"
     CONFIG_RELOAD_FAILED: Final = "ConfigReloadFailed"

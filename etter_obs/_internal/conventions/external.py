@@ -45,6 +45,8 @@ class Prometheus:
     BODY_LIMIT_EXCEEDED: Final = "prometheus_target_scrapes_exceeded_body_size_limit_total"
     LABEL_LIMIT_EXCEEDED: Final = "prometheus_target_scrape_pool_exceeded_label_limits_total"
     HEAD_SERIES: Final = "prometheus_tsdb_head_series"
+    WAL_WRITES_FAILED: Final = "prometheus_tsdb_wal_writes_failed_total"
+    WAL_CORRUPTIONS: Final = "prometheus_tsdb_wal_corruptions_total"
     NOTIFICATIONS_DROPPED: Final = "prometheus_notifications_dropped_total"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from etter_obs._internal.conventions import Alert, Dashboard, Label
+from etter_obs._internal.conventions import Alert, Dashboard, Label, Rule
 from etter_obs._internal.conventions.external import Alertmanager, Collector, Job, Loki, Prometheus
 from etter_obs._internal.slo.alerts.burn_rate import alert_group
 from etter_obs._internal.slo.alerts.rule import GREW, GREW_BY, GROWS, AlertRule, Example, Firing
@@ -19,11 +19,17 @@ SERVICE: Final = "stack"
 """The service label of these alerts."""
 _NONE: Final = "none"
 _WINDOW: Final = "15m"
+_UNTIL_BLOCK: Final = "3h"
+"""Within it, Prometheus writes the samples of its memory into a block, which a restart keeps."""
 _PROMETHEUS: Final = equals(Label.JOB, Job.PROMETHEUS)
 _ALERTMANAGER: Final = equals(Label.JOB, Job.ALERTMANAGER)
 _COLLECTOR: Final = equals(Label.JOB, Job.COLLECTOR)
 _LOKI: Final = equals(Label.JOB, Job.LOKI)
 _TO_ALERTMANAGER: Final = "prometheus-to-alertmanager"
+# No counter of Prometheus knows what it missed while it was stopped; the missing samples do.
+_RECORDED: Final = f"count_over_time({Rule.OBJECTIVE}[{_WINDOW}] offset"
+_GAP: Final = f"{_RECORDED} 16m) - {_RECORDED} 1m) > 0 and {Rule.OBJECTIVE}"
+_SHOP: Final = series(Rule.OBJECTIVE, (equals(Label.SERVICE, "shop"), equals(Label.SLO, "latency")))
 _SEND_FAILED: Final = (Collector.FAILED_SPANS, Collector.FAILED_LOGS, Collector.FAILED_METRICS)
 _NOT_QUEUED: Final = (
     Collector.NOT_QUEUED_SPANS,
@@ -104,7 +110,10 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
     def own(metric: str, *matchers: str) -> str:
         return series(metric, (_PROMETHEUS, *matchers))
 
-    group = equals("rule_group", "g")
+    group, here = equals("rule_group", "g"), equals(Label.INSTANCE, "a")
+    at_a = {Label.JOB: Job.PROMETHEUS, Label.INSTANCE: "a"}
+    wal = Prometheus.WAL_WRITES_FAILED, Prometheus.WAL_CORRUPTIONS
+    unwritten, corrupted = map(own, wal)
     missed, failed = Prometheus.RULE_ITERATIONS_MISSED, Prometheus.RULE_FAILURES
     limits = (
         Prometheus.SAMPLE_LIMIT_EXCEEDED,
@@ -117,16 +126,29 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
         f"{{{matches('__name__', '(prometheus|alertmanager)_config_last_reload_successful')}}}"
     )
     return [
-        _ticket(
-            Alert.RULE_EVALUATIONS_MISSED,
-            _grows(own(missed), "rule_group"),
-            labels,
-            "Prometheus misses evaluations of {{ $labels.rule_group }}",
-            "Each missed evaluation loses the events of its 30 seconds from every SLO of the "
-            "group, and alerts come late. Prometheus is overloaded or was stopped. Check first "
-            "its CPU and memory.",
-            {own(missed, group): {"rule_group": "g"}},
-            f"increase({own(missed)}[{_WINDOW}])",
+        AlertRule(
+            name=Alert.RULE_EVALUATIONS_MISSED,
+            expr=f"{_grows(own(missed), 'rule_group')}\nor\n"
+            f"max by (rule_group) (label_join({_GAP}, "
+            f'"rule_group", "/", "{Label.SERVICE}", "{Label.SLO}"))',
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="Prometheus misses evaluations of {{ $labels.rule_group }}",
+            description="Each missed evaluation loses the events of its 30 seconds from every SLO "
+            "of the group, and alerts come late. Prometheus is overloaded, was stopped, or could "
+            "not write. Check first its CPU, memory and disk.",
+            queries={
+                "counted series": f"increase({own(missed)}[{_WINDOW}])",
+                "evaluations that left no sample": _GAP,
+            },
+            example=Example(
+                fires=[
+                    Firing({own(missed, group): GROWS}, {"rule_group": "g"}),
+                    Firing({_SHOP: "1x40 _x50 1x30"}, {"rule_group": "shop/latency"}),
+                ],
+                # A new SLO, and one that was removed, miss none.
+                quiet=[{own(missed): GREW, _SHOP: "1x120"}, {_SHOP: "_x70 1x50"}, {_SHOP: "1x50"}],
+            ),
         ),
         _ticket(
             Alert.RULE_EVALUATIONS_FAILING,
@@ -148,6 +170,26 @@ def _prometheus(labels: dict[str, str]) -> list[AlertRule]:
             "the limit is too low. Find the target on Prometheus's targets page first.",
             {own(limit): {Label.JOB: "prometheus"} for limit in limits},
             any_series(limits, _PROMETHEUS),
+        ),
+        AlertRule(
+            name=Alert.STORAGE_FAILING,
+            # A corruption is counted at the start, before the first scrape, so it never grows.
+            expr=f"increase({unwritten}[{_UNTIL_BLOCK}]) > 0 or {corrupted} > 0",
+            severity=Severity.TICKET.value,
+            labels=labels,
+            summary="Prometheus ({{ $labels.instance }}) loses samples at a restart",
+            description="It could not write its log of new samples, mostly because its disk is "
+            "full. What came since then is in memory only, and a restart loses it, up to three "
+            "hours; if it has been restarted, it is lost. Free the disk, and take a snapshot "
+            "before you restart.",
+            queries={"failed writes and losses": any_series(wal, _PROMETHEUS)},
+            example=Example(
+                fires=[
+                    Firing({own(Prometheus.WAL_WRITES_FAILED, here): GROWS}, at_a),
+                    Firing({own(Prometheus.WAL_CORRUPTIONS, here): "1x120"}, at_a),
+                ],
+                quiet=[{own(Prometheus.WAL_WRITES_FAILED): "5x120", corrupted: "0x120"}],
+            ),
         ),
         AlertRule(
             name=Alert.TARGET_DOWN,
