@@ -30,7 +30,8 @@ SERVICE = "etter"
 BAD_EACH = 10
 """Every tenth request fails."""
 LOKI_PAGE = 5000
-SMALL_DISK = "24m"
+SMALL_DISK = "640m"
+"""Prometheus reserves 512 MB before it writes a block, and a snapshot is one."""
 SETTLED_S = 90
 """What the collector still holds after a fault arrives within it: its retries wait up to 30 s."""
 
@@ -119,7 +120,7 @@ def staged(
         run_dir: folder of configuration, data and logs.
         only: the components.
         webhook: the URL that Alertmanager posts to.
-        small_disk: the component whose data is on a file system of its own, of a few megabytes.
+        small_disk: the component whose data is on a file system of its own, of 640 MB.
         option: one more option of that component.
         later: the component that the caller starts.
         variables: those that the configurations read from the environment.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -224,7 +225,9 @@ def test_prometheus_is_out_of_disk(tmp_path: Path, told: Told) -> None:
         gaps, failed = missed(stage), stage.counted("prometheus", failures)
         unwritten = stage.counted("prometheus", "prometheus_tsdb_wal_writes_failed")
         url = f"{stage.stack.prometheus}/api/v1/admin/tsdb/snapshot"
-        snapshot = httpx.post(url, timeout=30).json()["data"]["name"]
+        answer = httpx.post(url, timeout=30)
+        assert answer.is_success, answer.text
+        snapshot = answer.json()["data"]["name"]
         shutil.copytree(disk / "snapshots" / snapshot, tmp_path / "snapshot")
         shutil.copytree(disk, tmp_path / "restarted", ignore=shutil.ignore_patterns("lock"))
     with prometheus_on(tmp_path / "snapshot") as again:
@@ -270,7 +273,7 @@ def prometheus_on(data: Path) -> Iterator[str]:
 
 
 def fill(file: Path) -> None:
-    """Write until the disk is full."""
-    with file.open("wb", buffering=0) as opened, suppress(OSError):
-        while True:
-            opened.write(bytes(4096))
+    """Take all the space that the disk has left."""
+    left = os.statvfs(file.parent)
+    with file.open("wb") as opened:
+        os.posix_fallocate(opened.fileno(), 0, left.f_bavail * left.f_frsize)
