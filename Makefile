@@ -65,7 +65,7 @@ test-kubernetes: venv stack  ## the manifests on a real API server with the Prom
 	@$(BIN)/pytest -m kubernetes tests/kubernetes
 
 test-drills: venv stack  ## kill each component of the stack under load, fill its disk, cut its network: eight minutes
-	@$(BIN)/pytest -m drill --numprocesses 4 tests/drills
+	@GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/pytest -m drill --numprocesses 4 tests/drills
 
 mutation: venv stack  ## try the generated rule tests on wrong rules, for nine minutes; lists what lives
 	@$(BIN)/python -m tests.slo.mutation
