@@ -92,6 +92,7 @@ check: venv  ## format, lint, spelling, types, generated files, documentation: r
 	@$(BIN)/python -m tests.names
 	@$(BIN)/etter-obs generate --check
 	@$(BIN)/python -m docs.tables --check
+	@$(BIN)/python -m impact --check
 	@$(BIN)/python -m frontend fresh
 	@$(BUILD_SITE)
 
