@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 # Not --quiet: it would hide the warnings that --strict counts.
 BUILD_SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 UV_VERSION := 0.13.9
+# Tests that need further builds or many minutes; each has a target of its own.
+HERE := not kubernetes and not scale and not drill
 export UV_NO_PROGRESS ?= 0
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose test-kubernetes test-drills mutation bench impact loadtest check format generate frontend pictures docs clean
+.PHONY: help venv lock demo stack test test-busy test-waiting test-fast test-compose test-kubernetes test-drills test-scale mutation bench impact loadtest check format generate frontend pictures docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,14 +50,14 @@ test: venv stack check  ## every test, on real servers
 
 # The two halves of `make test` that run at the same time.
 test-busy:
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and not kubernetes and not drill"
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and $(HERE)"
 
 test-waiting:
 	@mkdir -p .run
 	@$(BIN)/pytest -m waits >.run/waiting-tests.log 2>&1; code=$$?; cat .run/waiting-tests.log; exit $$code
 
 test-fast: venv  ## the tests that start no server of the stack and end within seconds
-	@$(BIN)/pytest -m "not e2e and not slow and not kubernetes"
+	@$(BIN)/pytest -m "not e2e and not slow and $(HERE)"
 
 test-compose: venv stack  ## docker-compose.yml on a real Docker engine
 	@$(BIN)/python -m stack test-compose
@@ -66,6 +68,10 @@ test-kubernetes: venv stack  ## the manifests on a real API server with the Prom
 
 test-drills: venv stack  ## kill each component of the stack under load, fill its disk, cut its network: eight minutes
 	@GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/pytest -m drill --numprocesses 4 tests/drills
+
+test-scale: venv stack  ## the rules on Thanos and VictoriaMetrics, and a replica killed during a fault (builds both first)
+	@$(BIN)/python -m stack build victoriametrics thanos
+	@$(BIN)/pytest -m scale tests/scale
 
 mutation: venv stack  ## try the generated rule tests on wrong rules, for nine minutes; lists what lives
 	@$(BIN)/python -m tests.slo.mutation

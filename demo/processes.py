@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from stack.processes import end_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 
-_PR_SET_PDEATHSIG = 1
 _STOP_TIMEOUT = 15.0
 
 
@@ -36,7 +35,7 @@ def child(
             stdout=out,
             stderr=err,
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
         )
     try:
         yield process
@@ -47,11 +46,6 @@ def child(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _end_with_parent() -> None:
-    """Make the kernel end this child when its parent ends, even by SIGKILL (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from stack import installed
 from stack.check import run_all
 from stack.layout import CHECKOUT, Ports, PortTakenError
 from stack.native import StackError, wait
+from stack.processes import NotReadyError
 from stack.versions import BUILDS, NATIVE, OPTIONAL
 
 _RUN_DIR = CHECKOUT / ".run" / "stack"
@@ -125,6 +128,39 @@ def up(
     )
 
 
+@main.command()
+@click.option(
+    "--dir",
+    "run_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=CHECKOUT / ".run" / "thanos",
+    show_default=".run/thanos",
+    help="Folder of configuration copies, data, bucket and logs.",
+)
+@click.option(
+    "--target", "targets", multiple=True, callback=_targets, help="JOB=HOST:PORT to scrape."
+)
+@click.option("--webhook", help="URL that Alertmanager's default receiver posts to.")
+def thanos(run_dir: Path, targets: dict[str, list[str]], webhook: str | None) -> None:
+    """Run two Prometheus replicas under Thanos on loopback until Ctrl-C.
+
+    python -m stack thanos --target etter=127.0.0.1:8000
+    """
+    from stack.thanos import thanos_running
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    with thanos_running(run_dir, targets=targets, webhook=webhook) as running:
+        print(f"querier       {running.querier}")
+        print(f"ruler         {running.ruler}")
+        print(f"alertmanager  {running.alertmanager}")
+        for url in running.replicas:
+            print(f"prometheus    {url}")
+        print(f"logs          {run_dir / 'logs'}", flush=True)
+        stop.wait()
+
+
 @main.command("wait")
 @_dir_option
 @click.option("--within", type=float, default=60.0, show_default=True, help="Seconds.")
@@ -176,6 +212,7 @@ def run() -> None:
         main(prog_name="python -m stack")
     except (
         StackError,
+        NotReadyError,
         PortTakenError,
         installed.ProgramError,
         builds.BuildError,

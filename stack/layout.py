@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -59,9 +59,7 @@ class Ports:
     def free(cls) -> Ports:
         """Return ports that are free now, below the kernel's range for clients."""
         names = [field.name for field in fields(cls)]
-        candidates = iter(random.sample(range(20000, 32000), 2000))
-        free = (port for port in candidates if _is_free(port))
-        return cls(**dict(zip(names, free, strict=False)))
+        return cls(**dict(zip(names, free_ports(), strict=False)))
 
     def require_free(self, *, grafana: bool = True) -> None:
         """Raise PortTakenError if any of them is in use; `etter-obs view` may have Grafana's."""
@@ -72,6 +70,11 @@ class Ports:
                 f"in use on 127.0.0.1: {', '.join(taken)}; "
                 "stop what listens there, or pass --ports free"
             )
+
+
+def free_ports() -> Iterator[int]:
+    """Yield ports that are free now, in random order, below the kernel's range for clients."""
+    yield from filter(_is_free, random.sample(range(20000, 32000), 2000))
 
 
 def _is_free(port: int) -> bool:

@@ -109,6 +109,24 @@ BUILDS = (
         go_version="1.37.2",
         stamp="k8s.io/component-base/version.gitVersion",
     ),
+    Build(
+        "victoriametrics",
+        "1.151.0",
+        "github.com/VictoriaMetrics/VictoriaMetrics",
+        {
+            "victoria-metrics": "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",
+            "vmalert": "github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert",
+        },
+        stamp="github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version",
+    ),
+    Build(
+        "thanos",
+        "0.41.0",
+        "github.com/thanos-io/thanos",
+        {"thanos": "github.com/thanos-io/thanos/cmd/thanos"},
+        tags="netgo,slicelabels",
+        stamp=_PROMETHEUS_STAMP,
+    ),
 )
 
 #: Seconds that a build takes the first time, with its downloads (2 cores, 2026-11-27).
@@ -122,8 +140,8 @@ FIRST_BUILD = {
 }
 
 #: The components that `stack up` runs. `tempo` is not built: it is an installed Tempo, else
-#: trace_store.py. `compose` is a tool of the checks and of test-compose; etcd,
-#: Kubernetes and the operator are built on demand alone; the manifests' schemas come from them.
+#: trace_store.py. `compose` is a tool of the checks and of test-compose; the others are built on
+#: demand alone, for `make test-kubernetes` and `make test-scale`.
 NATIVE = ("prometheus", "alertmanager", "collector", "loki", "node_exporter", "tempo")
 
 #: What runs as well where it is installed.

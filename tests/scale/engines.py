@@ -1,0 +1,206 @@
+"""The engines of the truth suite: each takes samples of the past, evaluates rules, and answers.
+
+Prometheus, Thanos and Mimir evaluate a rule over the past as a range query, whose every step is
+what a rule evaluation at that moment gives; its result is written back, as a ruler would. For
+VictoriaMetrics, vmalert does that itself (``-replay``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from stack.build import binary
+from stack.layout import free_ports
+from stack.processes import Program
+from tests.scale.remote_write import STALE, Sample, write
+from tests.slo.events import EVALUATION
+
+KEPT = "24h"
+"""How far back a sample may arrive late: recordings of the past follow the raw samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine: where it takes samples, and where it answers PromQL."""
+
+    write_url: str
+    query_url: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        """Store samples of the past."""
+        write(self.write_url, samples, self.headers)
+
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Any]:
+        """Return the series of a range query: dicts with ``metric`` and ``values``."""
+        answer = httpx.post(
+            f"{self.query_url}/api/v1/query_range",
+            data={"query": expression, "start": start, "end": end, "step": step, **self.parameters},
+            headers=self.headers,
+            timeout=120,
+        )
+        assert answer.is_success, f"{expression}: {answer.text[:500]}"
+        found: list[Any] = answer.json()["data"]["result"]
+        return found
+
+    def evaluate(self, rule_files: Sequence[Path], start: float, end: float) -> None:
+        """Evaluate recording rules, in their order, from ``start`` to ``end``."""
+        for file in rule_files:
+            for group in yaml.safe_load(file.read_text())["groups"]:
+                every = int(group["interval"][:-1]) * {"s": 1, "m": 60}[group["interval"][-1]]
+                for rule in group["rules"]:
+                    self.write(_recorded(rule, self.range(rule["expr"], start, end, every), every))
+
+
+def _recorded(rule: dict[str, Any], found: list[Any], every: int) -> list[Sample]:
+    """Return a rule's results as samples; a series that ends is marked stale, as rulers do."""
+    samples = []
+    for series in found:
+        labels = tuple(({**series["metric"], **rule["labels"], "__name__": rule["record"]}).items())
+        times = {at: float(value) for at, value in series["values"]}
+        samples += [Sample(labels, at, value) for at, value in times.items()]
+        last = max(times)
+        samples += [
+            Sample(labels, at + every, STALE)
+            for at in times
+            if at + every not in times and at != last
+        ]
+    return samples
+
+
+@contextmanager
+def _running(folder: Path, *programs: Program) -> Iterator[None]:
+    try:
+        for program in programs:
+            program.start()
+        for program in programs:
+            program.wait()
+        yield
+    finally:
+        for program in programs:
+            program.stop()
+
+
+def _url(ports: Iterator[int]) -> str:
+    return f"http://127.0.0.1:{next(ports)}"
+
+
+@contextmanager
+def prometheus(folder: Path) -> Iterator[Engine]:
+    """Run a Prometheus that takes remote write."""
+    url = _url(free_ports())
+    config = folder / "prometheus.yml"
+    config.write_text(f"storage: {{ tsdb: {{ out_of_order_time_window: {KEPT} }} }}\n")
+    program = Program(
+        "prometheus",
+        [
+            binary("prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={url.removeprefix('http://')}",
+            "--web.enable-remote-write-receiver",
+        ],
+        f"{url}/-/ready",
+        folder / "prometheus.log",
+    )
+    with _running(folder, program):
+        yield Engine(f"{url}/api/v1/write", url)
+
+
+@contextmanager
+def thanos(folder: Path) -> Iterator[Engine]:
+    """Run Thanos Receive and a querier over it."""
+    ports = free_ports()
+    takes, http, grpc, url = (_url(ports) for _ in range(4))
+    address = grpc.removeprefix("http://")
+    receive = Program(
+        "receive",
+        [
+            binary("thanos"),
+            "receive",
+            f"--tsdb.path={folder / 'data'}",
+            f"--tsdb.out-of-order.time-window={KEPT}",
+            '--label=replica="a"',
+            f"--remote-write.address={takes.removeprefix('http://')}",
+            f"--http-address={http.removeprefix('http://')}",
+            f"--grpc-address={address}",
+        ],
+        f"{http}/-/ready",
+        folder / "receive.log",
+    )
+    query = Program(
+        "query",
+        [
+            binary("thanos"),
+            "query",
+            f"--http-address={url.removeprefix('http://')}",
+            f"--grpc-address=127.0.0.1:{next(ports)}",
+            f"--endpoint-strict={address}",
+            "--query.replica-label=replica",
+            "--query.replica-label=tenant_id",
+        ],
+        f"{url}/-/ready",
+        folder / "query.log",
+    )
+    with _running(folder, receive, query):
+        yield Engine(f"{takes}/api/v1/receive", url)
+
+
+@dataclass(frozen=True, slots=True)
+class _VictoriaMetrics(Engine):
+    folder: Path = Path()
+
+    def evaluate(self, rule_files: Sequence[Path], start: float, end: float) -> None:
+        """Let vmalert replay the rules."""
+        done = subprocess.run(
+            [
+                binary("vmalert"),
+                *(f"-rule={file}" for file in rule_files),
+                f"-datasource.url={self.query_url}",
+                f"-remoteWrite.url={self.query_url}",
+                f"-replay.timeFrom={start:.0f}",
+                f"-replay.timeTo={end:.0f}",
+                "-replay.rulesDelay=100ms",
+                "-replay.disableProgressBar",
+                f"-evaluationInterval={EVALUATION}s",
+                "-remoteWrite.flushInterval=50ms",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        httpx.get(f"{self.query_url}/internal/force_flush", timeout=30)
+
+
+@contextmanager
+def victoriametrics(folder: Path) -> Iterator[Engine]:
+    """Run a single-node VictoriaMetrics."""
+    url = _url(free_ports())
+    program = Program(
+        "victoria-metrics",
+        [
+            binary("victoria-metrics"),
+            f"-storageDataPath={folder / 'data'}",
+            f"-httpListenAddr={url.removeprefix('http://')}",
+            "-search.latencyOffset=0s",
+            "-search.disableCache",
+            "-retentionPeriod=30d",
+        ],
+        f"{url}/health",
+        folder / "victoria-metrics.log",
+    )
+    with _running(folder, program):
+        yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, folder=folder)
+
+
+ENGINES = {"prometheus": prometheus, "thanos": thanos, "victoriametrics": victoriametrics}
