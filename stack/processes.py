@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +87,20 @@ class Program:
             self.process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+@contextmanager
+def running(*programs: Program) -> Iterator[None]:
+    """Run programs within the block; it starts when all are ready. Raises NotReadyError."""
+    try:
+        for program in programs:
+            program.start()
+        for program in programs:
+            program.wait()
+        yield
+    finally:
+        for program in reversed(programs):
+            program.stop()
 
 
 def end_with_parent() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stack.build import binary, ensure
 from stack.layout import CHECKOUT, Ports, free_ports, lay_out, write_targets
-from stack.processes import Program
+from stack.processes import Program, running
 from stack.versions import BUILDS
 
 REPLICAS = ("a", "b")
@@ -65,15 +65,8 @@ def thanos_running(
     ensure(build for build in BUILDS if build.name in _NEEDED)
     run_dir = run_dir.absolute()
     thanos = _lay_out(run_dir, config_root, targets or {}, webhook, ruler_rules)
-    try:
-        for program in thanos.programs.values():
-            program.start()
-        for program in thanos.programs.values():
-            program.wait()
+    with running(*thanos.programs.values()):
         yield thanos
-    finally:
-        for program in reversed(list(thanos.programs.values())):
-            program.stop()
 
 
 def _lay_out(

@@ -19,7 +19,7 @@ import yaml
 
 from stack.build import binary
 from stack.layout import free_ports
-from stack.processes import Program
+from stack.processes import Program, running
 from tests.scale.remote_write import STALE, Sample, write
 from tests.slo.events import EVALUATION
 
@@ -77,19 +77,6 @@ def _recorded(rule: dict[str, Any], found: list[Any], every: int) -> list[Sample
     return samples
 
 
-@contextmanager
-def _running(folder: Path, *programs: Program) -> Iterator[None]:
-    try:
-        for program in programs:
-            program.start()
-        for program in programs:
-            program.wait()
-        yield
-    finally:
-        for program in programs:
-            program.stop()
-
-
 def _url(ports: Iterator[int]) -> str:
     return f"http://127.0.0.1:{next(ports)}"
 
@@ -112,7 +99,7 @@ def prometheus(folder: Path) -> Iterator[Engine]:
         f"{url}/-/ready",
         folder / "prometheus.log",
     )
-    with _running(folder, program):
+    with running(program):
         yield Engine(f"{url}/api/v1/write", url)
 
 
@@ -151,7 +138,7 @@ def thanos(folder: Path) -> Iterator[Engine]:
         f"{url}/-/ready",
         folder / "query.log",
     )
-    with _running(folder, receive, query):
+    with running(receive, query):
         yield Engine(f"{takes}/api/v1/receive", url)
 
 
@@ -199,7 +186,7 @@ def victoriametrics(folder: Path) -> Iterator[Engine]:
         f"{url}/health",
         folder / "victoria-metrics.log",
     )
-    with _running(folder, program):
+    with running(program):
         yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, folder=folder)
 
 
