@@ -67,10 +67,11 @@ def _contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _compose(folder: Path, *arguments: str) -> dict[str, Any]:
+def _compose(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
     done = subprocess.run(
         [binary("docker-compose"), *arguments, "config", "--format", "json"],
         cwd=folder,
+        env=os.environ | environment,
         check=False,
         capture_output=True,
         text=True,
@@ -103,6 +104,15 @@ def test_it_writes_one_folder_for_the_service_that_it_was_told(shipped: Path) ->
     assert "## First look" in (folder / "alerts/runbooks/ServiceDown.md").read_text()
     named = [path for path, held in _contents(folder).items() if b'"etter"' in held]
     assert named == ["slo.schema.json"]  # the default of metric_prefix
+
+
+@pytest.mark.parametrize("overlay", ["thanos", "scale"])
+def test_the_overlays_fit_the_compose_file(shipped: Path, overlay: str) -> None:
+    """Docker Compose reads the overlays for more than one machine on top of the project's file."""
+    buckets = {"LOKI_S3_BUCKET": "lines", "TEMPO_S3_BUCKET": "traces"}
+    files = [f"etter-obs/docker-compose{name}.yml" for name in ("", f".{overlay}")]
+    read = _compose(shipped, "-f", files[0], "-f", files[1], **buckets)
+    assert {"thanos": "thanos-querier", "scale": "loki-3"}[overlay] in read["services"]
 
 
 def test_what_it_writes_is_whole_without_another_command(shipped: Path) -> None:

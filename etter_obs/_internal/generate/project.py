@@ -26,13 +26,17 @@ SPEC: Final = "slo.yaml"
 COMPOSE: Final = "docker-compose.yml"
 _SHIPPED: Final = (
     COMPOSE,
+    "docker-compose.scale.yml",
+    "docker-compose.thanos.yml",
     "prometheus/prometheus.yml",
+    "prometheus/replica.yml",
     "prometheus/targets",
     "alerts/templates",
     "otel-collector",
     "grafana/provisioning",
     "loki",
     "tempo",
+    "thanos",
 )
 """The handwritten files of the bundle that a project receives unchanged."""
 
