@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -11,7 +14,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from stack.build import binary
 from stack.layout import CHECKOUT, free_ports
@@ -44,13 +46,27 @@ def bucket(folder: Path, port: int) -> Iterator[str]:
         yield url
 
 
+def environment(service: str) -> dict[str, str]:
+    """Return a service's environment as Docker Compose reads it from both files."""
+    files = ("-f", "docker-compose.yml", "-f", "docker-compose.scale.yml")
+    done = subprocess.run(
+        [binary("docker-compose"), *files, "config", "--format", "json"],
+        cwd=CHECKOUT,
+        env=os.environ | {"LOKI_S3_BUCKET": _BUCKET, "TEMPO_S3_BUCKET": "traces"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, str] = json.loads(done.stdout)["services"][service]["environment"]
+    return found
+
+
 @contextmanager
 def lokis(folder: Path) -> Iterator[tuple[str, list[Program], list[str]]]:
     """Run the S3 server and the Lokis; the block gets its address, the programs, and theirs."""
     free = free_ports()
     rings = [next(free) for _ in range(_REPLICAS)]
-    overlay = yaml.safe_load((CHECKOUT / "docker-compose.scale.yml").read_text())
-    shipped = {name: str(value) for name, value in overlay["x-loki"]["environment"].items()}
+    shipped = environment("loki-2")
     with ExitStack() as parts:
         s3 = parts.enter_context(bucket(folder, next(free)))
         programs, urls = [], []
@@ -77,7 +93,7 @@ def lokis(folder: Path) -> Iterator[tuple[str, list[Program], list[str]]]:
             config = f"-config.file={CHECKOUT / 'loki/config.yaml'}"
             command: list[str | Path] = [
                 *(binary("loki"), config, "-config.expand-env=true"),
-                f"-common.instance-id=loki-{number}",  # here all three have one host name
+                f"-common.storage.ring.instance-id=loki-{number}",  # here all three have one host name
             ]
             log = folder / f"loki-{number}.log"
             programs.append(Program("loki", command, f"{urls[-1]}/ready", log, shipped | here))
