@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Engine:
     query_url: str
     parameters: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    replays: bool = False
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Store samples of the past."""
@@ -154,8 +156,8 @@ class _VictoriaMetrics(Engine):
                 *(f"-rule={file}" for file in rule_files),
                 f"-datasource.url={self.query_url}",
                 f"-remoteWrite.url={self.query_url}",
-                f"-replay.timeFrom={start:.0f}",
-                f"-replay.timeTo={end:.0f}",
+                f"-replay.timeFrom={_moment(start)}",
+                f"-replay.timeTo={_moment(end)}",
                 "-replay.rulesDelay=100ms",
                 "-replay.disableProgressBar",
                 f"-evaluationInterval={EVALUATION}s",
@@ -167,6 +169,11 @@ class _VictoriaMetrics(Engine):
         )
         assert done.returncode == 0, done.stderr[-3000:]
         httpx.get(f"{self.query_url}/internal/force_flush", timeout=30)
+
+
+def _moment(at: float) -> str:
+    """Return a Unix time as vmalert takes it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager
@@ -187,7 +194,9 @@ def victoriametrics(folder: Path) -> Iterator[Engine]:
         folder / "victoria-metrics.log",
     )
     with running(program):
-        yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, folder=folder)
+        yield _VictoriaMetrics(
+            f"{url}/api/v1/write", url, {"nocache": "1"}, replays=True, folder=folder
+        )
 
 
 ENGINES = {"prometheus": prometheus, "thanos": thanos, "victoriametrics": victoriametrics}
