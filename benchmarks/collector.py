@@ -1,7 +1,7 @@
-r"""What a span and a log line cost the collector, as agent and as gateway, with the shipped files.
+"""What a span and a log line cost the collector, as agent and as gateway, with the shipped files.
 
 \b
-  python -m benchmarks.collector                      about two minutes
+  python -m benchmarks.collector
   python -m benchmarks.collector --seconds 5 --markdown
 
 Each row is a collector of its own that takes the OTLP of an app over gRPC, as fast as one sender
@@ -37,7 +37,7 @@ from benchmarks.tables import show
 from etter_obs._internal.logs.otlp_wire import Encoder, request
 from stack.build import binary
 from stack.layout import CHECKOUT, Ports, environment
-from stack.processes import Program
+from stack.processes import Program, running
 
 BATCH = 512
 SPANS_PER_TRACE = 4
@@ -173,13 +173,9 @@ def collector(folder: Path, row: Row, loki: str, otlp: str) -> Iterator[tuple[Po
         CHECKOUT,
     )
     (folder / "data").mkdir()
-    program.start()
-    try:
-        program.wait()
+    with running(program):
         assert program.process is not None
         yield ports, program.process.pid
-    finally:
-        program.stop()
 
 
 class Sender:

@@ -1,7 +1,7 @@
 """What an observed app keeps in memory, beside the peers.
 
 \b
-  python -m benchmarks.memory                      every subject; about 25 minutes
+  python -m benchmarks.memory
   python -m benchmarks.memory --only etter-10 --requests 1000000
 
 The resident memory of the process: after the start and a first request, after many requests, and

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack.processes import end_with_parent
+from stack.processes import end, end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,12 +40,7 @@ def child(
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, _STOP_TIMEOUT)
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -50,8 +50,8 @@ class Check:
 
     def run(self, root: Path) -> str | None:
         """Return None if the program accepts the configuration, else its output."""
-        passed = self._passed(root)
-        if self.reads and passed.exists():
+        passed = self._passed(root) if self.reads else None
+        if passed and passed.exists():
             return None
         done = subprocess.run(
             [binary(self.program), *self.arguments],
@@ -64,7 +64,7 @@ class Check:
         )
         if done.returncode:
             return _CONTENT.sub("", done.stdout).strip() or f"exit code {done.returncode}"
-        if self.reads:
+        if passed:
             passed.parent.mkdir(parents=True, exist_ok=True)
             passed.touch()
         return None

@@ -7,7 +7,6 @@ httpx.get(f"{stack.prometheus}/api/v1/query", params={"query": "up"})
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from honcho.environ import parse_procfile
 
 from stack.build import binary, destination, ensure
 from stack.layout import CHECKOUT, Ports, copy_config, write_targets
+from stack.processes import end
 from stack.versions import BUILDS, NATIVE
 
 _PROCFILE = Path(__file__).parent / "Procfile"
@@ -162,12 +162,7 @@ def running(
     try:
         yield wait(run_dir, supervisor)
     finally:
-        supervisor.send_signal(signal.SIGTERM)
-        try:
-            supervisor.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            supervisor.kill()
-            supervisor.wait()
+        end(supervisor, _STOP_TIMEOUT)
         if supervisor.stdin:
             supervisor.stdin.close()
 

@@ -68,9 +68,7 @@ class Program:
 
     def is_ready(self) -> bool:
         """Return whether it answers now."""
-        with suppress(httpx.HTTPError):
-            return httpx.get(self.ready, timeout=_ANSWER_TIMEOUT).status_code == httpx.codes.OK
-        return False
+        return answers(self.ready)
 
     def kill(self) -> None:
         """End it at once, without a chance to write anything down."""
@@ -80,13 +78,8 @@ class Program:
 
     def stop(self) -> None:
         """End it in an orderly way."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self.process is not None:
+            end(self.process, _STOP_TIMEOUT)
 
 
 @contextmanager
@@ -101,6 +94,23 @@ def running(*programs: Program) -> Iterator[None]:
     finally:
         for program in reversed(programs):
             program.stop()
+
+
+def answers(url: str) -> bool:
+    """Return whether a URL answers 200 now."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=_ANSWER_TIMEOUT).status_code == httpx.codes.OK
+    return False
+
+
+def end(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """End a process by SIGTERM, and by SIGKILL if it still runs after ``timeout`` seconds."""
+    process.terminate()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def end_with_parent() -> None:

@@ -11,10 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
@@ -27,8 +25,8 @@ from stack.layout import (
     write_component_target,
 )
 from stack.native import READY_TIMEOUT, Stack, StackError, commands, programs
+from stack.processes import answers
 
-_RESPONSE_TIMEOUT = 2.0
 _WHEN_BUILT = 'until [ -x "${}" ]; do sleep 1; done; '
 
 
@@ -132,7 +130,7 @@ def _announce(stack: Stack, ports: Ports, early: Sequence[str], late: Sequence[s
     stack.pids.update({name: int(file.read_text()) for name, file in pid_files.items()})
     started = time.monotonic()
     for name in early:
-        while not _answers(stack.ready_url(name)):
+        while not answers(stack.ready_url(name)):
             if time.monotonic() - started > READY_TIMEOUT:
                 print(f"stack: {name} is not ready after {READY_TIMEOUT:.0f} s", file=sys.stderr)
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -142,13 +140,7 @@ def _announce(stack: Stack, ports: Ports, early: Sequence[str], late: Sequence[s
     write_atomically(stack.run_dir / "stack.json", stack.as_json())
     print(f"stack: up after {time.monotonic() - started:.1f} s, {stack.prometheus}", flush=True)
     for name in late:
-        while not _answers(stack.ready_url(name)):
+        while not answers(stack.ready_url(name)):
             time.sleep(1)
         write_component_target(stack.run_dir, name, ports)
         print(f"stack: {name} is ready", flush=True)
-
-
-def _answers(url: str) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=_RESPONSE_TIMEOUT).status_code == httpx.codes.OK
-    return False

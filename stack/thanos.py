@@ -32,7 +32,6 @@ class Thanos:
     ruler: str
     alertmanager: str
     replicas: tuple[str, ...]
-    bucket: Path
     programs: Mapping[str, Program]
 
     def set_targets(self, job: str, addresses: Sequence[str]) -> None:
@@ -174,6 +173,4 @@ def _lay_out(
         f"{querier}/-/ready",
         logs / "querier.log",
     )
-    return Thanos(
-        run_dir, querier, ruler, f"http://{alertmanager}", tuple(replicas), bucket, programs
-    )
+    return Thanos(run_dir, querier, ruler, f"http://{alertmanager}", tuple(replicas), programs)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from stack.build import binary
 from stack.layout import CHECKOUT, Ports, environment
+from stack.processes import answers
 from tests.waiting import eventually
 
 
@@ -19,14 +18,12 @@ def collector(
     run_dir: Path,
     *configs: Path,
     ports: Ports | None = None,
-    killed: bool = False,
     **variables: str,
 ) -> Iterator[Ports]:
     """Run it with ``config.yaml``, ``to-file.yaml`` and ``configs``; what a later one says wins.
 
     ``variables`` are those that the configuration reads from the environment. Traces go to
-    ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there. With ``killed``,
-    SIGKILL ends it instead; its queue stays in ``run_dir`` for the next one.
+    ``data/traces.jsonl`` in ``run_dir``; when the block ends they are all there.
     """
     ports = ports or Ports.free()
     (run_dir / "data").mkdir(exist_ok=True)
@@ -40,16 +37,9 @@ def collector(
             stderr=log,
         )
     try:
-
-        def ready() -> bool:
-            try:
-                answer = httpx.get(f"http://127.0.0.1:{ports.collector_health}", timeout=1)
-            except httpx.HTTPError:
-                return False
-            return answer.status_code == httpx.codes.OK
-
-        eventually(ready, deadline_s=30, tell=(run_dir / "log").read_text)
+        health = f"http://127.0.0.1:{ports.collector_health}"
+        eventually(lambda: answers(health), deadline_s=30, tell=(run_dir / "log").read_text)
         yield ports
     finally:
-        (process.kill if killed else process.terminate)()
+        process.terminate()
         process.wait(timeout=30)

@@ -31,6 +31,12 @@ def eventually(
         time.sleep(every_s)
 
 
+def lasting(seconds: float) -> None:
+    """Wait as long as a fault lasts."""
+    end = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() > end, deadline_s=seconds + 5, every_s=0.5)
+
+
 def usual(took: Sequence[float]) -> float:
     """Return the time that nine of ten did not exceed.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack.build import binary
+from stack.processes import end
 from stack.progress import Task
 
 _START_TIMEOUT = 60.0  # seconds
@@ -147,12 +148,7 @@ def _started() -> Iterator[Engine]:
                 time.sleep(0.2)
             yield Engine(environment, own=True)
         finally:
-            daemon.terminate()
-            try:
-                daemon.wait(_STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+            end(daemon, _STOP_TIMEOUT)
     finally:
         if not had_bridge:
             remove = ["ip", "link", "delete", "docker0"]

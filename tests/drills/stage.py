@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,9 @@ from stack.build import ensure
 from stack.layout import CHECKOUT, Ports, environment, lay_out
 from stack.native import Stack, commands, programs
 from stack.processes import Program
+from stack.processes import running as started
 from stack.versions import BUILDS
+from tests.prometheus import value_of
 from tests.servers import Running, running
 from tests.services import Receiver, otlp_grpc_receiver
 from tests.waiting import eventually
@@ -52,8 +53,7 @@ class Stage:
 
     def value(self, expression: str) -> float | None:
         """Return the value of an instant query now, None if there is none."""
-        found = self.prometheus.instant(expression, time.time())
-        return found[0].last if found else None
+        return value_of(self.prometheus, expression)
 
     def counted(self, component: str, name: str) -> float:
         """Return a counter that the collector or another program exposes, over all its labels."""
@@ -143,16 +143,12 @@ def staged(
                 shell = [*in_namespace(f"data/{name}"), f"{command} {option}"]
             log = run_dir / "logs" / f"{name}.log"
             made[name] = Program(name, shell, stack.ready_url(name), log, shared, run_dir)
-        try:
-            first = [program for name, program in made.items() if name != later]
-            for program in first:
-                program.start()
-            for program in first:
-                program.wait()
-            yield Stage(stack, made, tempo)
-        finally:
-            for program in made.values():
-                program.stop()
+        with started(*(program for name, program in made.items() if name != later)):
+            try:
+                yield Stage(stack, made, tempo)
+            finally:
+                if later:
+                    made[later].stop()
 
 
 def in_namespace(folder: str) -> list[str]:

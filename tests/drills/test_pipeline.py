@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.drills.conftest import Told
 from tests.drills.stage import SETTLED_S, App, Stage, observed, staged
-from tests.relay import relay
+from tests.relay import Relay, relay
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.drill, pytest.mark.e2e]
@@ -145,11 +147,11 @@ def test_the_queue_on_disk_is_full(tmp_path: Path, told: Told) -> None:
     told("the collector's queue on disk full, then killed", *found.told())
 
 
-def test_app_and_collector_are_parted_by_a_firewall(tmp_path: Path, told: Told) -> None:
-    """Bytes vanish for a while, and connections with them: the app counts what did not arrive."""
-    since = time.time() - 1
+@contextmanager
+def parted(folder: Path) -> Iterator[tuple[Stage, App, Relay]]:
+    """Part the app under load from its collector, until it has dropped lines and spans."""
     with (
-        staged(tmp_path, "collector", "loki") as stage,
+        staged(folder, "collector", "loki") as stage,
         relay(stage.stack.otlp_grpc) as between,
         observed(stage, otlp=between.address) as app,
     ):
@@ -157,6 +159,13 @@ def test_app_and_collector_are_parted_by_a_firewall(tmp_path: Path, told: Told) 
         app.until(MORE)
         between.cut()
         eventually(lambda: app.dropped("log") and app.dropped("span"), deadline_s=60)
+        yield stage, app, between
+
+
+def test_app_and_collector_are_parted_by_a_firewall(tmp_path: Path, told: Told) -> None:
+    """Bytes vanish for a while, and connections with them: the app counts what did not arrive."""
+    since = time.time() - 1
+    with parted(tmp_path) as (stage, app, between):
         between.heal(forgotten=True)
         app.until(MORE)
         found = settled(stage, app, since)
@@ -168,15 +177,7 @@ def test_app_and_collector_are_parted_and_the_network_catches_up(
 ) -> None:
     """What TCP delivers after the partition was counted as lost: the count is an upper bound."""
     since = time.time() - 1
-    with (
-        staged(tmp_path, "collector", "loki") as stage,
-        relay(stage.stack.otlp_grpc) as between,
-        observed(stage, otlp=between.address) as app,
-    ):
-        app.start()
-        app.until(MORE)
-        between.cut()
-        eventually(lambda: app.dropped("log") and app.dropped("span"), deadline_s=60)
+    with parted(tmp_path) as (stage, app, between):
         between.heal()
         app.until(MORE)
         app.rest()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +14,10 @@ import pytest
 
 from demo.receiver import Receiver
 from etter_obs._internal.conventions import REQUESTS, Alert, Rule
-from stack.build import binary
-from stack.processes import Program
 from tests.drills.conftest import Told
 from tests.drills.stage import App, Stage, observed, staged
-from tests.services import free_port
-from tests.waiting import eventually
+from tests.prometheus import on_loopback
+from tests.waiting import eventually, lasting
 
 pytestmark = [pytest.mark.drill, pytest.mark.e2e]
 
@@ -79,12 +75,6 @@ def scraped_not_recorded(stage: Stage, app: App) -> bool:
     """Return whether a scrape came after the last evaluation: the worst moment for a fault."""
     found = budget(stage, app)
     return found.recorded > 0 and found.raw - found.recorded > 100
-
-
-def lasting(seconds: float) -> None:
-    """Wait as long as a fault lasts."""
-    end = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() > end, deadline_s=seconds + 5, every_s=0.5)
 
 
 def missed(stage: Stage) -> int:
@@ -231,9 +221,9 @@ def test_prometheus_is_out_of_disk(tmp_path: Path, told: Told) -> None:
         snapshot = answer.json()["data"]["name"]
         shutil.copytree(disk / "snapshots" / snapshot, tmp_path / "snapshot")
         shutil.copytree(disk, tmp_path / "restarted", ignore=shutil.ignore_patterns("lock"))
-    with prometheus_on(tmp_path / "snapshot") as again:
+    with on_loopback(tmp_path, "{}", data=tmp_path / "snapshot") as again:
         assert budget(replace(stage, stack=replace(stage.stack, prometheus=again)), app) == found
-    with prometheus_on(tmp_path / "restarted") as again:
+    with on_loopback(tmp_path, "{}", data=tmp_path / "restarted") as again:
         restarted = replace(stage, stack=replace(stage.stack, prometheus=again))
         gone = found.recorded - budget(restarted, app).recorded
         holes = restarted.counted("prometheus", "prometheus_tsdb_wal_corruptions")
@@ -247,31 +237,6 @@ def test_prometheus_is_out_of_disk(tmp_path: Path, told: Told) -> None:
         f"Prometheus: {found.raw:.0f} requests counted, {gaps} evaluations missed, "
         f"{unwritten:.0f} writes failed, {holes:.0f} holes found at the restart",
     )
-
-
-@contextmanager
-def prometheus_on(data: Path) -> Iterator[str]:
-    """Run a Prometheus on data that another one has written, without scraping; yields its URL."""
-    url = f"http://127.0.0.1:{free_port()}"
-    config = data.with_suffix(".yml")
-    config.write_text("{}")
-    program = Program(
-        "copy",
-        [
-            binary("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data}",
-            f"--web.listen-address={url.removeprefix('http://')}",
-        ],
-        f"{url}/-/ready",
-        data.with_suffix(".log"),
-    )
-    program.start()
-    try:
-        program.wait()
-        yield url
-    finally:
-        program.stop()
 
 
 def fill(file: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from stack.processes import end
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -42,9 +43,4 @@ def served(
         eventually(lambda: answer(url), deadline_s=30, every_s=0.05)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 20)

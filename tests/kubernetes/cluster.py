@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import trustme
 
+from demo.processes import child, tail
 from stack.build import binary
 from tests.services import free_port
 from tests.waiting import eventually
@@ -54,18 +55,17 @@ class Cluster:
         return found
 
     @contextmanager
-    def operator(self) -> Iterator[Path]:
-        """Run the Prometheus Operator; its log is the path."""
-        command: list[str | Path] = [
-            *(binary("operator"), f"--apiserver={self.server}"),
+    def operator(self) -> Iterator[None]:
+        """Run the Prometheus Operator within the block."""
+        command = [
+            *(str(binary("operator")), f"--apiserver={self.server}"),
             f"--ca-file={self.folder / 'ca.pem'}",
             f"--cert-file={self.folder / 'admin.pem'}",
             f"--key-file={self.folder / 'admin.key'}",
             f"--web.listen-address=127.0.0.1:{free_port()}",
         ]
-        log = self.folder / "operator.log"
-        with process(command, log):
-            yield log
+        with child("operator", command, log_dir=self.folder):
+            yield
 
 
 @contextmanager
@@ -79,8 +79,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         issued.private_key_pem.write_to_path(folder / f"{name}.key")
         issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
     store, peers, port = (free_port() for _ in range(3))
-    etcd: list[str | Path] = [
-        *(binary("etcd"), f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync"),
+    etcd = [
+        *(str(binary("etcd")), f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync"),
         f"--listen-client-urls=http://127.0.0.1:{store}",
         f"--advertise-client-urls=http://127.0.0.1:{store}",
         f"--listen-peer-urls=http://127.0.0.1:{peers}",
@@ -88,8 +88,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         f"--initial-cluster=default=http://127.0.0.1:{peers}",
     ]
     key = folder / "server.key"
-    api: list[str | Path] = [
-        *(binary("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{store}"),
+    api = [
+        *(str(binary("kube-apiserver")), f"--etcd-servers=http://127.0.0.1:{store}"),
         *("--bind-address=127.0.0.1", f"--secure-port={port}"),
         *(f"--tls-cert-file={folder / 'server.pem'}", f"--tls-private-key-file={key}"),
         *(f"--client-ca-file={folder / 'ca.pem'}", "--authorization-mode=RBAC"),
@@ -98,15 +98,14 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         f"--service-account-issuer=https://127.0.0.1:{port}",
     ]
     with ExitStack() as processes:
-        processes.enter_context(process(etcd, folder / "etcd.log"))
-        log = folder / "apiserver.log"
-        processes.enter_context(process(api, log))
+        processes.enter_context(child("etcd", etcd, log_dir=folder))
+        processes.enter_context(child("apiserver", api, log_dir=folder))
         running = Cluster(folder, f"https://127.0.0.1:{port}")
         eventually(
             lambda: running.kubectl("get", "--raw=/readyz", succeed=False).strip() == "ok",
             deadline_s=_STARTS_WITHIN,
             every_s=1,
-            tell=lambda: log.read_text(errors="replace")[-3000:],
+            tell=lambda: tail(folder / "apiserver.err"),
         )
         _load_crds(running)
         yield running
@@ -130,19 +129,3 @@ def _load_crds(running: Cluster) -> None:
     for text in (printed, own):
         running.kubectl("apply", "--server-side", "--filename=-", stdin=text)
     running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-
-
-@contextmanager
-def process(command: Sequence[str | Path], log: Path) -> Iterator[None]:
-    """Run a program until the block ends; what it says goes to ``log``."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()

@@ -21,9 +21,9 @@ from etter_obs._internal.slo.alerts.stack import stack
 from etter_obs._internal.slo.loading.loader import load_environments
 from etter_obs._internal.slo.rules.recording import rules
 from stack.build import binary
-from tests.kubernetes.cluster import Cluster, cluster, process
+from tests.kubernetes.cluster import Cluster, cluster
 from tests.kubernetes.projects import written
-from tests.services import free_port
+from tests.prometheus import on_loopback
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.e2e]
@@ -188,23 +188,11 @@ def test_prometheus_scrapes_as_in_the_files_form(
     for each in jobs.values():
         each.pop("kubernetes_sd_configs")
         each["file_sd_configs"] = [{"files": [str(targets)]}]
-    file = tmp_path / "prometheus.yml"
-    file.write_text(
-        yaml.safe_dump({"global": config["global"], "scrape_configs": list(jobs.values())}),
-        encoding="utf-8",
-    )
-    subprocess.run([binary("promtool"), "check", "config", file], check=True)
-    url = f"127.0.0.1:{free_port()}"
-    command: list[str | Path] = [
-        *(binary("prometheus"), f"--config.file={file}", f"--web.listen-address={url}"),
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-    ]
-    with process(command, tmp_path / "prometheus.log"):
-        active = eventually(
-            lambda: _targets(f"http://{url}"),
-            deadline_s=60,
-            tell=(tmp_path / "prometheus.log").read_text,
-        )
+    text = yaml.safe_dump({"global": config["global"], "scrape_configs": list(jobs.values())})
+    with on_loopback(tmp_path, text) as url:
+        file = tmp_path / "prometheus.yml"
+        subprocess.run([binary("promtool"), "check", "config", file], check=True)
+        active = eventually(lambda: _targets(url), deadline_s=60)
     (labels,) = [one["labels"] for one in active if one["scrapePool"] == job["job_name"]]
     assert (labels["job"], labels["environment"]) == ("shop", "production")
 
@@ -300,10 +288,7 @@ def _meta(service: str, port: str) -> dict[str, str]:
 
 
 def _targets(url: str) -> list[dict[str, Any]]:
-    try:
-        answer = httpx.get(f"{url}/api/v1/targets").json()
-    except (httpx.HTTPError, ValueError):
-        return []
+    answer = httpx.get(f"{url}/api/v1/targets").json()
     active: list[dict[str, Any]] = answer["data"]["activeTargets"]
     return active
 

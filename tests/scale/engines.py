@@ -21,6 +21,7 @@ import yaml
 from stack.build import binary
 from stack.layout import free_ports
 from stack.processes import Program, running
+from tests.prometheus import on_loopback
 from tests.scale.remote_write import STALE, Sample, write
 from tests.slo.events import EVALUATION
 
@@ -86,22 +87,8 @@ def _url(ports: Iterator[int]) -> str:
 @contextmanager
 def prometheus(folder: Path) -> Iterator[Engine]:
     """Run a Prometheus that takes remote write."""
-    url = _url(free_ports())
-    config = folder / "prometheus.yml"
-    config.write_text(f"storage: {{ tsdb: {{ out_of_order_time_window: {KEPT} }} }}\n")
-    program = Program(
-        "prometheus",
-        [
-            binary("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={url.removeprefix('http://')}",
-            "--web.enable-remote-write-receiver",
-        ],
-        f"{url}/-/ready",
-        folder / "prometheus.log",
-    )
-    with running(program):
+    config = f"storage: {{ tsdb: {{ out_of_order_time_window: {KEPT} }} }}\n"
+    with on_loopback(folder, config, "--web.enable-remote-write-receiver") as url:
         yield Engine(f"{url}/api/v1/write", url)
 
 
@@ -144,10 +131,7 @@ def thanos(folder: Path) -> Iterator[Engine]:
         yield Engine(f"{takes}/api/v1/receive", url)
 
 
-@dataclass(frozen=True, slots=True)
 class _VictoriaMetrics(Engine):
-    folder: Path = Path()
-
     def evaluate(self, rule_files: Sequence[Path], start: float, end: float) -> None:
         """Let vmalert replay the rules."""
         self._show_all()
@@ -199,9 +183,7 @@ def victoriametrics(folder: Path) -> Iterator[Engine]:
         folder / "victoria-metrics.log",
     )
     with running(program):
-        yield _VictoriaMetrics(
-            f"{url}/api/v1/write", url, {"nocache": "1"}, replays=True, folder=folder
-        )
+        yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, replays=True)
 
 
 ENGINES = {"prometheus": prometheus, "thanos": thanos, "victoriametrics": victoriametrics}

@@ -14,10 +14,13 @@ from itertools import islice
 
 import httpx
 
+from etter_obs._internal.otlp.wire import block, varint
+
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """The NaN that marks the end of a series."""
 _BATCH = 5000
 _LITERAL = 60 << 2
+_FIRST, _SECOND = b"\x0a", b"\x12"  # length-delimited fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +55,18 @@ def write(url: str, samples: Iterable[Sample], headers: Mapping[str, str] | None
 @lru_cache(maxsize=100_000)
 def _labels(labels: tuple[tuple[str, str], ...]) -> bytes:
     return b"".join(
-        _field(1, _field(1, name.encode()) + _field(2, value.encode()))
+        block(_FIRST, block(_FIRST, name.encode()) + block(_SECOND, value.encode()))
         for name, value in sorted(labels)
     )
 
 
 def _series(sample: Sample) -> bytes:
-    point = b"\x09" + struct.pack("<d", sample.value) + b"\x10" + _varint(round(sample.at * 1000))
-    return _field(1, _labels(sample.labels) + _field(2, point))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
+    point = b"\x09" + struct.pack("<d", sample.value) + b"\x10" + varint(round(sample.at * 1000))
+    return block(_FIRST, _labels(sample.labels) + block(_SECOND, point))
 
 
 def _snappy(raw: bytes) -> bytes:
-    return _varint(len(raw)) + b"".join(_literals(raw))
+    return varint(len(raw)) + b"".join(_literals(raw))
 
 
 def _literals(raw: bytes) -> Iterator[bytes]:
