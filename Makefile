@@ -50,7 +50,7 @@ test: venv stack check  ## every test, on real servers
 
 # The two halves of `make test` that run at the same time.
 test-busy:
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not alone and not waits and $(HERE)"
+	@$(BIN)/pytest --numprocesses 2 --max-worker-restart 0 --dist loadgroup -m "not alone and not waits and $(HERE)"
 
 test-waiting:
 	@mkdir -p .run
@@ -66,8 +66,8 @@ test-kubernetes: venv stack  ## the manifests on a real API server with the Prom
 	@$(BIN)/python -m stack build etcd prometheus-operator kubernetes
 	@$(BIN)/pytest -m kubernetes tests/kubernetes
 
-test-drills: venv stack  ## kill each component of the stack under load, fill its disk, cut its network: eight minutes
-	@GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/pytest -m drill --numprocesses 4 tests/drills
+test-drills: venv stack  ## kill each component of the stack under load, fill its disk, cut its network
+	@$(BIN)/pytest -m drill --numprocesses 4 tests/drills
 
 test-scale: venv stack  ## the rules on Thanos and VictoriaMetrics, and a replica killed during a fault (builds both first)
 	@$(BIN)/python -m stack build victoriametrics thanos

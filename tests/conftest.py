@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
+
+# gRPC stops its threads around each fork of a test's process, and ends the child, at times the
+# test as well, when one is busy. It reads this as it is imported; what a test starts is not told.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+import grpc  # noqa: F401
+
+del os.environ["GRPC_ENABLE_FORK_SUPPORT"]
 
 import pytest
 from hypothesis import HealthCheck, settings

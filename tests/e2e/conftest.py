@@ -22,11 +22,11 @@ from demo.databases import free_port
 from demo.measurements import DemoQueries
 from demo.processes import child
 from demo.receiver import Receiver
-from etter_obs._internal.conventions import REQUESTS, UNMATCHED, Label
+from etter_obs._internal.conventions import REQUESTS, UNMATCHED, WEBSOCKET_DURATION, Label
 from etter_obs._internal.slo.prometheus.api import Prometheus
 from examples.etter_backend.cache.embedded import redis_server
 from stack.native import Stack, running
-from tests.e2e.load import use_everything
+from tests.e2e.load import use_a_websocket, use_everything
 from tests.waiting import eventually
 
 
@@ -106,11 +106,16 @@ def observed_under_load(
 
 
 def _has_rates(observed: Observed) -> bool:
-    """Whether Prometheus saw requests grow, and those to no route, whose series is a new one."""
+    """Whether Prometheus saw requests grow, and what comes seldom: no route, a WebSocket.
+
+    A series whose only event was there at its first scrape has no rate.
+    """
     httpx.get(f"{observed.base_url}/no/such/path", timeout=10)
+    use_a_websocket(observed.backend)
     requests = REQUESTS.name("etter")
     expression = (
         f"sum(rate({requests}[1m])) > 1 and "
-        f'sum(rate({requests}{{{Label.ENDPOINT}="{UNMATCHED}"}}[1m])) > 0'
+        f'sum(rate({requests}{{{Label.ENDPOINT}="{UNMATCHED}"}}[1m])) > 0 and '
+        f"sum(rate({WEBSOCKET_DURATION.name('etter')}_count[1m])) > 0"
     )
     return bool(Prometheus(observed.stack.prometheus).instant(expression, time.time()))

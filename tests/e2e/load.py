@@ -46,6 +46,11 @@ def use_everything(backend: Backend) -> None:
             list(pool.map(lambda _: http.post(f"{API}/simulation/run", json={}), range(16)))
         backend.repair("simulation")
         _reads(http)
+    use_a_websocket(backend)
+
+
+def use_a_websocket(backend: Backend) -> None:
+    """Connect to the example's WebSocket and read until it ends."""
     progress = f"{backend.base_url.replace('http', 'ws', 1)}{API}/simulation/progress"
     with connect(progress) as socket, suppress(ConnectionClosed):
         while True:

@@ -5,6 +5,7 @@ Each test has an app of its own, whose sessions join a transaction that is rolle
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -158,6 +159,7 @@ async def serving(
     """Run an app for these settings; what its requests commit is rolled back, or stays."""
     async with AsyncExitStack() as stack:
         connections = await _connections(settings, stack) if rolls_back else None
+        stack.push_async_callback(_last_statements)
         backend = Backend(settings, connections=connections)
         app = create_app(backend)
         stack.callback(app.state.observability.shutdown, 0.1)
@@ -165,6 +167,17 @@ async def serving(
         with suppress(RedisError):
             await backend.redis.client.flushdb()
         yield await stack.enter_async_context(Client(backend, app, account))
+
+
+async def _last_statements() -> None:
+    """Wait for what the app left in the event loop, before its connection is closed.
+
+    SQLAlchemy shields the close of a session from a cancelled health check, and psycopg goes on
+    reading from a connection that is freed meanwhile: the process crashes.
+    """
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=10)
 
 
 async def _connections(
