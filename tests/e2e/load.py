@@ -25,7 +25,7 @@ _ROLES = {
 
 
 def use_everything(backend: Backend) -> None:
-    """Hits, misses, 4xx, 5xx, slow ones, a WebSocket, N+1, and both servers broken for a while."""
+    """Hits, misses, 4xx, 5xx, slow ones, N+1, both servers broken for a while; last a WebSocket."""
     # uvicorn drops the connection after an unhandled exception, so none is used twice
     once = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=backend.base_url, timeout=30, limits=once) as http:
@@ -45,12 +45,10 @@ def use_everything(backend: Backend) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: http.post(f"{API}/simulation/run", json={}), range(16)))
         backend.repair("simulation")
+        backend.break_("database", latency_seconds=0.2)
+        http.get(f"{API}/companies/search?q=slow")
+        backend.repair("database")
         _reads(http)
-    use_a_websocket(backend)
-
-
-def use_a_websocket(backend: Backend) -> None:
-    """Connect to the example's WebSocket and read until it ends."""
     progress = f"{backend.base_url.replace('http', 'ws', 1)}{API}/simulation/progress"
     with connect(progress) as socket, suppress(ConnectionClosed):
         while True:
