@@ -1,25 +1,27 @@
-"""What the rules of a fleet read and take, by form: 200 instances with 100 routes each.
+"""What the rules of a fleet read and take, by engine and form: 200 instances with 100 routes each.
 
+    python -m stack build victoriametrics thanos
     python -m benchmarks.fleet [--instances 200] [--routes 100]
 
-A Prometheus holds six minutes of the request counters of such a fleet: one series of good and one
-of failed requests for each instance and route. The two base recordings of an availability SLO are
-evaluated once for each form of ``engine`` and ``rule_form``. Samples are Prometheus's own query
-statistics. Time is the CPU time of its process, the mean of three evaluations, so that other load
-on the machine matters little. All other rules read recordings, whose number does not grow with the
-fleet.
+Each engine holds six minutes of the request counters of such a fleet: one series of good and one of
+failed requests for each instance and route. The two base recordings of an availability SLO are
+evaluated once for each form of ``engine`` and ``rule_form`` that the engine takes. Samples are the
+engine's own query statistics. Time is the CPU time of its processes, the mean of three evaluations,
+so that other load on the machine matters little. All other rules read recordings, whose number does
+not grow with the fleet.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import tempfile
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -29,15 +31,21 @@ from rich.table import Table
 
 from etter_obs._internal.slo.kinds.base import SliExpressions
 from etter_obs._internal.slo.loading.loader import load_spec
-from stack.build import binary
-from stack.layout import Ports
+from stack.build import binary, ensure
+from stack.layout import free_ports
+from stack.processes import Program, running
+from stack.versions import build_of
 
 SCRAPE, HISTORY, TRIES = 15, 360, 3
-FORMS = {
-    "anchored": "engine: prometheus",
-    "differences": "engine: thanos",
-    "portable": "rule_form: portable",
-}
+TIMEOUT = 120.0
+PAGE_AGE = 1.5
+"""VictoriaMetrics answers /metrics from a copy that is up to a second old."""
+ANCHORED, DIFFERENCES, PORTABLE = (
+    "engine: prometheus",
+    "engine: thanos",
+    "rule_form: portable",
+)
+NAMES = {ANCHORED: "anchored", DIFFERENCES: "differences", PORTABLE: "portable"}
 SPEC = """\
 version: 1
 service: fleet
@@ -56,18 +64,39 @@ slos:
 """
 
 
-def exposition(instances: int, routes: int, end: int) -> Iterator[str]:
-    """Yield the fleet's counters in OpenMetrics, series by series."""
+Sample = tuple[str, int, int]
+"""A series, a value, and a Unix time."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine: where it answers PromQL, its processes, and how it counts samples."""
+
+    url: str
+    programs: tuple[Program, ...]
+    reads: Callable[[str, str, int], int]
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that its processes have used."""
+        used = [
+            psutil.Process(program.process.pid).cpu_times()
+            for program in self.programs
+            if program.process
+        ]
+        return sum(each.user + each.system for each in used)
+
+
+def fleet(instances: int, routes: int, end: int) -> Iterator[Sample]:
+    """Yield the fleet's counters, series by series."""
     times = range(end - HISTORY, end + 1, SCRAPE)
     for instance in range(instances):
         for route in range(routes):
             for status, rate in (("200", 3), ("500", 1)):
-                head = (
+                series = (
                     f'etter_requests_total{{job="fleet",environment="bench",instance="i{instance}",'
-                    f'method="GET",endpoint="/r{route}",status="{status}"}} '
+                    f'method="GET",endpoint="/r{route}",status="{status}"}}'
                 )
-                yield "".join(f"{head}{n * rate} {at}\n" for n, at in enumerate(times))
-    yield "# EOF\n"
+                yield from ((series, n * rate, at) for n, at in enumerate(times))
 
 
 def expressions(folder: Path, form: str) -> SliExpressions:
@@ -79,17 +108,150 @@ def expressions(folder: Path, form: str) -> SliExpressions:
     return slo.sli.kind.expressions(spec, slo)
 
 
-def samples(url: str, expression: str, at: int) -> int:
-    """Return the samples that an instant query reads."""
-    query = urllib.parse.urlencode({"query": expression, "time": at, "stats": "all"})
-    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=300) as answer:
-        return int(json.load(answer)["data"]["stats"]["samples"]["totalQueryableSamples"])
+def ask(url: str, expression: str, at: int) -> httpx.Response:
+    """Evaluate an expression at a moment."""
+    query = {"query": expression, "time": str(at), "stats": "all", "nocache": "1"}
+    answer = httpx.get(f"{url}/api/v1/query", params=query, timeout=TIMEOUT)
+    answer.raise_for_status()
+    assert answer.json()["data"]["result"], f"{url} finds nothing for {expression}"
+    return answer
 
 
-def cpu(process: subprocess.Popen[bytes]) -> float:
-    """Return the CPU seconds that a process has used."""
-    used = psutil.Process(process.pid).cpu_times()
-    return used.user + used.system
+def told_by_prometheus(url: str, expression: str, at: int) -> int:
+    """Evaluate, and return the samples that the answer says were read."""
+    data = json.loads(ask(url, expression, at).content)["data"]
+    return int(data["stats"]["samples"]["totalQueryableSamples"])
+
+
+def told_by_victoriametrics(url: str, expression: str, at: int) -> int:
+    """Evaluate, and return by how much the engine's counter of scanned samples grew."""
+
+    def scanned() -> float:
+        text = httpx.get(f"{url}/metrics", timeout=TIMEOUT).text
+        return sum(
+            map(float, re.findall(r"^vm_rows_scanned_per_query_sum (\S+)$", text, re.MULTILINE))
+        )
+
+    before = scanned()
+    ask(url, expression, at)
+    time.sleep(PAGE_AGE)
+    return round(scanned() - before)
+
+
+def _prometheus(folder: Path, url: str) -> Program:
+    return Program(
+        "prometheus",
+        [
+            binary("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={_address(url)}",
+        ],
+        f"{url}/-/ready",
+        folder / "prometheus.log",
+    )
+
+
+def _with_blocks(folder: Path, samples: Iterator[Sample]) -> None:
+    file = folder / "fleet.om"
+    with file.open("w") as lines:
+        lines.writelines(f"{series} {value} {at}\n" for series, value, at in samples)
+        lines.write("# EOF\n")
+    promtool = [str(binary("promtool")), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
+    subprocess.run([*promtool, str(file), str(folder / "data")], check=True)
+    (folder / "prometheus.yml").write_text('global: { external_labels: { replica: "a" } }\n')
+
+
+@contextmanager
+def prometheus(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
+    """Run a Prometheus on blocks."""
+    _with_blocks(folder, samples)
+    url = _url(free_ports())
+    program = _prometheus(folder, url)
+    with running(program):
+        yield Engine(url, (program,), told_by_prometheus)
+
+
+@contextmanager
+def thanos(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
+    """Run a querier over a sidecar over a Prometheus on blocks."""
+    _with_blocks(folder, samples)
+    ports = free_ports()
+    behind, side, grpc, url = (_url(ports) for _ in range(4))
+    sidecar = Program(
+        "sidecar",
+        [
+            binary("thanos"),
+            "sidecar",
+            f"--prometheus.url={behind}",
+            f"--tsdb.path={folder / 'data'}",
+            f"--http-address={_address(side)}",
+            f"--grpc-address={_address(grpc)}",
+        ],
+        f"{side}/-/ready",
+        folder / "sidecar.log",
+    )
+    querier = Program(
+        "querier",
+        [
+            binary("thanos"),
+            "query",
+            f"--http-address={_address(url)}",
+            f"--grpc-address=127.0.0.1:{next(ports)}",
+            f"--endpoint-strict={_address(grpc)}",
+            "--query.replica-label=replica",
+        ],
+        f"{url}/-/ready",
+        folder / "querier.log",
+    )
+    programs = (_prometheus(folder, behind), sidecar, querier)
+    with running(*programs):
+        deadline = time.monotonic() + TIMEOUT
+        while not _labels(url):  # it looks for the sidecar every few seconds
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the querier finds no sidecar:\n{querier.log.read_text()}")
+            time.sleep(0.5)
+        yield Engine(url, programs, told_by_prometheus)
+
+
+def _labels(url: str) -> list[str]:
+    """Return the names of the metrics that an engine has."""
+    answer = httpx.get(f"{url}/api/v1/label/__name__/values", timeout=TIMEOUT)
+    found: list[str] = answer.json()["data"]
+    return found
+
+
+@contextmanager
+def victoriametrics(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
+    """Run a single-node VictoriaMetrics, and import."""
+    url = _url(free_ports())
+    program = Program(
+        "victoria-metrics",
+        [
+            binary("victoria-metrics"),
+            f"-storageDataPath={folder / 'data'}",
+            f"-httpListenAddr={_address(url)}",
+            "-search.latencyOffset=0s",
+            "-search.disableCache",
+        ],
+        f"{url}/health",
+        folder / "victoria-metrics.log",
+    )
+    with running(program):
+        lines = (f"{series} {value} {at}000\n".encode() for series, value, at in samples)
+        httpx.post(
+            f"{url}/api/v1/import/prometheus", content=lines, timeout=TIMEOUT
+        ).raise_for_status()
+        httpx.get(f"{url}/internal/force_flush", timeout=TIMEOUT).raise_for_status()
+        yield Engine(url, (program,), told_by_victoriametrics)
+
+
+Start = Callable[[Path, Iterator[Sample]], AbstractContextManager[Engine]]
+ENGINES: dict[str, tuple[Start, tuple[str, ...]]] = {
+    "Prometheus": (prometheus, (ANCHORED, DIFFERENCES, PORTABLE)),
+    "Thanos": (thanos, (DIFFERENCES, PORTABLE)),
+    "VictoriaMetrics": (victoriametrics, (DIFFERENCES,)),
+}
 
 
 def main() -> None:
@@ -98,42 +260,33 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=200)
     parser.add_argument("--routes", type=int, default=100)
     chosen = parser.parse_args()
-    end = int(time.time()) // 30 * 30
-    table = Table("form", "samples each time", "per series", "CPU ms each time")
-    with tempfile.TemporaryDirectory(prefix="etter-obs-fleet-") as name:
-        folder = Path(name)
-        with (folder / "fleet.om").open("w") as file:
-            file.writelines(exposition(chosen.instances, chosen.routes, end))
-        promtool = [str(binary("promtool")), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
-        subprocess.run([*promtool, str(folder / "fleet.om"), str(folder / "data")], check=True)
-        (folder / "prometheus.yml").write_text("{}\n")
-        port = Ports.free().prometheus
-        url = f"http://127.0.0.1:{port}"
-        command = [str(binary("prometheus")), f"--config.file={folder / 'prometheus.yml'}"]
-        command += [f"--storage.tsdb.path={folder / 'data'}", "--log.level=error"]
-        with subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"]) as process:
-            try:
-                while not is_ready(url):
-                    time.sleep(0.2)
-                for form, line in FORMS.items():
-                    parts = expressions(folder, line)
-                    before = cpu(process)
+    ensure(build_of(name) for name in ("prometheus", "thanos", "victoria-metrics"))
+    table = Table("engine", "form", "samples each time", "per series", "CPU ms each time")
+    for name, (start, forms) in ENGINES.items():
+        end = int(time.time()) // 30 * 30
+        with tempfile.TemporaryDirectory(prefix="etter-obs-fleet-") as made:
+            folder = Path(made)
+            with start(folder, fleet(chosen.instances, chosen.routes, end)) as engine:
+                for form in forms:
+                    parts = expressions(folder, form)
+                    before = engine.cpu()
                     for _ in range(TRIES):
-                        read = sum(samples(url, one, end) for one in (parts.total, parts.bad))
-                    took = (cpu(process) - before) / TRIES
+                        read = sum(
+                            engine.reads(engine.url, one, end) for one in (parts.total, parts.bad)
+                        )
+                    took = (engine.cpu() - before) / TRIES
                     each = read / (chosen.instances * chosen.routes * 2)
-                    table.add_row(form, f"{read:,}", f"{each:.0f}", f"{took * 1000:,.0f}")
-            finally:
-                process.terminate()
+                    row = f"{read:,}", f"{each:.0f}", f"{took * 1000:,.0f}"
+                    table.add_row(name, NAMES[form], *row)
     Console(width=100).print(f"{chosen.instances} instances with {chosen.routes} routes", table)
 
 
-def is_ready(url: str) -> bool:
-    """Return whether Prometheus answers."""
-    try:
-        return httpx.get(f"{url}/-/ready", timeout=2).is_success
-    except httpx.HTTPError:
-        return False
+def _url(ports: Iterator[int]) -> str:
+    return f"http://127.0.0.1:{next(ports)}"
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")
 
 
 if __name__ == "__main__":
