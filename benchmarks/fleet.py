@@ -1,6 +1,5 @@
 """What the rules of a fleet read and take, by engine and form: 200 instances with 100 routes each.
 
-    python -m stack build victoriametrics thanos
     python -m benchmarks.fleet [--instances 200] [--routes 100]
 
 Each engine holds six minutes of the request counters of such a fleet: one series of good and one of
@@ -14,7 +13,6 @@ not grow with the fleet.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import tempfile
@@ -23,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -32,12 +31,14 @@ from rich.table import Table
 from etter_obs._internal.slo.kinds.base import SliExpressions
 from etter_obs._internal.slo.loading.loader import load_spec
 from stack.build import binary, ensure
+from stack.engines import address, prometheus, querier, url_of, victoria_metrics
 from stack.layout import free_ports
 from stack.processes import Program, running
 from stack.versions import build_of
 
 SCRAPE, HISTORY, TRIES = 15, 360, 3
 TIMEOUT = 120.0
+EXPOSITION = "fleet.om"
 PAGE_AGE = 1.5
 """VictoriaMetrics answers /metrics from a copy that is up to a second old."""
 ANCHORED, DIFFERENCES, PORTABLE = (
@@ -64,10 +65,6 @@ slos:
 """
 
 
-Sample = tuple[str, int, int]
-"""A series, a value, and a Unix time."""
-
-
 @dataclass(frozen=True)
 class Engine:
     """A running engine: where it answers PromQL, its processes, and how it counts samples."""
@@ -86,8 +83,8 @@ class Engine:
         return sum(each.user + each.system for each in used)
 
 
-def fleet(instances: int, routes: int, end: int) -> Iterator[Sample]:
-    """Yield the fleet's counters, series by series."""
+def exposition(instances: int, routes: int, end: int) -> Iterator[str]:
+    """Yield the fleet's counters in OpenMetrics, line by line."""
     times = range(end - HISTORY, end + 1, SCRAPE)
     for instance in range(instances):
         for route in range(routes):
@@ -96,7 +93,8 @@ def fleet(instances: int, routes: int, end: int) -> Iterator[Sample]:
                     f'etter_requests_total{{job="fleet",environment="bench",instance="i{instance}",'
                     f'method="GET",endpoint="/r{route}",status="{status}"}}'
                 )
-                yield from ((series, n * rate, at) for n, at in enumerate(times))
+                yield from (f"{series} {n * rate} {at}\n" for n, at in enumerate(times))
+    yield "# EOF\n"
 
 
 def expressions(folder: Path, form: str) -> SliExpressions:
@@ -108,19 +106,19 @@ def expressions(folder: Path, form: str) -> SliExpressions:
     return slo.sli.kind.expressions(spec, slo)
 
 
-def ask(url: str, expression: str, at: int) -> httpx.Response:
-    """Evaluate an expression at a moment."""
+def ask(url: str, expression: str, at: int) -> Any:
+    """Evaluate an expression at a moment, and return the answer's data."""
     query = {"query": expression, "time": str(at), "stats": "all", "nocache": "1"}
     answer = httpx.get(f"{url}/api/v1/query", params=query, timeout=TIMEOUT)
     answer.raise_for_status()
-    assert answer.json()["data"]["result"], f"{url} finds nothing for {expression}"
-    return answer
+    data = answer.json()["data"]
+    assert data["result"], f"{url} finds nothing for {expression}"
+    return data
 
 
 def told_by_prometheus(url: str, expression: str, at: int) -> int:
     """Evaluate, and return the samples that the answer says were read."""
-    data = json.loads(ask(url, expression, at).content)["data"]
-    return int(data["stats"]["samples"]["totalQueryableSamples"])
+    return int(ask(url, expression, at)["stats"]["samples"]["totalQueryableSamples"])
 
 
 def told_by_victoriametrics(url: str, expression: str, at: int) -> int:
@@ -138,46 +136,27 @@ def told_by_victoriametrics(url: str, expression: str, at: int) -> int:
     return round(scanned() - before)
 
 
-def _prometheus(folder: Path, url: str) -> Program:
-    return Program(
-        "prometheus",
-        [
-            binary("prometheus"),
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={_address(url)}",
-        ],
-        f"{url}/-/ready",
-        folder / "prometheus.log",
-    )
-
-
-def _with_blocks(folder: Path, samples: Iterator[Sample]) -> None:
-    file = folder / "fleet.om"
-    with file.open("w") as lines:
-        lines.writelines(f"{series} {value} {at}\n" for series, value, at in samples)
-        lines.write("# EOF\n")
+def make_blocks(folder: Path) -> None:
+    """Turn ``folder/fleet.om`` into blocks of Prometheus in ``folder/data``."""
     promtool = [str(binary("promtool")), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
-    subprocess.run([*promtool, str(file), str(folder / "data")], check=True)
+    subprocess.run([*promtool, str(folder / EXPOSITION), str(folder / "data")], check=True)
     (folder / "prometheus.yml").write_text('global: { external_labels: { replica: "a" } }\n')
 
 
 @contextmanager
-def prometheus(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
-    """Run a Prometheus on blocks."""
-    _with_blocks(folder, samples)
-    url = _url(free_ports())
-    program = _prometheus(folder, url)
+def on_prometheus(folder: Path) -> Iterator[Engine]:
+    """Run a Prometheus on the blocks."""
+    url = url_of(free_ports())
+    program = prometheus(folder, url)
     with running(program):
         yield Engine(url, (program,), told_by_prometheus)
 
 
 @contextmanager
-def thanos(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
-    """Run a querier over a sidecar over a Prometheus on blocks."""
-    _with_blocks(folder, samples)
+def on_thanos(folder: Path) -> Iterator[Engine]:
+    """Run a querier over a sidecar over a Prometheus on the blocks."""
     ports = free_ports()
-    behind, side, grpc, url = (_url(ports) for _ in range(4))
+    behind, side, grpc, url = (url_of(ports) for _ in range(4))
     sidecar = Program(
         "sidecar",
         [
@@ -185,36 +164,24 @@ def thanos(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
             "sidecar",
             f"--prometheus.url={behind}",
             f"--tsdb.path={folder / 'data'}",
-            f"--http-address={_address(side)}",
-            f"--grpc-address={_address(grpc)}",
+            f"--http-address={address(side)}",
+            f"--grpc-address={address(grpc)}",
         ],
         f"{side}/-/ready",
         folder / "sidecar.log",
     )
-    querier = Program(
-        "querier",
-        [
-            binary("thanos"),
-            "query",
-            f"--http-address={_address(url)}",
-            f"--grpc-address=127.0.0.1:{next(ports)}",
-            f"--endpoint-strict={_address(grpc)}",
-            "--query.replica-label=replica",
-        ],
-        f"{url}/-/ready",
-        folder / "querier.log",
-    )
-    programs = (_prometheus(folder, behind), sidecar, querier)
+    query = querier(folder, url, ports, f"--endpoint-strict={address(grpc)}")
+    programs = (prometheus(folder, behind), sidecar, query)
     with running(*programs):
         deadline = time.monotonic() + TIMEOUT
-        while not _labels(url):  # it looks for the sidecar every few seconds
+        while not _metrics(url):  # it looks for the sidecar every few seconds
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the querier finds no sidecar:\n{querier.log.read_text()}")
+                raise TimeoutError(f"the querier finds no sidecar:\n{query.log.read_text()}")
             time.sleep(0.5)
         yield Engine(url, programs, told_by_prometheus)
 
 
-def _labels(url: str) -> list[str]:
+def _metrics(url: str) -> list[str]:
     """Return the names of the metrics that an engine has."""
     answer = httpx.get(f"{url}/api/v1/label/__name__/values", timeout=TIMEOUT)
     found: list[str] = answer.json()["data"]
@@ -222,36 +189,32 @@ def _labels(url: str) -> list[str]:
 
 
 @contextmanager
-def victoriametrics(folder: Path, samples: Iterator[Sample]) -> Iterator[Engine]:
-    """Run a single-node VictoriaMetrics, and import."""
-    url = _url(free_ports())
-    program = Program(
-        "victoria-metrics",
-        [
-            binary("victoria-metrics"),
-            f"-storageDataPath={folder / 'data'}",
-            f"-httpListenAddr={_address(url)}",
-            "-search.latencyOffset=0s",
-            "-search.disableCache",
-        ],
-        f"{url}/health",
-        folder / "victoria-metrics.log",
-    )
-    with running(program):
-        lines = (f"{series} {value} {at}000\n".encode() for series, value, at in samples)
-        httpx.post(
-            f"{url}/api/v1/import/prometheus", content=lines, timeout=TIMEOUT
-        ).raise_for_status()
+def on_victoriametrics(folder: Path) -> Iterator[Engine]:
+    """Run a single-node VictoriaMetrics, and import; it takes times in milliseconds."""
+    url = url_of(free_ports())
+    program = victoria_metrics(folder, url)
+    with running(program), (folder / EXPOSITION).open() as file:
+        lines = (f"{line.rstrip()}000\n".encode() for line in file if not line.startswith("#"))
+        imported = f"{url}/api/v1/import/prometheus"
+        httpx.post(imported, content=lines, timeout=TIMEOUT).raise_for_status()
         httpx.get(f"{url}/internal/force_flush", timeout=TIMEOUT).raise_for_status()
         yield Engine(url, (program,), told_by_victoriametrics)
 
 
-Start = Callable[[Path, Iterator[Sample]], AbstractContextManager[Engine]]
+Start = Callable[[Path], AbstractContextManager[Engine]]
 ENGINES: dict[str, tuple[Start, tuple[str, ...]]] = {
-    "Prometheus": (prometheus, (ANCHORED, DIFFERENCES, PORTABLE)),
-    "Thanos": (thanos, (DIFFERENCES, PORTABLE)),
-    "VictoriaMetrics": (victoriametrics, (DIFFERENCES,)),
+    "Prometheus": (on_prometheus, (ANCHORED, DIFFERENCES, PORTABLE)),
+    "Thanos": (on_thanos, (DIFFERENCES, PORTABLE)),
+    "VictoriaMetrics": (on_victoriametrics, (DIFFERENCES,)),
 }
+
+
+def evaluated(engine: Engine, parts: SliExpressions, at: int) -> tuple[int, float]:
+    """Return the samples and the CPU seconds of one evaluation of both recordings."""
+    before = engine.cpu()
+    for _ in range(TRIES):
+        read = sum(engine.reads(engine.url, one, at) for one in (parts.total, parts.bad))
+    return read, (engine.cpu() - before) / TRIES
 
 
 def main() -> None:
@@ -262,31 +225,20 @@ def main() -> None:
     chosen = parser.parse_args()
     ensure(build_of(name) for name in ("prometheus", "thanos", "victoria-metrics"))
     table = Table("engine", "form", "samples each time", "per series", "CPU ms each time")
-    for name, (start, forms) in ENGINES.items():
-        end = int(time.time()) // 30 * 30
-        with tempfile.TemporaryDirectory(prefix="etter-obs-fleet-") as made:
-            folder = Path(made)
-            with start(folder, fleet(chosen.instances, chosen.routes, end)) as engine:
+    end = int(time.time()) // 30 * 30
+    with tempfile.TemporaryDirectory(prefix="etter-obs-fleet-") as made:
+        folder = Path(made)
+        with (folder / EXPOSITION).open("w") as file:
+            file.writelines(exposition(chosen.instances, chosen.routes, end))
+        make_blocks(folder)
+        for name, (start, forms) in ENGINES.items():
+            with start(folder) as engine:
                 for form in forms:
-                    parts = expressions(folder, form)
-                    before = engine.cpu()
-                    for _ in range(TRIES):
-                        read = sum(
-                            engine.reads(engine.url, one, end) for one in (parts.total, parts.bad)
-                        )
-                    took = (engine.cpu() - before) / TRIES
+                    read, took = evaluated(engine, expressions(folder, form), end)
                     each = read / (chosen.instances * chosen.routes * 2)
                     row = f"{read:,}", f"{each:.0f}", f"{took * 1000:,.0f}"
                     table.add_row(name, NAMES[form], *row)
     Console(width=100).print(f"{chosen.instances} instances with {chosen.routes} routes", table)
-
-
-def _url(ports: Iterator[int]) -> str:
-    return f"http://127.0.0.1:{next(ports)}"
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://")
 
 
 if __name__ == "__main__":

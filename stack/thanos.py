@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack import engines
 from stack.build import binary, ensure
+from stack.engines import url_of
 from stack.layout import CHECKOUT, Ports, free_ports, lay_out, write_targets
 from stack.processes import Program, running
 from stack.versions import BUILDS
@@ -148,7 +150,7 @@ def _lay_out(
         f"--objstore.config={store_in}",
         is_store=False,
     )
-    querier = f"http://127.0.0.1:{next(free)}"
+    querier = url_of(free)
     ruler = thanos(
         "ruler",
         "rule",
@@ -160,17 +162,5 @@ def _lay_out(
         "--eval-interval=30s",
         f"--objstore.config={store_in}",
     )
-    programs["querier"] = Program(
-        "querier",
-        [
-            binary("thanos"),
-            "query",
-            f"--http-address={querier.removeprefix('http://')}",
-            f"--grpc-address=127.0.0.1:{next(free)}",
-            "--query.replica-label=replica",
-            *endpoints,
-        ],
-        f"{querier}/-/ready",
-        logs / "querier.log",
-    )
+    programs["querier"] = engines.querier(logs, querier, free, *endpoints)
     return Thanos(run_dir, querier, ruler, f"http://{alertmanager}", tuple(replicas), programs)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etter_obs._internal.slo.prometheus.api import Prometheus
-from stack.build import binary
-from stack.processes import Program, running
-from tests.services import free_port
+from stack.engines import prometheus, url_of
+from stack.layout import free_ports
+from stack.processes import running
 
 
 @contextmanager
@@ -21,26 +21,13 @@ def on_loopback(
 
     Its data is ``data``, by default a folder in ``folder``, as its configuration and its log.
     """
-    url = f"http://127.0.0.1:{free_port()}"
-    file = folder / "prometheus.yml"
-    file.write_text(config, encoding="utf-8")
-    program = Program(
-        "prometheus",
-        [
-            binary("prometheus"),
-            f"--config.file={file}",
-            f"--storage.tsdb.path={data or folder / 'data'}",
-            f"--web.listen-address={url.removeprefix('http://')}",
-            *options,
-        ],
-        f"{url}/-/ready",
-        folder / "prometheus.log",
-    )
-    with running(program):
+    url = url_of(free_ports())
+    (folder / "prometheus.yml").write_text(config, encoding="utf-8")
+    with running(prometheus(folder, url, *options, data=data)):
         yield url
 
 
-def value_of(prometheus: Prometheus, expression: str) -> float | None:
+def value_of(server: Prometheus, expression: str) -> float | None:
     """Return the value of an instant query now, None if there is none."""
-    found = prometheus.instant(expression, time.time())
+    found = server.instant(expression, time.time())
     return found[0].last if found else None

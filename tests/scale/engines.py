@@ -19,6 +19,7 @@ import httpx
 import yaml
 
 from stack.build import binary
+from stack.engines import address, querier, url_of, victoria_metrics
 from stack.layout import free_ports
 from stack.processes import Program, running
 from tests.prometheus import on_loopback
@@ -80,10 +81,6 @@ def _recorded(rule: dict[str, Any], found: list[Any], every: int) -> list[Sample
     return samples
 
 
-def _url(ports: Iterator[int]) -> str:
-    return f"http://127.0.0.1:{next(ports)}"
-
-
 @contextmanager
 def prometheus(folder: Path) -> Iterator[Engine]:
     """Run a Prometheus that takes remote write."""
@@ -96,8 +93,7 @@ def prometheus(folder: Path) -> Iterator[Engine]:
 def thanos(folder: Path) -> Iterator[Engine]:
     """Run Thanos Receive and a querier over it."""
     ports = free_ports()
-    takes, http, grpc, url = (_url(ports) for _ in range(4))
-    address = grpc.removeprefix("http://")
+    takes, http, grpc, url = (url_of(ports) for _ in range(4))
     receive = Program(
         "receive",
         [
@@ -106,26 +102,19 @@ def thanos(folder: Path) -> Iterator[Engine]:
             f"--tsdb.path={folder / 'data'}",
             f"--tsdb.out-of-order.time-window={KEPT}",
             '--label=replica="a"',
-            f"--remote-write.address={takes.removeprefix('http://')}",
-            f"--http-address={http.removeprefix('http://')}",
-            f"--grpc-address={address}",
+            f"--remote-write.address={address(takes)}",
+            f"--http-address={address(http)}",
+            f"--grpc-address={address(grpc)}",
         ],
         f"{http}/-/ready",
         folder / "receive.log",
     )
-    query = Program(
-        "query",
-        [
-            binary("thanos"),
-            "query",
-            f"--http-address={url.removeprefix('http://')}",
-            f"--grpc-address=127.0.0.1:{next(ports)}",
-            f"--endpoint-strict={address}",
-            "--query.replica-label=replica",
-            "--query.replica-label=tenant_id",
-        ],
-        f"{url}/-/ready",
-        folder / "query.log",
+    query = querier(
+        folder,
+        url,
+        ports,
+        f"--endpoint-strict={address(grpc)}",
+        "--query.replica-label=tenant_id",
     )
     with running(receive, query):
         yield Engine(f"{takes}/api/v1/receive", url)
@@ -168,21 +157,8 @@ def _moment(at: float) -> str:
 @contextmanager
 def victoriametrics(folder: Path) -> Iterator[Engine]:
     """Run a single-node VictoriaMetrics."""
-    url = _url(free_ports())
-    program = Program(
-        "victoria-metrics",
-        [
-            binary("victoria-metrics"),
-            f"-storageDataPath={folder / 'data'}",
-            f"-httpListenAddr={url.removeprefix('http://')}",
-            "-search.latencyOffset=0s",
-            "-search.disableCache",
-            "-retentionPeriod=30d",
-        ],
-        f"{url}/health",
-        folder / "victoria-metrics.log",
-    )
-    with running(program):
+    url = url_of(free_ports())
+    with running(victoria_metrics(folder, url, "-retentionPeriod=30d")):
         yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, replays=True)
 
 
