@@ -29,7 +29,8 @@ from stack.installed import ProgramError
 from stack.native import StackError
 
 RUN_DIR = ROOT / ".run" / "demo"
-USERS = 40
+_USERS = 40
+_USERS_BESIDE_BUILDS = 20
 
 
 def main() -> int:
@@ -71,18 +72,19 @@ def main() -> int:
 def _perform(
     platform: Platform, console: Console, started: float, environment: float, *, once: bool
 ) -> int:
+    users = _USERS_BESIDE_BUILDS if platform.late else _USERS
     command = [sys.executable, "-m", "locust", "-f", "demo/locustfile.py", "--headless"]
-    command += ["--users", str(USERS), "--spawn-rate", "10", "--host", platform.backend.base_url]
+    command += ["--users", str(users), "--spawn-rate", "10", "--host", platform.backend.base_url]
     command += ["--loglevel", "WARNING"]
     prometheus = DemoQueries(platform.prometheus)
     with child("locust", command, log_dir=RUN_DIR / "logs") as locust:
         play = Play(platform, locust, prometheus)
         with view_for(console) as view:
-            view.event(f"{USERS} users at {platform.backend.base_url}")
+            view.event(f"{users} users at {platform.backend.base_url}")
             story = play.begin(view)
             play.run(story, view)
             if not story.failure:
-                play.await_loki(view)
+                play.await_the_rest(view)
                 view.event(
                     f"PROVED: paged {story.paged_after:.0f} s after the fault began, "
                     f"resolved {story.resolved_after:.0f} s after it ended",

@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import compose
@@ -31,7 +31,7 @@ from stack.versions import BUILDS, NATIVE
 
 _APP_PORT = 8000
 _RECEIVER_PORT = 9095
-_LATE = ("loki",)  # the longest build; the story does not need it
+_LATE = ("collector", "loki")  # the story does not need them, and Loki is the longest build
 
 
 class PlatformError(RuntimeError):
@@ -50,7 +50,9 @@ class Platform:
     receiver: str
     grafana: str | None
     traces_file: Path | None
-    loki_build: subprocess.Popen[bytes] | None = None  # Loki joins when it is over
+    late: Mapping[str, str] = field(default_factory=dict)
+    """What is still being built and joins later, with the URL that answers once it has."""
+    late_build: subprocess.Popen[bytes] | None = None
 
 
 Starter = Callable[[Path], AbstractContextManager[Platform]]
@@ -109,7 +111,7 @@ def native(run_dir: Path) -> Iterator[Platform]:
                 late=names,
             )
         )
-        loki_build = stack.enter_context(_building(names, run_dir)) if late else None
+        late_build = stack.enter_context(_building(names, run_dir)) if late else None
         redis_url = stack.enter_context(redis_server(free_port()))
         backend = stack.enter_context(
             backend_running(
@@ -135,7 +137,8 @@ def native(run_dir: Path) -> Iterator[Platform]:
             receiver.url,
             grafana=services.grafana if "grafana" in services.pids else None,
             traces_file=services.traces_file,
-            loki_build=loki_build,
+            late={name: services.ready_url(name) for name in names},
+            late_build=late_build,
         )
 
 

@@ -17,10 +17,12 @@ from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.prometheus.api import PrometheusError
 from stack.build import expected
 from stack.progress import in_words
-from stack.versions import build_of
+from stack.processes import answers
+from stack.versions import BUILDS
 
 _INTERVAL = 1.0
 _SCRAPE_TIMEOUT = 90.0
+_TITLES = {"collector": "the collector", "loki": "Loki"}
 
 
 class Play:
@@ -35,7 +37,7 @@ class Play:
         self._platform = platform
         self._processes = {"locust": locust, "the backend": platform.backend.process}
         self._prometheus = prometheus
-        self._loki_is_awaited = platform.loki_build is not None
+        self._awaited = dict(platform.late)
         self._told = 0
         self._firing: set[frozenset[tuple[str, str]]] = set()
 
@@ -58,9 +60,11 @@ class Play:
                 "the watchdog alert arrived through Prometheus, Alertmanager and the webhook"
             )
         self._told = len(before)
-        if self._loki_is_awaited:
-            left = in_words(expected(build_of("loki")) or 0)
-            view.event(f"Loki is still being built, about {left}; log lines wait in the collector")
+        if self._awaited:
+            builds = [build for build in BUILDS if build.name in self._awaited]
+            left = in_words(sum(expected(build) or 0 for build in builds))
+            named = " and ".join(_TITLES[name] for name in self._awaited)
+            view.event(f"{named} join when they are built, about {left}; traces and lines follow")
         return Story(time.time())
 
     def run(self, story: Story, view: View) -> None:
@@ -77,11 +81,12 @@ class Play:
             left = story.until_next(time.time())
             self._show(view, phase.value if left is None else f"{phase.value} ({left:.0f} s to go)")
 
-    def await_loki(self, view: View) -> None:
-        """Wait until Loki has joined the stack; raise PlatformError like :meth:`run`."""
-        while self._loki_is_awaited:
+    def await_the_rest(self, view: View) -> None:
+        """Wait until what is built late has joined; raise PlatformError like :meth:`run`."""
+        while self._awaited:
             self._news(view)
-            self._show(view, "waiting for the build of Loki")
+            named = " and ".join(_TITLES[name] for name in self._awaited)
+            self._show(view, f"waiting for the build of {named}")
 
     def run_on(self, view: View) -> None:
         """Keep reporting until interrupted; raise PlatformError like :meth:`run`."""
@@ -117,9 +122,10 @@ class Play:
         for delivery in deliveries[self._told :]:
             self._tell(delivery, view)
         self._told = max(self._told, len(deliveries))
-        if self._loki_is_awaited and self._loki_answers():
-            self._loki_is_awaited = False
-            view.event("Loki is built and answers")
+        for name, url in list(self._awaited.items()):
+            if answers(url):
+                del self._awaited[name]
+                view.event(f"{_TITLES[name]} is built and answers")
         return deliveries
 
     def _delivered(self) -> list[Delivery]:
@@ -127,19 +133,13 @@ class Play:
             return deliveries_at(self._platform.receiver)
         return []
 
-    def _loki_answers(self) -> bool:
-        with suppress(httpx.HTTPError):
-            asked = httpx.get(f"{self._platform.loki}/ready", timeout=_INTERVAL)
-            return asked.status_code == httpx.codes.OK
-        return False
-
     def _require_processes(self) -> None:
         for name, process in self._processes.items():
             if process is not None and process.poll() is not None:
                 raise PlatformError(f"{name} ended by itself")
-        build = self._platform.loki_build
+        build = self._platform.late_build
         if build is not None and build.poll():
-            raise PlatformError("the build of Loki failed; logs/build.err has the reason")
+            raise PlatformError("a build failed; logs/build.err has the reason")
 
     def _tell(self, delivery: Delivery, view: View) -> None:
         if delivery.name == Alert.WATCHDOG:

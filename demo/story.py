@@ -19,7 +19,7 @@ class Pace:
     """Durations of the story's parts, in seconds."""
 
     healthy: float = 60.0
-    broken: float = 180.0
+    broken: float = 90.0
     page_within: float = 240.0
     resolved_within: float = 600.0
 

@@ -76,7 +76,7 @@ def _key(build: Build) -> str:
 
 
 def _home(build: Build) -> Path:
-    digest = hashlib.sha256(f"{build} {GO_TOOLCHAIN}".encode())
+    digest = hashlib.sha256(f"{build} {GO_TOOLCHAIN}{''.join(build.unoptimized)}".encode())
     for file in sorted((_MODULES / build.name).iterdir()):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return cache_root() / "bin" / f"{build.name}-{build.version}-{digest.hexdigest()[:12]}"
@@ -98,7 +98,7 @@ def _build(build: Build, task: Task) -> None:
         made = Path(scratch) / "made"
         made.mkdir()
         flags = f"-s -w -X {build.stamp}={build.version}" if build.stamp else "-s -w"
-        options = ["-v", "-p", "2", "-tags", build.tags, "-ldflags", flags]
+        options = ["-v", "-p", "2", "-tags", build.tags, "-ldflags", flags, *_compiler(build)]
         packages = list(build.packages.values())
         if (
             len(packages) > 1
@@ -111,6 +111,12 @@ def _build(build: Build, task: Task) -> None:
                 task,
             )
         made.rename(home)
+
+
+def _compiler(build: Build) -> list[str]:
+    """Return the compiler's flags: no debug information, which the linker would drop, and less."""
+    fast = [f"-gcflags={pattern}=-N -l -dwarf=false" for pattern in build.unoptimized]
+    return ["-gcflags=all=-dwarf=false", *fast]
 
 
 def _generate_collector(go: Path, source: Path, task: Task) -> None:

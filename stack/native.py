@@ -201,15 +201,15 @@ def commands(only: Sequence[str]) -> dict[str, str]:
 
 
 def programs(only: Sequence[str], late: Sequence[str]) -> dict[str, Path]:
-    """Return the program of each component in `only`, by its name in the Procfile.
+    """Return the program of each component in `only`.
 
     Missing ones are built, except those in `late`.
     """
     found = {}
     for build in BUILDS:
         if build.name in only:
-            name = "otelcol" if build.name == "collector" else build.name
-            found[name] = destination(name) if build.name in late else binary(name)
+            name = next(iter(build.packages))
+            found[build.name] = destination(name) if build.name in late else binary(name)
     return found
 
 

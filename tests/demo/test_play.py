@@ -1,4 +1,4 @@
-"""The demo while Loki is still built: the story does not wait, its end does."""
+"""The demo while a part is still built: the story does not wait, its end does."""
 
 from __future__ import annotations
 
@@ -39,14 +39,18 @@ def building(exit_code: int, ready_after: int) -> Iterator[tuple[Play, io.String
         ) as locust,
     ):
         build.wait()
-        platform = Platform(Backend(url), url, url, url, url, url, None, None, loki_build=build)
+        platform = Platform(
+            *(Backend(url), url, url, url, url, url, None, None),
+            late={"loki": f"{url}/ready"},
+            late_build=build,
+        )
         yield Play(platform, locust, DemoQueries(url)), out, asked
 
 
 def test_the_end_waits_for_loki_and_says_when_it_answers() -> None:
-    """Nothing is told before Loki is ready, and the wait ends with one event."""
+    """Nothing is told before it is ready, and the wait ends with one event."""
     with building(0, ready_after=2) as (play, out, asked):
-        play.await_loki(PlainView(Console(file=out)))
+        play.await_the_rest(PlainView(Console(file=out)))
     assert out.getvalue().count("Loki is built and answers") == 1
     assert asked.count("/ready") == 2
 
@@ -55,6 +59,6 @@ def test_a_failed_build_of_loki_ends_the_demo() -> None:
     """The demo ends at once, with the file that has the reason."""
     with (
         building(2, ready_after=9) as (play, out, _),
-        pytest.raises(PlatformError, match="the build of Loki failed"),
+        pytest.raises(PlatformError, match=r"a build failed; logs/build\.err"),
     ):
-        play.await_loki(PlainView(Console(file=out)))
+        play.await_the_rest(PlainView(Console(file=out)))

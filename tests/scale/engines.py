@@ -38,7 +38,6 @@ class Engine:
     query_url: str
     parameters: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    replays: bool = False
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Store samples of the past."""
@@ -60,9 +59,13 @@ class Engine:
         """Evaluate recording rules, in their order, from ``start`` to ``end``."""
         for file in rule_files:
             for group in yaml.safe_load(file.read_text())["groups"]:
-                every = int(group["interval"][:-1]) * {"s": 1, "m": 60}[group["interval"][-1]]
                 for rule in group["rules"]:
-                    self.write(_recorded(rule, self.range(rule["expr"], start, end, every), every))
+                    self.evaluate_rule(rule, group["interval"], start, end)
+
+    def evaluate_rule(self, rule: dict[str, Any], interval: str, start: float, end: float) -> None:
+        """Evaluate one recording rule; what it records is visible to the next."""
+        every = int(interval[:-1]) * {"s": 1, "m": 60}[interval[-1]]
+        self.write(_recorded(rule, self.range(rule["expr"], start, end, every), every))
 
 
 def _recorded(rule: dict[str, Any], found: list[Any], every: int) -> list[Sample]:
@@ -120,19 +123,29 @@ def thanos(folder: Path) -> Iterator[Engine]:
         yield Engine(f"{takes}/api/v1/receive", url)
 
 
+@dataclass(frozen=True, slots=True)
 class _VictoriaMetrics(Engine):
-    def evaluate(self, rule_files: Sequence[Path], start: float, end: float) -> None:
-        """Let vmalert replay the rules."""
+    folder: Path = field(kw_only=True)
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        """Store samples of the past."""
+        write(self.write_url, samples, self.headers)
         self._show_all()
+
+    def evaluate_rule(self, rule: dict[str, Any], interval: str, start: float, end: float) -> None:
+        """Let vmalert replay one rule: of several, a later one may not see what it reads."""
+        file = self.folder / "rule.yml"
+        group = {"name": rule["record"], "interval": interval, "rules": [rule]}
+        file.write_text(yaml.safe_dump({"groups": [group]}))
         done = subprocess.run(
             [
                 binary("vmalert"),
-                *(f"-rule={file}" for file in rule_files),
+                f"-rule={file}",
                 f"-datasource.url={self.query_url}",
                 f"-remoteWrite.url={self.query_url}",
                 f"-replay.timeFrom={_moment(start)}",
                 f"-replay.timeTo={_moment(end)}",
-                "-replay.rulesDelay=100ms",
+                "-replay.rulesDelay=0s",
                 "-replay.disableProgressBar",
                 f"-evaluationInterval={EVALUATION}s",
                 "-remoteWrite.flushInterval=50ms",
@@ -159,7 +172,7 @@ def victoriametrics(folder: Path) -> Iterator[Engine]:
     """Run a single-node VictoriaMetrics."""
     url = url_of(free_ports())
     with running(victoria_metrics(folder, url, "-retentionPeriod=30d")):
-        yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, replays=True)
+        yield _VictoriaMetrics(f"{url}/api/v1/write", url, {"nocache": "1"}, folder=folder)
 
 
 ENGINES = {"prometheus": prometheus, "thanos": thanos, "victoriametrics": victoriametrics}
