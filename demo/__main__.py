@@ -45,7 +45,7 @@ def main() -> int:
     console, started = Console(), time.monotonic()
     environment = time.time() - float(os.environ.get("MAKE_STARTED", time.time()))
     try:
-        name, start = choose()
+        name, start = choose(once=once)
         console.print(f"[bold]etter-obs demo[/bold] ({name}); logs and data: {RUN_DIR}")
         console.print("starting Prometheus, Alertmanager, the collector, Loki and the backend …")
         with ExitStack() as parts:
@@ -84,7 +84,8 @@ def _perform(
             story = play.begin(view)
             play.run(story, view)
             if not story.failure:
-                play.await_the_rest(view)
+                if not once:
+                    play.await_the_rest(view)
                 view.event(
                     f"PROVED: paged {story.paged_after:.0f} s after the fault began, "
                     f"resolved {story.resolved_after:.0f} s after it ended",
@@ -98,7 +99,7 @@ def _perform(
         if story.failure:
             return _fail(console, story.failure)
         if once:
-            what_stays(platform, console)
+            what_stays(platform, play.not_built, console)
         else:
             what_to_open(platform, prometheus, console)
             with view_for(console) as view:

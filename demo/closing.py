@@ -14,8 +14,10 @@ from demo.processes import ROOT
 from etter_obs._internal.slo.prometheus.api import PrometheusError
 
 
-def what_stays(platform: Platform, console: Console) -> None:
-    """Print the files that remain when the demo has stopped its servers."""
+def what_stays(platform: Platform, not_built: str, console: Console) -> None:
+    """Print what remains when the demo has stopped its servers, and what was not built in time."""
+    if not_built:
+        _print(console, f"\nNot built when it ended: {not_built}; `make stack` goes on with that.")
     _print(console, "\nThe servers are stopped; `make demo` keeps them running. Files to read:")
     for name, where in _files(platform):
         _print(console, f"  {name:24}{where}")

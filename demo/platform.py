@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from demo import compose
@@ -31,7 +32,8 @@ from stack.versions import BUILDS, NATIVE
 
 _APP_PORT = 8000
 _RECEIVER_PORT = 9095
-_LATE = ("collector", "loki")  # the story does not need them, and Loki is the longest build
+_LATE = ("loki",)  # the longest build; the story does not need it
+_LATE_ONCE = ("alertmanager", "node_exporter", "collector", "loki")  # nobody opens a trace then
 
 
 class PlatformError(RuntimeError):
@@ -58,8 +60,10 @@ class Platform:
 Starter = Callable[[Path], AbstractContextManager[Platform]]
 
 
-def choose() -> tuple[str, Starter]:
+def choose(*, once: bool) -> tuple[str, Starter]:
     """Return Docker if an engine answers, else native; STACK=docker or STACK=native overrides.
+
+    ``once``: the demo ends by itself, and nobody looks around in it.
 
     Raises:
         PlatformError: STACK has another value.
@@ -68,7 +72,7 @@ def choose() -> tuple[str, Starter]:
     if wanted not in ("", "docker", "native"):
         raise PlatformError(f"STACK holds {wanted!r}: it takes docker or native")
     name = wanted or ("native" if compose.refusal() else "docker")
-    return name, docker if name == "docker" else native
+    return name, docker if name == "docker" else partial(native, once=once)
 
 
 @contextmanager
@@ -88,13 +92,16 @@ def alone(run_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def native(run_dir: Path) -> Iterator[Platform]:
-    """Run everything as processes of this machine, on loopback, in ``run_dir``."""
+def native(run_dir: Path, *, once: bool) -> Iterator[Platform]:
+    """Run everything as processes of this machine, on loopback, in ``run_dir``.
+
+    What is not built yet is built first, or joins late: with ``once``, all but Prometheus.
+    """
     # An earlier run's history would mix with this one's.
     shutil.rmtree(run_dir, ignore_errors=True)
     port, receiver_port, ports = _ports()
     missing = missing_of(build for build in BUILDS if build.name in NATIVE)
-    late = [build for build in missing if build.name in _LATE]
+    late = [build for build in missing if build.name in (_LATE_ONCE if once else _LATE)]
     if first := [build for build in missing if build not in late]:
         with first_look(run_dir / "first-look", port):
             ensure(first)

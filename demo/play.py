@@ -16,13 +16,19 @@ from demo.view import View
 from etter_obs._internal.conventions import Alert, Label
 from etter_obs._internal.slo.prometheus.api import PrometheusError
 from stack.build import expected
-from stack.progress import in_words
 from stack.processes import answers
+from stack.progress import in_words
 from stack.versions import BUILDS
 
 _INTERVAL = 1.0
 _SCRAPE_TIMEOUT = 90.0
-_TITLES = {"collector": "the collector", "loki": "Loki"}
+_ALERTMANAGER, _COLLECTOR = "alertmanager", "collector"
+_TITLES = {
+    _ALERTMANAGER: "Alertmanager",
+    "node_exporter": "node_exporter",
+    _COLLECTOR: "the collector",
+    "loki": "Loki",
+}
 
 
 class Play:
@@ -39,6 +45,7 @@ class Play:
         self._prometheus = prometheus
         self._awaited = dict(platform.late)
         self._told = 0
+        self._watchdog_arrived = False
         self._firing: set[frozenset[tuple[str, str]]] = set()
 
     def begin(self, view: View) -> Story:
@@ -55,16 +62,16 @@ class Play:
                 raise PlatformError("Prometheus does not scrape the app")
             self._show(view, "waiting for Prometheus's first scrape of the app")
         before = self._delivered()
-        if any(delivery.name == Alert.WATCHDOG for delivery in before):
-            view.event(
-                "the watchdog alert arrived through Prometheus, Alertmanager and the webhook"
-            )
+        for delivery in before:
+            if delivery.name == Alert.WATCHDOG:
+                self._tell(delivery, view)
         self._told = len(before)
         if self._awaited:
             builds = [build for build in BUILDS if build.name in self._awaited]
             left = in_words(sum(expected(build) or 0 for build in builds))
-            named = " and ".join(_TITLES[name] for name in self._awaited)
-            view.event(f"{named} join when they are built, about {left}; traces and lines follow")
+            view.event(f"{self.not_built}: built meanwhile, in about {left}")
+            if _COLLECTOR in self._awaited:
+                view.event("until the collector is built, spans and lines for it are dropped")
         return Story(time.time())
 
     def run(self, story: Story, view: View) -> None:
@@ -75,7 +82,11 @@ class Play:
             httpx.HTTPError: the backend's fault switch does not answer.
         """
         while not story.over:
-            before, phase = story.phase, story.advance(time.time(), self._news(view))
+            news = self._news(view)
+            if _ALERTMANAGER in self._awaited:
+                self._show(view, f"{story.phase.value}; the fault waits for Alertmanager")
+                continue
+            before, phase = story.phase, story.advance(time.time(), news)
             if phase is not before:
                 self._act(phase, view)
             left = story.until_next(time.time())
@@ -85,14 +96,18 @@ class Play:
         """Wait until what is built late has joined; raise PlatformError like :meth:`run`."""
         while self._awaited:
             self._news(view)
-            named = " and ".join(_TITLES[name] for name in self._awaited)
-            self._show(view, f"waiting for the build of {named}")
+            self._show(view, f"waiting for {self.not_built} to be built")
 
     def run_on(self, view: View) -> None:
         """Keep reporting until interrupted; raise PlatformError like :meth:`run`."""
         while True:
             self._news(view)
             self._show(view, "everything keeps running; press Ctrl-C to stop")
+
+    @property
+    def not_built(self) -> str:
+        """The titles of what is still being built."""
+        return ", ".join(_TITLES[name] for name in self._awaited)
 
     def _is_scraped(self) -> bool:
         self._require_processes()
@@ -143,6 +158,9 @@ class Play:
 
     def _tell(self, delivery: Delivery, view: View) -> None:
         if delivery.name == Alert.WATCHDOG:
+            if not self._watchdog_arrived:
+                view.event("the watchdog alert came through Prometheus, Alertmanager, the webhook")
+            self._watchdog_arrived = True
             return
         alert = frozenset(delivery.labels.items())
         firing = delivery.status == "firing"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,7 +14,6 @@ from rich.text import Text
 from demo.measurements import Measurements, SloState
 
 _PLAIN_EVERY = 15.0
-_EVENTS_SHOWN = 12
 _PAGE_BURN = 14.4
 
 
@@ -83,10 +81,9 @@ class PlainView:
 
 
 class LiveView:
-    """A table of all SLOs that updates itself, with the newest events below."""
+    """A table of all SLOs that updates itself; events stay above it and scroll away."""
 
     def __init__(self, console: Console) -> None:
-        self._events: deque[Text] = deque(maxlen=_EVENTS_SHOWN)
         self._headline = ""
         self._measured: Measurements | None = None
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
@@ -100,9 +97,8 @@ class LiveView:
         self._live.stop()
 
     def event(self, text: str, style: str = "") -> None:
-        """Add the event to the list."""
-        self._events.append(Text(f"{_clock()}  {text}", style=style))
-        self._live.refresh()
+        """Print the event."""
+        self._live.console.print(Text(f"{_clock()}  {text}", style=style))
 
     def show(self, headline: str, measured: Measurements | None) -> None:
         """Update the table."""
@@ -117,12 +113,11 @@ class LiveView:
         for slo in self._measured.slos if self._measured else ():
             table.add_row(*_row(slo))
         return Group(
+            Text(""),
             Text(self._headline, style="bold"),
             Text(_traffic(self._measured)),
             Text(""),
             table,
-            Text(""),
-            *self._events,
         )
 
 

@@ -35,6 +35,17 @@ def test_both_views_show_traffic_burn_and_events(terminal: bool) -> None:
         assert (part in told) is terminal
 
 
+def test_every_event_is_seen_on_a_small_terminal() -> None:
+    """Of more events than the terminal has rows none is cut off, and the table stays whole."""
+    out = io.StringIO()
+    with view_for(Console(file=out, force_terminal=True, width=80, height=24)) as view:
+        for number in range(30):
+            view.event(f"event {number}.")
+            view.show("all is well", MEASURED)
+    assert all(f"event {number}." in out.getvalue() for number in range(30))
+    assert "..." not in out.getvalue()
+
+
 def test_the_plain_view_does_not_flood_a_log() -> None:
     """Shown every second, the state is printed once in a quarter of a minute."""
     out = io.StringIO()

@@ -24,6 +24,8 @@ from tests.slo.specs import text_of
 pytestmark = [pytest.mark.scale, pytest.mark.e2e]
 
 END = accuracy.SECONDS - 1
+INSTANT_STEP = 300
+"""VictoriaMetrics looks back as far as the step of a question: for an instant one, five minutes."""
 AGO = accuracy.SECONDS + 900
 """Seconds before now at which every history begins; it is over when the engine is asked."""
 FORMS = {
@@ -57,15 +59,16 @@ class Judged:
         ended = END // EVALUATION * EVALUATION
 
         def at_the_end(expression: str) -> dict[str, float]:
-            found = self.ask(expression, range(ended, ended + 1))
+            found = self.ask(expression, range(ended, ended + 1, INSTANT_STEP))
             return {slo: value for (slo, _), value in found.items()}
 
         def sums(record: str) -> dict[str, float]:
             return at_the_end(f"sum by (slo) (sum_over_time({record}{of}[1d]))")
 
         ratios = {}
+        every = range(accuracy.MOMENTS[0], accuracy.MOMENTS[-1] + 1, EVALUATION)
         for window in accuracy.WINDOWS:
-            found = self.ask(f"{Rule.bad_ratio(window)}{of}", accuracy.MOMENTS)
+            found = self.ask(f"{Rule.bad_ratio(window)}{of}", every)
             for slo in accuracy.BUDGET:
                 for at in accuracy.MOMENTS:
                     ratios[slo, window, at] = found.get((slo, at), math.nan)
