@@ -251,7 +251,7 @@ def page(measured: dict[str, Curves]) -> str:
         "",
         "    python -m benchmarks.growth",
         "",
-        "![Six plots, one for each section](pictures/growth.png)",
+        "![Six plots of the tables below, drawn by the benchmark](pictures/growth.png)",
     ]
     for name, curves in measured.items():
         sweep = SWEEPS[name]

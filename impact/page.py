@@ -48,7 +48,7 @@ def _introduction(results: Results) -> Iterator[str]:
         "the machine."
     )
     yield ""
-    yield "![Each claim: what was promised, and what was measured](pictures/impact.png)"
+    yield "![Each claim: what was promised, and what was measured; drawn by make impact](pictures/impact.png)"
     yield ""
 
 
