@@ -48,7 +48,9 @@ def _introduction(results: Results) -> Iterator[str]:
         "the machine."
     )
     yield ""
-    yield "![Each claim: what was promised, and what was measured; drawn by make impact](pictures/impact.png)"
+    yield "![What each claim promised and what was measured](pictures/impact.png)"
+    yield ""
+    yield "The plot is drawn from the figures of the table, by `make impact`."
     yield ""
 
 

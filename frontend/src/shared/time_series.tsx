@@ -188,6 +188,10 @@ function chartData({ times, series, stacked }: TimeSeriesProps): uPlot.AlignedDa
   return [times, ...layers.reverse()];
 }
 
+/** Pixels from one time of day to the next on the axis, and what half of one needs at its end. */
+const CLOCK_SPACE = 64;
+const HALF_A_CLOCK = 24;
+
 function chartOptions(
   props: TimeSeriesProps,
   colours: string[],
@@ -218,7 +222,7 @@ function chartOptions(
     width,
     height,
     legend: { show: false },
-    padding: [6, 8, 0, 0],
+    padding: [6, HALF_A_CLOCK, 0, 0],
     cursor: {
       points: { size: 5 },
       drag: { x: Boolean(onZoom), y: false, setScale: false },
@@ -226,7 +230,7 @@ function chartOptions(
     },
     scales: { x: { time: true }, y: { range: (_, low, high) => yRange(props, low, high) } },
     axes: [
-      { ...axis, size: 26, values: (_, ticks) => clockTicks(ticks) },
+      { ...axis, size: 26, space: CLOCK_SPACE, values: (_, ticks) => clockTicks(ticks) },
       {
         ...axis,
         size: 62,

@@ -30,6 +30,9 @@ interface WaterfallProps {
   above?: ((span: Span) => ComponentChildren) | undefined;
 }
 
+/** Percent of the track that the length of a span needs beside its bar, on a phone as well. */
+const LENGTH_ROOM = 26;
+
 export function Waterfall({ label, spans, above }: WaterfallProps) {
   const [open, setOpen] = useState<string | null>(null);
   const rows = useMemo(() => inOrder(spans), [spans]);
@@ -71,18 +74,17 @@ function Bar({ span, from, share }: { span: Span; from: number; share: number })
   const left = from * 100;
   const right = Math.min(100, (from + share) * 100);
   // The length is written where there is room: right of the bar, else left of it, else inside.
-  const inside = right >= 82 && left <= 18;
-  const place = left > 18 && right >= 82 ? { right: `${100 - left}%` } : { left: `${right}%` };
+  const fits = right <= 100 - LENGTH_ROOM;
+  const inside = !fits && left < LENGTH_ROOM;
+  const before = { right: `${100 - left}%` };
+  const place = fits ? { left: `${right}%` } : inside ? { left: `${left}%` } : before;
   return (
     <span class="span-track">
       <span
         class={`span-bar kind-${span.kind}${span.error ? " error" : ""}`}
         style={{ left: `${left}%`, width: `${right - left}%` }}
       />
-      <span
-        class={inside ? "span-length inside" : "span-length"}
-        style={inside ? { left: `${left}%` } : place}
-      >
+      <span class={inside ? "span-length inside" : "span-length"} style={place}>
         {formatDuration(span.duration)}
       </span>
     </span>

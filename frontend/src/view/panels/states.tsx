@@ -64,8 +64,10 @@ function stretchesOf(panel: PanelModel, sample: Sample, scope: Scope): Stretch[]
   values[0]?.forEach((value, index) => {
     const state = value === null ? undefined : mapping[String(value)];
     if (!state) return;
-    const from = Math.max(scope.from, times[index] ?? 0);
-    const to = Math.min(scope.to, from + step);
+    // A point is in the middle of what it stands for, so that one at the very end is seen, too.
+    const at = times[index] ?? 0;
+    const from = Math.max(scope.from, at - step / 2);
+    const to = Math.min(scope.to, at + step / 2);
     const last = found[found.length - 1];
     if (last && last.text === state.text && from - last.to < step / 2) last.to = to;
     else if (to > from) found.push({ from, to, text: state.text, colour: state.color });
