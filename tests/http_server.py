@@ -21,7 +21,7 @@ class Call:
 
 @contextmanager
 def http_server(answer: Callable[[Call], tuple[int, bytes]]) -> Iterator[str]:
-    """Serve GET and POST on a free port, and yield the base URL.
+    """Serve GET, POST and PUT on a free port, and yield the base URL.
 
     Args:
         answer: returns the status and the body for a call; it runs in a thread of the server.
@@ -32,6 +32,9 @@ def http_server(answer: Callable[[Call], tuple[int, bytes]]) -> Iterator[str]:
             self._serve()
 
         def do_POST(self) -> None:
+            self._serve()
+
+        def do_PUT(self) -> None:
             self._serve()
 
         def _serve(self) -> None:

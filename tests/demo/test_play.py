@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,13 +16,16 @@ from demo.backend import Backend
 from demo.measurements import DemoQueries
 from demo.platform import Platform, PlatformError
 from demo.play import Play
+from demo.story import Pace, Phase, Story
 from demo.view import PlainView
 from tests.http_server import Call, http_server
 
 
 @contextmanager
-def building(exit_code: int, ready_after: int) -> Iterator[tuple[Play, io.StringIO, list[str]]]:
-    """A play whose Loki is built by a process that ends, and is ready at the nth question."""
+def building(
+    exit_code: int, ready_after: int, name: str = "loki"
+) -> Iterator[tuple[Play, io.StringIO, list[str]]]:
+    """A play of which a part is built by a process that ends, and is ready at the nth question."""
     asked: list[str] = []
 
     def answer(call: Call) -> tuple[int, bytes]:
@@ -41,7 +45,7 @@ def building(exit_code: int, ready_after: int) -> Iterator[tuple[Play, io.String
         build.wait()
         platform = Platform(
             *(Backend(url), url, url, url, url, url, None, None),
-            late={"loki": f"{url}/ready"},
+            late={name: f"{url}/ready"},
             late_build=build,
         )
         yield Play(platform, locust, DemoQueries(url)), out, asked
@@ -53,6 +57,17 @@ def test_the_end_waits_for_loki_and_says_when_it_answers() -> None:
         play.await_the_rest(PlainView(Console(file=out)))
     assert out.getvalue().count("Loki is built and answers") == 1
     assert asked.count("/ready") == 2
+
+
+def test_the_fault_waits_for_alertmanager() -> None:
+    """However long it is built, nothing is broken before it can tell of it."""
+    pace = Pace(healthy=0, broken=0, page_within=0)
+    with building(0, ready_after=3, name="alertmanager") as (play, out, asked):
+        story = Story(time.time(), pace)
+        play.run(story, PlainView(Console(file=out)))
+    assert story.phase is Phase.FAILED  # no page came from this server
+    fault = next(path for path in asked if "faults" in path)
+    assert asked[: asked.index(fault)].count("/ready") == 3
 
 
 def test_a_failed_build_of_loki_ends_the_demo() -> None:
