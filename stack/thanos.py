@@ -134,6 +134,7 @@ def _lay_out(
             binary("alertmanager"),
             "--config.file=alerts/alertmanager.yml",
             f"--storage.path={data / 'alertmanager'}",
+            "--data.maintenance-interval=1m",
             f"--web.listen-address={alertmanager}",
             "--cluster.listen-address=",
         ],
