@@ -15,6 +15,7 @@ import pytest
 from frontend.viewer import viewing
 from stack.build import binary
 from tests.servers import running
+from tests.waiting import eventually
 from tests.wheel import ROOT, installed_in, run
 
 
@@ -104,7 +105,10 @@ def test_a_strangers_first_run_works_from_the_wheel_alone(
         environment={"ETTER_OBS_SLO_FILE": spec, "ETTER_OBS_CONSOLE": "true"},
     ) as app:
         assert app.get("/items").status_code == 200
-        [console] = [line for line in app.output if line.startswith("etter-obs console: ")]
+        named = "etter-obs console: "
+        [console] = eventually(
+            lambda: [line for line in app.output if line.startswith(named)], deadline_s=30
+        )
         with httpx.Client(follow_redirects=True, timeout=30) as browser:
             assert browser.get(console.partition(": ")[2]).status_code == 200
         shown = re.search(r'etter_slo_spec_info\{.*sha256="(\w+)".*\} 1', app.get("/metrics").text)

@@ -344,3 +344,24 @@ async def test_what_the_app_counts_with_prometheus_client_is_on_the_page(accept:
     assert " 99.0" not in text
     assert text.count("# TYPE etter_requests") == 1
     assert text.count("# EOF") == (accept != b"text/plain")
+
+
+async def test_what_may_be_dropped_is_exposed_before_the_first_loss() -> None:
+    """At zero, for every signal that is sent: otherwise Prometheus sees no increase in one loss."""
+    app = FastAPI()
+    with observed(
+        app,
+        apm_enabled=True,
+        otlp_endpoint="127.0.0.1:9",
+        error_tracking_enabled=True,
+        sentry_dsn="http://key@127.0.0.1:9/1",
+    ):
+        exposed = (await request(app, "GET", "/metrics")).body.decode()
+    for signal, reasons in {
+        "log": ("queue_full", "write_failed", "otlp_queue_full", "otlp_failed"),
+        "span": ("queue_full", "export_failed", "late_rate"),
+        "error": ("queue_full", "network_error", "status_429", "failed"),
+    }.items():
+        for reason in reasons:
+            labels = f'signal="{signal}",reason="{reason}"'
+            assert f"etter_telemetry_dropped_total{{{labels}}} 0" in exposed, labels

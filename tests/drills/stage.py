@@ -33,6 +33,8 @@ BAD_EACH = 10
 LOKI_PAGE = 5000
 SMALL_DISK = "640m"
 """Prometheus reserves 512 MB before it writes a block, and a snapshot is one."""
+FIRES_S = 120
+"""An alert without a delay fires within it: two scrapes, and an evaluation a minute."""
 SETTLED_S = 90
 """What the collector still holds after a fault arrives within it: its retries wait up to 30 s."""
 
@@ -63,6 +65,18 @@ class Stage:
             "alertmanager": f"{self.stack.alertmanager}/metrics",
         }[component]
         return exposed(url, name)
+
+    def fires(self, *alerts: str) -> tuple[str, ...]:
+        """Wait until Prometheus fires each of the alerts, and return them."""
+
+        def silent() -> set[str]:
+            answer = httpx.get(f"{self.stack.prometheus}/api/v1/alerts", timeout=10)
+            found = answer.json()["data"]["alerts"]
+            firing = {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
+            return set(alerts) - firing
+
+        eventually(lambda: not silent(), deadline_s=FIRES_S, every_s=1, tell=silent)
+        return alerts
 
     def own_disk(self, name: str) -> Path:
         """Return the folder of the file system that only a component sees."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from etter_obs._internal.conventions import Alert
 from tests.drills.conftest import Told
 from tests.drills.stage import SETTLED_S, App, Stage, observed, staged
 from tests.relay import Relay, relay
@@ -17,6 +18,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.drill, pytest.mark.e2e]
 
+WATCHED = ("prometheus", "collector", "loki")
 MORE = 150
 """Requests before a fault and after it."""
 
@@ -91,7 +93,8 @@ def test_the_collector_is_killed(tmp_path: Path, told: Told) -> None:
     The app gives a batch up after five seconds (lines) or ten (spans) of retries.
     """
     since = time.time() - 1
-    with staged(tmp_path, "collector", "loki") as stage, observed(stage) as app:
+    with staged(tmp_path, *WATCHED) as stage, observed(stage) as app:
+        stage.watch(app)
         app.start()
         app.until(MORE)
         stage.programs["collector"].kill()
@@ -100,8 +103,9 @@ def test_the_collector_is_killed(tmp_path: Path, told: Told) -> None:
         stage.programs["collector"].wait()
         app.until(MORE)
         found = settled(stage, app, since)
+        fired = stage.fires(Alert.TELEMETRY_DROPPED)
     assert all(found.counted)
-    told("collector killed and restarted", *found.told())
+    told("collector killed and restarted", *found.told(), *fired)
 
 
 def test_loki_is_killed(tmp_path: Path, told: Told) -> None:
@@ -129,13 +133,17 @@ def test_the_queue_on_disk_is_full(tmp_path: Path, told: Told) -> None:
     """
     since = time.time() - 1
     with (
-        staged(tmp_path, "collector", "loki", later="loki", COLLECTOR_QUEUE_BYTES="40000") as stage,
+        staged(tmp_path, *WATCHED, later="loki", COLLECTOR_QUEUE_BYTES="40000") as stage,
         observed(stage) as app,
     ):
+        stage.watch(app)
         stage.tempo.release.clear()
         app.start()
         eventually(lambda: app.dropped("log") and app.dropped("span"), deadline_s=90)
         refused = stage.counted("collector", "otelcol_exporter_enqueue_failed_log_records")
+        fired = stage.fires(
+            Alert.TELEMETRY_DROPPED, Alert.COLLECTOR_REFUSING, Alert.COLLECTOR_EXPORT_FAILING
+        )
         app.rest()
         stage.programs["collector"].kill()
         stage.tempo.release.set()
@@ -144,17 +152,18 @@ def test_the_queue_on_disk_is_full(tmp_path: Path, told: Told) -> None:
             stage.programs[name].wait()
         found = settled(stage, app, since)
     assert refused > 0
-    told("the collector's queue on disk full, then killed", *found.told())
+    told("the collector's queue on disk full, then killed", *found.told(), *fired)
 
 
 @contextmanager
 def parted(folder: Path) -> Iterator[tuple[Stage, App, Relay]]:
     """Part the app under load from its collector, until it has dropped lines and spans."""
     with (
-        staged(folder, "collector", "loki") as stage,
+        staged(folder, *WATCHED) as stage,
         relay(stage.stack.otlp_grpc) as between,
         observed(stage, otlp=between.address) as app,
     ):
+        stage.watch(app)
         app.start()
         app.until(MORE)
         between.cut()
@@ -169,7 +178,8 @@ def test_app_and_collector_are_parted_by_a_firewall(tmp_path: Path, told: Told) 
         between.heal(forgotten=True)
         app.until(MORE)
         found = settled(stage, app, since)
-    told("app and collector parted, connections reset", *found.told())
+        fired = stage.fires(Alert.TELEMETRY_DROPPED)
+    told("app and collector parted, connections reset", *found.told(), *fired)
 
 
 def test_app_and_collector_are_parted_and_the_network_catches_up(
@@ -184,5 +194,6 @@ def test_app_and_collector_are_parted_and_the_network_catches_up(
         newest = str(app.asked)
         eventually(lambda: arrived(stage, newest, since), deadline_s=SETTLED_S, every_s=1)
         found = balance(stage, app, since)
+        fired = stage.fires(Alert.TELEMETRY_DROPPED)
     assert all(lost <= counted for lost, counted in zip(found.lost, found.counted, strict=True))
-    told("app and collector parted, TCP catches up", *found.told())
+    told("app and collector parted, TCP catches up", *found.told(), *fired)

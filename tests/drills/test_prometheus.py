@@ -158,6 +158,7 @@ def test_alertmanager_is_killed(tmp_path: Path, told: Told) -> None:
         alertmanager.start()
         alertmanager.wait()
         pages = eventually(lambda: named(receiver, Alert.SERVICE_DOWN), deadline_s=150, every_s=1)
+        fired = stage.fires(Alert.ALERT_DELIVERY_FAILING)
         after = before + stage.counted("alertmanager", received)
         silences = httpx.get(f"{stage.stack.alertmanager}/api/v2/silences", timeout=10).json()
         lost = stage.counted("prometheus", dropped)
@@ -168,6 +169,7 @@ def test_alertmanager_is_killed(tmp_path: Path, told: Told) -> None:
         f"{after + lost:.0f} alerts",
         f"{lost:.0f} alerts, sent again a minute later; one page arrived, late",
         f"Prometheus: {lost:.0f} dropped",
+        *fired,
     )
 
 
@@ -213,6 +215,7 @@ def test_prometheus_is_out_of_disk(tmp_path: Path, told: Told) -> None:
         lasting(EVALUATION_S)
         (disk / "of-another-program").unlink()
         found = settled(stage, app)
+        fired = stage.fires(Alert.STORAGE_FAILING, Alert.RULE_EVALUATIONS_FAILING)
         gaps, failed = missed(stage), stage.counted("prometheus", failures)
         unwritten = stage.counted("prometheus", "prometheus_tsdb_wal_writes_failed")
         url = f"{stage.stack.prometheus}/api/v1/admin/tsdb/snapshot"
@@ -236,6 +239,7 @@ def test_prometheus_is_out_of_disk(tmp_path: Path, told: Told) -> None:
         f"{found.lost} requests of the budget; {max(gone, 0):.0f} more if it is restarted then",
         f"Prometheus: {found.raw:.0f} requests counted, {gaps} evaluations missed, "
         f"{unwritten:.0f} writes failed, {holes:.0f} holes found at the restart",
+        *fired,
     )
 
 

@@ -31,6 +31,16 @@ _QUEUE: Final = 100
 _LINGER: Final = 0.1
 _BATCH: Final = 4
 _SIGNAL: Final = "error"
+_REASONS: Final = (
+    "queue_full",
+    "queue_overflow",
+    "network_error",
+    "send_error",
+    "status_429",
+    "ratelimit_backoff",
+    "failed",
+)
+"""Why events are dropped; the SDK's own among them."""
 _MARK: Final = "_etter_obs_captured"
 _MAX_CONTEXT_TEXT: Final = 4_096
 _UNREACHABLE: Final = "network_error"
@@ -79,6 +89,9 @@ class ErrorTracker:
         self._environment = environment
         self._redactor = redactor
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
+        if self.enabled:  # at zero, so that the first loss is an increase
+            for reason in _REASONS:
+                self._drops.child(_SIGNAL, reason)
         self._client: sentry_sdk.Client | None = None
         self._is_down = False
         self._worker: BatchWorker[_Report] = BatchWorker(

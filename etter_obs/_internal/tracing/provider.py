@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from etter_obs._internal.tracing.pipeline import Pipeline
 
 _SIGNAL: Final = "span"
+_REASONS: Final = ("queue_full", "export_failed", "late_rate")
+"""Why spans are dropped."""
 
 
 class Tracing:
@@ -89,6 +91,9 @@ class Tracing:
                 )
 
             pipeline = TRACES[settings.otlp_target("traces").protocol].attempt(make_pipeline)
+            if pipeline is not None:  # at zero, so that the first loss is an increase
+                for reason in _REASONS:
+                    dropped.child(_SIGNAL, reason)
         self.enabled = pipeline is not None
         sampler = settings.sampler if self.enabled else "always_off"
         head = HeadSampler(sampler, settings.sampler_ratio)
