@@ -31,6 +31,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from rich.table import Table
 
+from benchmarks.access_line import FIELDS
 from benchmarks.sinks import forgetful_servers
 from benchmarks.subjects import Sinks
 from benchmarks.tables import show
@@ -132,25 +133,7 @@ def lines() -> bytes:
     """Return a request with ``BATCH`` access lines as an app sends them."""
     encoder = Encoder()
     now = time.time_ns()
-    fields = {
-        "level": "INFO",
-        "message": "Request completed",
-        "logger": "etter_obs.requests",
-        "module": "recorder",
-        "function": "finish",
-        "line": 178,
-        "request_id": "1af0e63c21ca7b5bf2e81863eb2c6653",
-        "trace_id": "2d81a97d46675cc948cae87b842a6f18",
-        "span_id": "17112595c20f2a31",
-        "trace_sampled": True,
-        "method": "GET",
-        "endpoint": "/orders/{number}",
-        "path": "/orders/4711",
-        "status_code": 200,
-        "duration_ms": 17.204,
-        "client_ip": "192.0.2.17",
-    }
-    records = [encoder.record(now + number, now, {}, fields) for number in range(BATCH)]
+    records = [encoder.record(now + number, now, {}, FIELDS) for number in range(BATCH)]
     return request(_RESOURCE, "etter_obs.logs", records)
 
 

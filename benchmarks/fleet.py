@@ -31,7 +31,7 @@ from rich.table import Table
 from etter_obs._internal.slo.kinds.base import SliExpressions
 from etter_obs._internal.slo.loading.loader import load_spec
 from stack.build import binary, ensure
-from stack.engines import address, prometheus, querier, url_of, victoria_metrics
+from stack.engines import address, prometheus, querier, thanos, url_of, victoria_metrics
 from stack.layout import free_ports
 from stack.processes import Program, running
 from stack.versions import build_of
@@ -157,18 +157,14 @@ def on_thanos(folder: Path) -> Iterator[Engine]:
     """Run a querier over a sidecar over a Prometheus on the blocks."""
     ports = free_ports()
     behind, side, grpc, url = (url_of(ports) for _ in range(4))
-    sidecar = Program(
+    sidecar = thanos(
         "sidecar",
-        [
-            binary("thanos"),
-            "sidecar",
-            f"--prometheus.url={behind}",
-            f"--tsdb.path={folder / 'data'}",
-            f"--http-address={address(side)}",
-            f"--grpc-address={address(grpc)}",
-        ],
-        f"{side}/-/ready",
-        folder / "sidecar.log",
+        "sidecar",
+        folder,
+        side,
+        grpc,
+        f"--prometheus.url={behind}",
+        f"--tsdb.path={folder / 'data'}",
     )
     query = querier(folder, url, ports, f"--endpoint-strict={address(grpc)}")
     programs = (prometheus(folder, behind), sidecar, query)

@@ -28,6 +28,7 @@ from fastapi import FastAPI
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.access_line import FIELDS
 from benchmarks.tables import show
 from etter_obs import setup_observability
 from etter_obs._internal.logs.otlp_wire import Encoder, request
@@ -92,13 +93,7 @@ def on_prometheus(routes: int, folder: Path) -> tuple[int, float]:
 def access_line(encoder: Encoder, chance: random.Random) -> bytes:
     """Return an access line as the app sends it."""
     now = time.time_ns()
-    fields = {
-        "level": "INFO",
-        "message": "Request completed",
-        "logger": "etter_obs.requests",
-        "module": "recorder",
-        "function": "finish",
-        "line": 178,
+    fields = FIELDS | {
         "request_id": uuid.UUID(int=chance.getrandbits(128)).hex,
         "trace_id": uuid.UUID(int=chance.getrandbits(128)).hex,
         "span_id": f"{chance.getrandbits(64):016x}",
@@ -106,7 +101,6 @@ def access_line(encoder: Encoder, chance: random.Random) -> bytes:
         "method": chance.choice(("GET", "GET", "GET", "POST")),
         "endpoint": f"/resource-{chance.randrange(20)}/{{item}}",
         "path": f"/resource-{chance.randrange(20)}/{chance.randrange(100_000)}",
-        "status_code": 200,
         "duration_ms": round(1000 * chance.lognormvariate(-4, 1), 3),
         "client_ip": f"192.0.2.{chance.randrange(256)}",
     }

@@ -35,21 +35,23 @@ def prometheus(folder: Path, url: str, *options: str, data: Path | None = None) 
     )
 
 
+def thanos(
+    name: str, role: str, folder: Path, http: str, grpc: str | None, *options: str
+) -> Program:
+    """Return a component of Thanos that listens at these URLs, with its log in a folder."""
+    listens = [f"--grpc-address={address(grpc)}"] if grpc else []
+    return Program(
+        name,
+        [binary("thanos"), role, f"--http-address={address(http)}", *listens, *options],
+        f"{http}/-/ready",
+        folder / f"{name}.log",
+    )
+
+
 def querier(folder: Path, url: str, ports: Iterator[int], *options: str) -> Program:
     """Return a Thanos querier that takes the samples of replicas once."""
-    return Program(
-        "querier",
-        [
-            binary("thanos"),
-            "query",
-            f"--http-address={address(url)}",
-            f"--grpc-address={address(url_of(ports))}",
-            "--query.replica-label=replica",
-            *options,
-        ],
-        f"{url}/-/ready",
-        folder / "querier.log",
-    )
+    grpc = url_of(ports)
+    return thanos("querier", "query", folder, url, grpc, "--query.replica-label=replica", *options)
 
 
 def victoria_metrics(folder: Path, url: str, *options: str) -> Program:

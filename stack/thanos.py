@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stack import engines
 from stack.build import binary, ensure
-from stack.engines import url_of
+from stack.engines import address, url_of
 from stack.layout import CHECKOUT, Ports, free_ports, lay_out, write_targets
 from stack.processes import Program, running
 from stack.versions import BUILDS
@@ -88,14 +88,11 @@ def _lay_out(
     endpoints: list[str] = []
 
     def thanos(name: str, role: str, *options: str, is_store: bool = True) -> str:
-        http, grpc = f"127.0.0.1:{next(free)}", f"127.0.0.1:{next(free)}"
-        listen = [f"--http-address={http}", f"--grpc-address={grpc}"]
-        if is_store:
-            endpoints.append(f"--endpoint={grpc}")
-        listens = listen[:1] if role == "compact" else listen
-        command: list[str | Path] = [binary("thanos"), role, *listens, *options]
-        programs[name] = Program(name, command, f"http://{http}/-/ready", logs / f"{name}.log")
-        return f"http://{http}"
+        http, grpc = url_of(free), url_of(free) if is_store else None
+        if grpc:
+            endpoints.append(f"--endpoint={address(grpc)}")
+        programs[name] = engines.thanos(name, role, logs, http, grpc, *options)
+        return http
 
     replicas = []
     for replica in REPLICAS:

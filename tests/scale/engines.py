@@ -18,10 +18,11 @@ from typing import Any
 import httpx
 import yaml
 
+from stack import engines
 from stack.build import binary
 from stack.engines import address, querier, url_of, victoria_metrics
 from stack.layout import free_ports
-from stack.processes import Program, running
+from stack.processes import running
 from tests.prometheus import on_loopback
 from tests.scale.remote_write import STALE, Sample, write
 from tests.slo.events import EVALUATION
@@ -97,20 +98,16 @@ def thanos(folder: Path) -> Iterator[Engine]:
     """Run Thanos Receive and a querier over it."""
     ports = free_ports()
     takes, http, grpc, url = (url_of(ports) for _ in range(4))
-    receive = Program(
+    receive = engines.thanos(
         "receive",
-        [
-            binary("thanos"),
-            "receive",
-            f"--tsdb.path={folder / 'data'}",
-            f"--tsdb.out-of-order.time-window={KEPT}",
-            '--label=replica="a"',
-            f"--remote-write.address={address(takes)}",
-            f"--http-address={address(http)}",
-            f"--grpc-address={address(grpc)}",
-        ],
-        f"{http}/-/ready",
-        folder / "receive.log",
+        "receive",
+        folder,
+        http,
+        grpc,
+        f"--tsdb.path={folder / 'data'}",
+        f"--tsdb.out-of-order.time-window={KEPT}",
+        '--label=replica="a"',
+        f"--remote-write.address={address(takes)}",
     )
     query = querier(
         folder,

@@ -89,9 +89,9 @@ class ErrorTracker:
         self._environment = environment
         self._redactor = redactor
         self._drops = registry.counter(conventions.TELEMETRY_DROPPED)
-        if self.enabled:  # at zero, so that the first loss is an increase
+        if self.enabled:
             for reason in _REASONS:
-                self._drops.child(_SIGNAL, reason)
+                self._drops.prime(_SIGNAL, reason)
         self._client: sentry_sdk.Client | None = None
         self._is_down = False
         self._worker: BatchWorker[_Report] = BatchWorker(

@@ -93,7 +93,8 @@ class LogPipeline:
             handle=self._write,
             dropped=lambda count: self._count_dropped("queue_full", count),
         )
-        self._expose("queue_full", "write_failed")
+        for reason in ("queue_full", "write_failed"):
+            self._drops.prime(_SIGNAL, reason)
         waiting = registry.gauge(conventions.LOG_QUEUE).child()
         self._unwatch = registry.on_scrape(lambda: waiting.set(len(self._writer)))
         self._shipper: LogShipper | None = None
@@ -262,7 +263,8 @@ class LogPipeline:
     def _make_shipper(self) -> LogShipper:
         from etter_obs._internal.logs.otlp import LogShipper  # imports the SDK
 
-        self._expose("otlp_queue_full", "otlp_failed")
+        for reason in ("otlp_queue_full", "otlp_failed"):
+            self._drops.prime(_SIGNAL, reason)
         return LogShipper(self._settings, self._service, self._environment, self._count)
 
     def _on_own_thread(self) -> bool:
@@ -270,11 +272,6 @@ class LogPipeline:
         return self._writer.is_current_thread() or (
             shipper is not None and shipper.is_current_thread()
         )
-
-    def _expose(self, *reasons: str) -> None:
-        """Expose at zero what may be dropped, so that the first loss is an increase."""
-        for reason in reasons:
-            self._drops.child(_SIGNAL, reason)
 
     def _count_dropped(self, reason: str, count: int) -> None:
         self.dropped += count

@@ -91,9 +91,9 @@ class Tracing:
                 )
 
             pipeline = TRACES[settings.otlp_target("traces").protocol].attempt(make_pipeline)
-            if pipeline is not None:  # at zero, so that the first loss is an increase
+            if pipeline is not None:
                 for reason in _REASONS:
-                    dropped.child(_SIGNAL, reason)
+                    dropped.prime(_SIGNAL, reason)
         self.enabled = pipeline is not None
         sampler = settings.sampler if self.enabled else "always_off"
         head = HeadSampler(sampler, settings.sampler_ratio)
